@@ -1,0 +1,1 @@
+"""The daemon of the box under the television."""

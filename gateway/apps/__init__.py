@@ -1,0 +1,1 @@
+"""Plug-in apps that arrive as signed bundles."""

@@ -1,0 +1,1 @@
+"""Television: line-up, guide, relay, player and the set itself."""

@@ -1,0 +1,1 @@
+"""Deciding what the operator really signed."""

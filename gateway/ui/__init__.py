@@ -1,0 +1,1 @@
+"""The television page, its HTTP API and its events."""

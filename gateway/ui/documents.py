@@ -1,0 +1,293 @@
+"""What the API and the events say, as JSON documents.
+
+One rule: these are the fixed names of the outside.  The subsystems' own types
+may change behind them; a name here may not.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+Value = bool | int | float | str
+
+
+class Catchup(msgspec.Struct, frozen=True, kw_only=True):
+    """How far back a channel can be watched."""
+
+    days: int
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """One entry of the line-up."""
+
+    id: str
+    number: int
+    name: str
+    group: str = ""
+    logo: str = ""
+    radio: bool = False
+    resolution: str | None = None
+    catchup: Catchup | None = None
+
+
+class Programme(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the guide."""
+
+    id: str
+    channel: str
+    start: datetime
+    stop: datetime
+    title: str
+    subtitle: str = ""
+    description: str = ""
+    category: str = ""
+
+
+class Track(msgspec.Struct, frozen=True, kw_only=True):
+    """A sound or subtitle track of what is playing."""
+
+    id: str
+    kind: Literal["audio", "subtitle"]
+    language: str
+    name: str
+    selected: bool
+
+
+class Tv(msgspec.Struct, frozen=True, kw_only=True):
+    """The television now.
+
+    `stream` is set only on plane ``inpage``: the address the page must play,
+    with `stream_id` to name it in its reports.
+    """
+
+    channel: str | None
+    number: int | None
+    name: str | None
+    picture: Literal["idle", "tuning", "playing", "stalled", "failed"]
+    first_frame_ms: int | None
+    mode: Literal["live", "timeshift", "catchup"]
+    position: datetime | None
+    tracks: list[Track]
+    volume_percent: int
+    muted: bool
+    plane: Literal["under", "osd", "inpage"]
+    stream: str | None
+    stream_id: str | None
+    code: str | None
+
+
+class PictureReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the page saw in its own video element (plane ``inpage``)."""
+
+    stream_id: str
+    picture: Literal["first_frame", "stalled", "resumed", "failed"]
+    code: str | None = None
+    tracks: list[Track] | None = None
+
+
+class Tune(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which channel; exactly one of the two."""
+
+    channel: str | None = None
+    number: int | None = None
+
+
+class SelectTrack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which of `Tv.tracks`."""
+
+    id: str
+
+
+Key = Literal[
+    "up", "down", "left", "right", "ok", "back", "home", "menu", "info", "guide",
+    "channel_up", "channel_down", "last", "volume_up", "volume_down", "mute",
+    "0", "1", "2", "3", "4", "5", "6", "7", "8", "9",
+    "red", "green", "yellow", "blue", "play", "pause", "stop", "rewind", "forward",
+    "power", "sos",
+]  # fmt: skip
+
+
+class KeyPress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A logical key of the remote."""
+
+    key: Key
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """A thing in the home."""
+
+    id: str
+    name: str
+    link: str
+    manufacturer: str
+    model: str
+    firmware: str
+    entities: list[str]
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True):
+    """One ability of a device, and what it last reported."""
+
+    id: str
+    name: str
+    device: str
+    device_name: str
+    capability: str
+    device_class: str
+    unit: str
+    value: Value | None
+    available: bool
+    reported_at: datetime | None
+    source: str
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an entity should become."""
+
+    value: Value
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """The life of an order.  Only ``confirmed`` means that the device says so itself."""
+
+    id: str
+    entity: str
+    value: Value
+    state: Literal["sent", "acknowledged", "confirmed", "failed", "expired"]
+    code: str | None
+    created_at: datetime
+    changed_at: datetime
+    expires_at: datetime
+
+
+class App(msgspec.Struct, frozen=True, kw_only=True):
+    """An installed app; `name` by locale."""
+
+    id: str
+    version: str
+    name: dict[str, str]
+    icon: str
+    color: str
+    state: Literal["installed", "open"]
+
+
+class AppOpened(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the sandboxed frame finds its page; valid for this opening only."""
+
+    id: str
+    entry: str
+
+
+class Permission(msgspec.Struct, frozen=True, kw_only=True):
+    """What an app may do, and why it says it must; `reason` by locale."""
+
+    name: str
+    sensitivity: str
+    reason: dict[str, str]
+
+
+class Update(msgspec.Struct, frozen=True, kw_only=True):
+    """An app: what is here, what the repository offers, and the last refusal."""
+
+    kind: Literal["app"]
+    id: str
+    installed: str | None
+    available: str | None
+    refused_code: str | None
+    refused_reason: str | None
+    checked_at: datetime | None
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the screen tells the household for some seconds."""
+
+    text: dict[str, str]
+    code: str | None
+    at: datetime
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether each service runs."""
+
+    status: Literal["ok", "degraded"]
+    services: dict[str, str]
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="snapshot"):
+    """The first message of the events WebSocket: everything as it is."""
+
+    box: str
+    tv: Tv
+    channels: list[Channel]
+    entities: list[Entity]
+    commands: list[Command]
+    apps: list[App]
+    services: dict[str, str]
+    screen: str
+
+
+class TvEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tv"):
+    """The television changed."""
+
+    tv: Tv
+
+
+class ChannelsEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="channels"):
+    """The line-up changed."""
+
+    channels: list[Channel]
+
+
+class EntityEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="entity"):
+    """An entity is new or changed."""
+
+    entity: Entity
+
+
+class EntityGoneEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="entity_gone"):
+    """An entity is no longer part of the home."""
+
+    id: str
+
+
+class CommandEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="command"):
+    """A command went on in its life."""
+
+    command: Command
+
+
+class AppsEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="apps"):
+    """Apps were installed, updated, opened, closed or removed."""
+
+    apps: list[App]
+
+
+class NoticeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="notice"):
+    """Show this to the household."""
+
+    notice: Notice
+
+
+class KeyEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="key"):
+    """A key for the page: it has the focus and decides what it means."""
+
+    key: Key
+
+
+class ScreenEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="screen"):
+    """Who has the screen now: ``tv``, ``app``, ``doorbell`` or ``alert``."""
+
+    screen: str
+
+
+class ServicesEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="services"):
+    """A service came up or went down."""
+
+    services: dict[str, str]
+
+
+Event = (
+    Snapshot | TvEvent | ChannelsEvent | EntityEvent | EntityGoneEvent | CommandEvent
+    | AppsEvent | NoticeEvent | KeyEvent | ScreenEvent | ServicesEvent
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The operator's tools: keys, bundles, repositories.  Never installed on a box."""
