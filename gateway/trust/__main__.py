@@ -1,0 +1,76 @@
+"""``python -m gateway.trust``: the child that talks to a repository.
+
+One rule: one JSON document on standard output, whatever happens; exit status
+0 when the repository was believed, 1 when not, 2 for wrong use.
+
+Run by `gateway.apps.repository`; not a command for people.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+from gateway.errors import GatewayError
+from gateway.trust.disk import LocalDisk
+from gateway.trust.errors import TrustError
+from gateway.trust.fetch import Fetcher, Patience
+from gateway.trust.repository import Place, Refused, Repository
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the child says of a fetch: what could not be brought."""
+
+    refused: list[Refused]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Do one errand and return the exit status."""
+    arguments = _parser().parse_args(argv)
+    place = Place(url=arguments.url, root=arguments.root, metadata=arguments.metadata)
+    patience = Patience(gap_s=arguments.gap_s, window_s=arguments.window_s)
+    repository = Repository(place, Fetcher(patience), LocalDisk())
+    try:
+        repository.refresh()
+        if arguments.errand == "list":
+            _say(repository.listing())
+        else:
+            _say(_fetch(repository, arguments.target, arguments.into))
+    except GatewayError as error:
+        _say(Refused(path="", code=error.code, reason=str(error)))
+        return 1
+    return 0
+
+
+def _fetch(repository: Repository, targets: list[str], into: Path) -> Answer:
+    """Bring each target as ``<n>.zip``; one that is refused does not stop the others."""
+    refused = []
+    for number, path in enumerate(targets):
+        try:
+            repository.fetch(path, into / f"{number}.zip")
+        except TrustError as error:
+            refused.append(Refused(path=path, code=error.code, reason=str(error)))
+    return Answer(refused=refused)
+
+
+def _say(document: object) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m gateway.trust", description=__doc__)
+    parser.add_argument("errand", choices=["list", "fetch"])
+    parser.add_argument("--url", required=True, help="address of the repository, with a final slash")
+    parser.add_argument("--root", type=Path, required=True, help="root of trust shipped with the box")
+    parser.add_argument("--metadata", type=Path, required=True, help="folder of cached metadata")
+    parser.add_argument("--target", action="append", default=[], help="fetch: path of a target")
+    parser.add_argument("--into", type=Path, default=Path(), help="fetch: folder for the files")
+    parser.add_argument("--gap-s", type=float, default=15.0, help="longest silence of the server")
+    parser.add_argument("--window-s", type=float, default=1800.0, help="longest time for one file")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

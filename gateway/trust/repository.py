@@ -1,0 +1,213 @@
+"""What a TUF repository offers, after every check of The Update Framework.
+
+One rule: the shipped root is always the anchor.  Whatever a power cut left of
+the cached metadata, the box can start from that root again; `Updater` without
+`bootstrap` cannot.
+
+The only modules that import tuf are this one and `gateway.trust.fetch`.  They
+cost 38 MB, so they live in a short-lived child (``python -m gateway.trust``).
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from tuf.api import exceptions
+from tuf.api.metadata import Metadata, TargetFile, Targets
+from tuf.ngclient import Updater, UpdaterConfig
+from tuf.ngclient.fetcher import FetcherInterface
+
+from gateway.trust.disk import Disk
+from gateway.trust.errors import (
+    AlteredError,
+    EndlessDataError,
+    FrozenRepositoryError,
+    RolledBackError,
+    TrustError,
+    TrustStateError,
+    UnreachableError,
+    WrongPublisherError,
+)
+from gateway.trust.manifest import is_app_id, is_version
+
+MAX_BUNDLE_BYTES = 64 * 1024 * 1024
+MAX_OFFERS = 5000
+
+_APP_PATH = re.compile(r"apps/(?P<app>[^/]+)/(?P<version>[^/]+)\.zip")
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """A bundle that may be installed."""
+
+    app: str
+    version: str
+    path: str
+    length: int
+    sha256: str
+    publisher: str
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is offered, or was asked for, and must not be used."""
+
+    path: str
+    code: str
+    reason: str
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a repository offers."""
+
+    offers: list[Offer] = []
+    refused: list[Refused] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a repository is and what is known of it.
+
+    Attributes:
+        url: Its address, ending in a slash; ``metadata/`` and ``targets/`` lie below.
+        root: The root of trust that came with the box.
+        metadata: Folder of this box's copy of the metadata.
+    """
+
+    url: str
+    root: Path
+    metadata: Path
+
+
+@dataclass(slots=True)
+class Repository:
+    """One look at a repository: refreshed once, then asked."""
+
+    place: Place
+    fetcher: FetcherInterface
+    disk: Disk
+    _updater: Updater = field(init=False, repr=False)
+
+    def refresh(self) -> None:
+        """Fetch and check the metadata.
+
+        Raises:
+            TrustError: of the kind that says what is wrong.
+        """
+        with _explained():
+            self.disk.make_folder(self.place.metadata)
+            self._updater = Updater(
+                metadata_dir=str(self.place.metadata),
+                metadata_base_url=f"{self.place.url}metadata/",
+                target_base_url=f"{self.place.url}targets/",
+                fetcher=self.fetcher,
+                config=UpdaterConfig(max_root_rotations=64, max_delegations=8),
+                bootstrap=self.place.root.read_bytes(),
+            )
+            self._updater.refresh()
+            self._settle()
+
+    def listing(self) -> Listing:
+        """Return every app bundle that a publisher was allowed to offer.
+
+        Raises:
+            TrustError: of the kind that says what is wrong.
+        """
+        offers: list[Offer] = []
+        refused: list[Refused] = []
+        with _explained():
+            for role, target in self._targets():
+                found = self._updater.get_targetinfo(target.path)
+                match = _APP_PATH.fullmatch(target.path)
+                if len(offers) + len(refused) >= MAX_OFFERS:
+                    break
+                if found is None or found != target:
+                    wrong = WrongPublisherError(f"{role} does not own {target.path}")
+                    refused.append(_refused(target.path, wrong))
+                elif not match or not is_app_id(match["app"]) or not is_version(match["version"]):
+                    refused.append(
+                        _refused(target.path, AlteredError(f"{target.path} is not a bundle's name"))
+                    )
+                elif "sha256" not in target.hashes or target.length > MAX_BUNDLE_BYTES:
+                    refused.append(_refused(target.path, EndlessDataError(f"{target.path} is too large")))
+                else:
+                    offers.append(
+                        Offer(
+                            app=match["app"],
+                            version=match["version"],
+                            path=target.path,
+                            length=target.length,
+                            sha256=target.hashes["sha256"],
+                            publisher=role,
+                        )
+                    )
+            self._settle()
+        return Listing(offers=offers, refused=refused)
+
+    def fetch(self, path: str, into: Path) -> None:
+        """Bring the target `path` as the file `into`, checked and on the medium.
+
+        Raises:
+            TrustError: of the kind that says what is wrong; `into` is then not there.
+        """
+        beside = into.with_name(into.name + ".part")
+        with _explained():
+            target = self._updater.get_targetinfo(path)
+            if target is None:
+                raise WrongPublisherError(f"nobody who may offer {path} does")
+            self.disk.make_folder(into.parent)
+            try:
+                self._updater.download_target(target, str(beside))
+                self.disk.sync(beside)
+                self.disk.rename(beside, into)
+                self.disk.sync(into.parent)
+            finally:
+                self.disk.remove(beside)
+
+    def _targets(self) -> Iterator[tuple[str, TargetFile]]:
+        """Yield each publisher's targets, from metadata that has just been checked."""
+        top = self._load("targets")
+        if top.delegations is None or top.delegations.roles is None:
+            return
+        for name, role in top.delegations.roles.items():
+            if not role.paths:
+                continue
+            # Asking for any path of the role makes the updater fetch and check the role itself.
+            self._updater.get_targetinfo(role.paths[0].replace("*", "0"))
+            if (self.place.metadata / f"{name}.json").exists():
+                for target in self._load(name).targets.values():
+                    yield name, target
+
+    def _load(self, role: str) -> Targets:
+        return Metadata[Targets].from_file(str(self.place.metadata / f"{role}.json")).signed
+
+    def _settle(self) -> None:
+        """Put the metadata on the medium: python-tuf renames, but does not sync."""
+        for path in self.place.metadata.rglob("*.json"):
+            self.disk.sync(path)
+        for folder in (self.place.metadata / "root_history", self.place.metadata):
+            self.disk.sync(folder)
+
+
+def _refused(path: str, error: TrustError) -> Refused:
+    return Refused(path=path, code=error.code, reason=str(error))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn python-tuf's exceptions into this package's."""
+    try:
+        yield
+    except exceptions.ExpiredMetadataError as error:
+        raise FrozenRepositoryError(f"the repository has expired: {error}") from error
+    except exceptions.BadVersionNumberError as error:
+        raise RolledBackError(f"the repository offers an older state: {error}") from error
+    except exceptions.RepositoryError as error:
+        raise AlteredError(f"the repository's signatures or digests do not fit: {error}") from error
+    except (exceptions.DownloadLengthMismatchError, exceptions.SlowRetrievalError) as error:
+        raise EndlessDataError(f"the download was cut off: {error}") from error
+    except exceptions.DownloadError as error:
+        raise UnreachableError(f"the repository is not reachable: {error}") from error
+    except OSError as error:
+        raise TrustStateError(f"{error.filename or 'the state folder'}: {error.strerror or error}") from error
