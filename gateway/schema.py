@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+import yaml
 
 from gateway.errors import BadInputError
 
@@ -71,17 +72,15 @@ def parse_yaml(text: bytes, *, where: str = "") -> object:
     """Return the plain objects in YAML `text`.
 
     Raises:
-        SchemaError: too large, too deep, or not YAML.
+        SchemaError: too large, too deep, with aliases, or not YAML.
     """
     if len(text) > MAX_DOCUMENT_BYTES:
         raise SchemaError([Problem(where, f"is larger than {MAX_DOCUMENT_BYTES} bytes")])
     try:
-        data: object = msgspec.yaml.decode(text)
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        _refuse_bombs(text, where)
+        return msgspec.yaml.decode(text)  # type: ignore[no-any-return]
+    except (msgspec.DecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
         raise SchemaError([Problem(where, f"is not readable YAML: {_one_line(error)}")]) from error
-    if _depth_over(data, MAX_DEPTH):
-        raise SchemaError([Problem(where, f"is nested deeper than {MAX_DEPTH}")])
-    return data
 
 
 def decode(data: object, kind: type[T], *, at: str = "") -> T:
@@ -167,19 +166,20 @@ def _convert_path(kind: type, value: object) -> object:
     raise msgspec.ValidationError(f"expected {kind.__name__}, got {type(value).__name__}")
 
 
-def _depth_over(data: object, limit: int) -> bool:
-    level = [data]
-    for _ in range(limit):
-        below: list[object] = []
-        for value in level:
-            if isinstance(value, Mapping):
-                below.extend(value.values())
-            elif isinstance(value, list):
-                below.extend(value)
-        if not below:
-            return False
-        level = below
-    return True
+def _refuse_bombs(text: bytes, where: str) -> None:
+    # libyaml's events come one by one; only building objects from them recurses, in C and
+    # without a bound, so that deep nesting ends the process.  Aliases can make a few lines
+    # stand for gigabytes.
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise SchemaError([Problem(where, f"uses an alias (*{event.anchor}); write the value out")])
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise SchemaError([Problem(where, f"is nested deeper than {MAX_DEPTH}")])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _join(path: str, name: str) -> str:

@@ -1,0 +1,325 @@
+"""The broker on the box: mosquitto as a child, with an account per device.
+
+One rule: nobody speaks without a name.  Each account reaches its own topics
+and nothing else, and no secret is in an argument list, a log or the
+configuration that mosquitto reads.
+
+The broker runs as whoever the daemon runs as: a change of user would make the
+kernel forget to end it with the daemon (see `gateway.child`).
+
+When mosquitto dies, `ManagedBroker.run` raises and whoever supervises runs it
+again; it comes back on the same port with the same accounts.
+"""
+
+import asyncio
+import logging
+import os
+import pwd
+import re
+import secrets
+import shutil
+import socket
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+from urllib.parse import urlsplit
+
+from gateway.child import running
+from gateway.errors import GatewayError
+from gateway.schema import FieldError
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+GATEWAY = "gateway"
+"""The daemon's own account; it may do everything."""
+
+MAX_DEVICES = 500
+START_TIMEOUT_S = 10.0
+SEARCH_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
+"""Debian keeps mosquitto where a user's PATH does not look."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_RESERVED = {GATEWAY, "homeassistant"}
+_SECRET_BYTES = 24
+_LOGIN_TIMEOUT_S = 1.0
+_LOGIN_PAUSE_S = 0.02
+_LEVELS = {"Error": logging.ERROR, "Warning": logging.WARNING}
+
+_CONFIGURATION = """\
+per_listener_settings false
+listener {port} {host}
+socket_domain ipv4
+max_connections 600
+user {user}
+allow_anonymous false
+password_file {folder}/passwords
+acl_file {folder}/acl
+persistence true
+persistence_location {folder}/data/
+autosave_interval 300
+set_tcp_nodelay true
+allow_duplicate_messages false
+message_size_limit 1048576
+max_packet_size 1114112
+max_inflight_messages 100
+max_queued_messages 100000
+max_queued_bytes 67108864
+persistent_client_expiration 7d
+sys_interval 0
+log_dest stderr
+log_timestamp false
+log_type error
+log_type warning
+log_type notice
+"""
+
+_DEVICE_RIGHTS = """\
+user {name}
+topic readwrite {name}/#
+topic write homeassistant/+/{name}/#
+topic write homeassistant/device/{name}/#
+topic read homeassistant/status
+"""
+
+
+class BrokerMissingError(GatewayError):
+    """There is no mosquitto on this machine."""
+
+    code: ClassVar[str] = "IOT-102"
+    hint = "Install it: sudo apt install mosquitto."
+
+
+class BrokerPortError(GatewayError):
+    """Another program holds the broker's port."""
+
+    code: ClassVar[str] = "IOT-103"
+    hint = (
+        "If it is Debian's own broker: sudo systemctl disable --now mosquitto. Or choose another broker.port."
+    )
+
+
+class BrokerDownError(GatewayError):
+    """Mosquitto did not start, or ended by itself."""
+
+    code: ClassVar[str] = "IOT-104"
+    hint = "The log lines of gateway.broker above say why."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BrokerConfig:
+    """The ``broker`` section.
+
+    Attributes:
+        mode: ``managed`` runs mosquitto here; ``external`` uses the one at `url`.
+        url: Of an external broker, ``mqtt://user:password@host:port``.
+        port: Of the managed broker; 0 takes a free one.
+        devices: Accounts of the managed broker besides our own.
+    """
+
+    mode: Literal["managed", "external"] = "managed"
+    url: str = ""
+    port: int = 1883
+    devices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.mode == "external":
+            _check_url(self.url)
+        if not 0 <= self.port <= 65_535:  # noqa: PLR2004 - the largest port there is
+            raise FieldError("port", f"{self.port} is outside 0..65535")
+        if len(self.devices) > MAX_DEVICES:
+            raise FieldError("devices", f"has more than {MAX_DEVICES} accounts")
+        for i, name in enumerate(self.devices):
+            if not _NAME.fullmatch(name) or name in _RESERVED:
+                raise FieldError(f"devices[{i}]", "is not a free name of small letters, digits, - and _")
+            if name in self.devices[:i]:
+                raise FieldError(f"devices[{i}]", f"{name} is there twice")
+
+
+class ManagedBroker:
+    """Runs mosquitto; a service, ready when it accepts our login.
+
+    Attributes:
+        port: Where it listens; chosen at the first start when the configuration says 0.
+        pid: Of the running broker; `None` when it does not run.
+    """
+
+    def __init__(self, config: BrokerConfig, folder: Path, *, search_path: str | None = None) -> None:
+        """Describe a broker; nothing is written or started before `run`.
+
+        Args:
+            config: The ``broker`` section.
+            folder: Ours alone, made with mode 0700: accounts, rights and kept messages.
+            search_path: Where to look for mosquitto; `None` means PATH and Debian's place.
+        """
+        self.port = config.port
+        self.pid: int | None = None
+        self._devices = config.devices
+        self._folder = folder.absolute()
+        self._search_path = (
+            search_path if search_path is not None else f"{os.environ.get('PATH', '')}:{SEARCH_PATH}"
+        )
+        self._secrets: dict[str, str] = {}
+
+    def url(self, account: str = GATEWAY) -> str:
+        """Return the address with the credentials of `account`, for its owner only.
+
+        Raises:
+            BrokerDownError: there is no such account, or the broker has not started yet.
+        """
+        if account not in self._secrets:
+            raise BrokerDownError(f"the broker has no account {account} yet")
+        return f"mqtt://{account}:{self._secrets[account]}@{HOST}:{self.port}"
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Run mosquitto until cancelled.
+
+        Raises:
+            BrokerMissingError: it is not installed.
+            BrokerPortError: its port is taken.
+            BrokerDownError: it did not start, or ended by itself.
+        """
+        program = self._find("mosquitto")
+        self.port = _free_port(self.port)
+        await self._prepare()
+        argv = [program, "-c", str(self._folder / "mosquitto.conf")]
+        async with running(argv, cwd=self._folder, stdout=DEVNULL, stderr=PIPE) as process:
+            self.pid = process.pid
+            try:
+                code = await self._serve(process, ready)
+            finally:
+                self.pid = None
+        raise BrokerDownError(f"mosquitto ended by itself with code {code}")
+
+    async def _serve(self, process: Process, ready: Callable[[], None]) -> int:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_pass_on(process.stderr), name="broker-log")
+                login = tasks.create_task(self._announce(ready), name="broker-login")
+                code = await process.wait()
+                login.cancel()
+        except* BrokerDownError as errors:
+            raise errors.exceptions[0] from None
+        return code
+
+    async def _announce(self, ready: Callable[[], None]) -> None:
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                while not await _accepts_login(self.port, GATEWAY, self._secrets[GATEWAY]):  # noqa: ASYNC110 - another process's state
+                    await asyncio.sleep(_LOGIN_PAUSE_S)
+        except TimeoutError:
+            raise BrokerDownError(f"mosquitto accepts no login on port {self.port}") from None
+        log.info("The broker listens on %s:%d for %d devices", HOST, self.port, len(self._devices))
+        ready()
+
+    def _find(self, program: str) -> str:
+        found = shutil.which(program, path=self._search_path)
+        if found is None:
+            raise BrokerMissingError(f"the program {program} is not installed")
+        return found
+
+    async def _prepare(self) -> None:
+        """Write everything that mosquitto reads at its start."""
+        for folder in (self._folder, self._folder / "data", self._folder / "accounts"):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.chmod(0o700)
+        names = (GATEWAY, *self._devices)
+        self._secrets = {name: _secret(self._folder / "accounts" / name) for name in names}
+        await self._write_passwords()
+        rights = [
+            f"user {GATEWAY}\ntopic readwrite #\n",
+            *(_DEVICE_RIGHTS.format(name=n) for n in self._devices),
+        ]
+        _write(self._folder / "acl", "\n".join(rights))
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        text = _CONFIGURATION.format(port=self.port, host=HOST, user=user, folder=self._folder)
+        _write(self._folder / "mosquitto.conf", text)
+
+    async def _write_passwords(self) -> None:
+        # The tool hashes a file in place: given on the command line, the
+        # secrets would be in everybody's process list.
+        fresh = self._folder / "passwords.new"
+        _write(fresh, "".join(f"{name}:{secret}\n" for name, secret in self._secrets.items()))
+        argv = [self._find("mosquitto_passwd"), "-U", str(fresh)]
+        async with running(argv, stdout=DEVNULL, stderr=DEVNULL) as hashing, asyncio.timeout(START_TIMEOUT_S):
+            code = await hashing.wait()
+        if code != 0:
+            fresh.unlink(missing_ok=True)
+            raise BrokerDownError(f"mosquitto_passwd ended with code {code}")
+        fresh.replace(self._folder / "passwords")
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme == "mqtt" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise FieldError("url", "is not of the form mqtt://user:password@host:port")
+
+
+def _free_port(port: int) -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise BrokerPortError(
+                f"port {port} for the MQTT broker cannot be used: {error.strerror}"
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _secret(path: Path) -> str:
+    """Return the secret in `path`, made now if there is none."""
+    if path.is_file() and (kept := path.read_text().strip()):
+        return kept
+    fresh = secrets.token_urlsafe(_SECRET_BYTES)
+    _write(path, fresh)
+    return fresh
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace `path`, readable by its owner only from the first byte on."""
+    fresh = path.with_name(path.name + ".part")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+async def _pass_on(lines: asyncio.StreamReader | None) -> None:
+    """Turn mosquitto's words into log lines; it never says a payload."""
+    while lines is not None and (line := await lines.readline()):
+        text = line.decode("utf-8", "replace").strip()
+        log.log(_LEVELS.get(text.partition(":")[0], logging.DEBUG), "mosquitto: %s", text)
+
+
+async def _accepts_login(port: int, name: str, secret: str) -> bool:
+    """Return whether an MQTT CONNECT is answered with success (MQTT 3.1.1 sections 3.1 and 3.2)."""
+    try:
+        async with asyncio.timeout(_LOGIN_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            try:
+                writer.write(_connect_packet(name, secret))
+                answer = await reader.readexactly(4)
+                writer.write(b"\xe0\x00")
+                await writer.drain()
+            finally:
+                writer.close()
+    except (OSError, EOFError, TimeoutError):
+        return False
+    return answer == b"\x20\x02\x00\x00"
+
+
+def _connect_packet(name: str, secret: str) -> bytes:
+    user_password_and_clean, keepalive_s = 0xC2, 10
+    fields = (f"{GATEWAY}-probe-{secrets.token_hex(4)}", name, secret)
+    payload = b"".join(len(field).to_bytes(2, "big") + field.encode() for field in fields)
+    body = b"\x00\x04MQTT\x04" + bytes([user_password_and_clean]) + keepalive_s.to_bytes(2, "big") + payload
+    return b"\x10" + bytes([len(body)]) + body

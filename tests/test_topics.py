@@ -1,0 +1,66 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.topics import Routes, is_topic, topic_matches
+
+LEVEL = st.text("ab", max_size=2)
+TOPIC = st.lists(LEVEL, min_size=1, max_size=4).map("/".join)
+FILTER = st.tuples(st.lists(LEVEL | st.just("+"), min_size=1, max_size=4), st.sampled_from(["", "/#"])).map(
+    lambda parts: "/".join(parts[0]) + parts[1]
+)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "topic", "covered"),
+    [
+        ("home/lamp", "home/lamp", True),
+        ("home/lamp", "home/lamp/set", False),
+        ("home/+", "home/lamp", True),
+        ("home/+", "home", False),
+        ("home/+", "home/", True),
+        ("home/#", "home", True),
+        ("home/#", "home/a/b", True),
+        ("#", "home/a", True),
+        ("#", "$SYS/uptime", False),
+        ("+/uptime", "$SYS/uptime", False),
+        ("$SYS/#", "$SYS/uptime", True),
+        ("+/+", "a/b/c", False),
+    ],
+)
+def test_a_filter_covers_what_the_standard_says(pattern: str, topic: str, covered: bool) -> None:
+    assert topic_matches(pattern, topic) is covered
+
+
+@pytest.mark.parametrize("text", ["", "a/+", "a/#", "a\0b", "x" * 65_536, "a\nb"])
+def test_what_cannot_be_published_on_is_no_topic(text: str) -> None:
+    assert not is_topic(text)
+
+
+@given(st.lists(st.tuples(FILTER | TOPIC, st.integers(0, 3)), max_size=12), TOPIC)
+def test_routing_finds_exactly_the_listeners_whose_filters_cover_the_topic(
+    wishes: list[tuple[str, int]], topic: str
+) -> None:
+    routes: Routes[int] = Routes()
+    for pattern, listener in wishes:
+        routes.add(pattern, listener)
+
+    found = routes.to(topic)
+
+    assert sorted(found) == sorted(
+        {listener for pattern, listener in wishes if topic_matches(pattern, topic)}
+    )
+
+
+@given(st.lists(st.tuples(FILTER | TOPIC, st.integers(0, 3)), max_size=12))
+def test_nothing_is_left_of_a_listener_that_went(wishes: list[tuple[str, int]]) -> None:
+    routes: Routes[int] = Routes()
+    for pattern, listener in wishes:
+        routes.add(pattern, listener)
+
+    for pattern in routes.filters_of(0):
+        others = {listener for each, listener in wishes if each == pattern} - {0}
+        assert routes.remove(pattern, 0) is bool(others)
+
+    assert routes.filters_of(0) == []
+    assert set(routes.filters()) == {pattern for pattern, listener in wishes if listener != 0}
