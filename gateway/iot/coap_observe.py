@@ -1,0 +1,174 @@
+"""Asking CoAP devices: one answer, or all that follow (observe, RFC 7641).
+
+One rule: what a caller sees is in order.  aiocoap matches tokens and
+retransmits; freshness, order and active cancellation are kept here.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncGenerator
+from typing import Final, TypeAlias
+
+import aiocoap
+from aiocoap import error
+from aiocoap.numbers.constants import TransportTuning
+from aiocoap.pipe import Pipe
+
+from gateway.iot.link import LinkDownError
+
+DEFAULT_MAX_AGE_S: Final = 60
+# RFC 7641, section 3.3.1: wait a little longer than Max-Age before registering again.
+MARGIN_S: Final = 10.0
+_WRAP = 2**23
+_STALE_ORDER_S = 128
+_BACKLOG = 64
+_FAREWELL_S = 1.0
+
+Answer: TypeAlias = aiocoap.Message
+
+
+def is_newer(before: int, before_s: float, after: int, after_s: float) -> bool:
+    """Whether notification `after` is newer than `before` (RFC 7641, section 3.4).
+
+    Args:
+        before: Observe number of the newest one so far, 24 bits.
+        before_s: When that one came, seconds of a monotonic clock.
+        after: Observe number of the one in question.
+        after_s: When it came.
+    """
+    return (
+        (before < after and after - before < _WRAP)
+        or (before > after and before - after > _WRAP)
+        or after_s > before_s + _STALE_ORDER_S
+    )
+
+
+async def ask(context: aiocoap.Context, request: aiocoap.Message, timeout_s: float) -> Answer:
+    """Return the answer to `request`, put together from its blocks.
+
+    Raises:
+        LinkDownError: no answer within `timeout_s`, or the network says no.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await context.request(request).response
+    except TimeoutError as late:
+        raise LinkDownError(f"no answer within {timeout_s:g} s") from late
+    except (error.Error, OSError, ValueError) as failed:
+        raise LinkDownError(f"no answer: {failed or type(failed).__name__}") from failed
+
+
+async def observe(
+    context: aiocoap.Context, url: str, accept: int | None, timeout_s: float, tuning: TransportTuning
+) -> AsyncGenerator[Answer, None]:
+    """Yield the resource at `url` now and after each change, in order.
+
+    Ends when the device has said nothing for Max-Age and a margin, or ended it by itself: the
+    caller then begins anew.  A resource that cannot be observed is yielded once.
+
+    Raises:
+        LinkDownError: no first answer within `timeout_s`, or the network says no.
+    """
+    observation = _Observation(context, url, accept, tuning)
+    try:
+        answer: Answer | None = await observation.first(timeout_s)
+        while answer is not None:
+            yield answer
+            if answer.opt.observe is None:
+                return
+            max_age_s = DEFAULT_MAX_AGE_S if answer.opt.max_age is None else answer.opt.max_age
+            answer = await observation.following(max_age_s + MARGIN_S)
+    finally:
+        await observation.close()
+
+
+class _Observation:
+    """One token's stream of answers."""
+
+    def __init__(
+        self, context: aiocoap.Context, url: str, accept: int | None, tuning: TransportTuning
+    ) -> None:
+        self._context = context
+        try:
+            self._request = aiocoap.Message(
+                code=aiocoap.GET, uri=url, observe=0, accept=accept, transport_tuning=tuning
+            )
+        except (error.Error, ValueError) as bad:
+            raise LinkDownError(f"{url} cannot be asked: {bad}") from bad
+        self._pipe = Pipe(self._request, context.log)
+        self._events: deque[Pipe.Event] = deque(maxlen=_BACKLOG)
+        self._arrived = asyncio.Event()
+        self._forget = self._pipe.on_event(self._on_event)
+        self._newest: tuple[int, float] | None = None
+        self._over = False
+
+    async def first(self, timeout_s: float) -> Answer:
+        try:
+            async with asyncio.timeout(timeout_s):
+                interface = await self._context.find_remote_and_interface(self._request)
+                interface.request(self._pipe)
+                answer = await self._next()
+        except TimeoutError as late:
+            raise LinkDownError(f"no answer within {timeout_s:g} s") from late
+        except (error.Error, OSError, ValueError) as failed:
+            raise LinkDownError(f"no answer: {failed or type(failed).__name__}") from failed
+        if answer is None:
+            raise LinkDownError("no answer")
+        return answer
+
+    async def following(self, within_s: float) -> Answer | None:
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._next()
+        except TimeoutError:
+            return None
+        except (error.Error, OSError) as failed:
+            raise LinkDownError(f"lost: {failed or type(failed).__name__}") from failed
+
+    async def close(self) -> None:
+        """Tell the device that we no longer listen (RFC 7641, section 3.6), if it can be told."""
+        if not self._over and self._newest is not None:
+            with contextlib.suppress(error.Error, OSError, TimeoutError):
+                await self._say_farewell()
+        self._forget()
+
+    async def _say_farewell(self) -> None:
+        farewell = self._request.copy(observe=1, token=self._request.token)
+        interface = await self._context.find_remote_and_interface(farewell)
+        if interface.outgoing_requests is None:
+            return  # the socket is closing; the device learns it from the unreachable port
+        # The device ends the observation that has this very token; aiocoap would choose a new one.
+        interface.token_interface.send_message(farewell, lambda: None)
+        async with asyncio.timeout(_FAREWELL_S):
+            while await self._next() is not None:
+                pass
+
+    async def _next(self) -> Answer | None:
+        while True:
+            while not self._events:
+                if self._over:
+                    return None
+                self._arrived.clear()
+                await self._arrived.wait()
+            event = self._events.popleft()
+            if event.exception is not None:
+                raise event.exception
+            if event.message is not None and self._is_in_order(event.message):
+                return event.message
+
+    def _is_in_order(self, answer: Answer) -> bool:
+        number, now = answer.opt.observe, time.monotonic()
+        if number is None:
+            return True  # the terminal answer is always the last
+        if self._newest is not None and not is_newer(*self._newest, number, now):
+            return False
+        self._newest = (number, now)
+        return True
+
+    def _on_event(self, event: Pipe.Event) -> bool:
+        self._events.append(event)
+        self._over = self._over or event.is_last
+        self._arrived.set()
+        return not event.is_last

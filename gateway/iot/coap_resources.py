@@ -1,0 +1,117 @@
+"""What a CoAP resource means to the household: from a link to an entity.  Pure.
+
+One rule: only a resource whose kind is known becomes an entity; the rest of
+a device is left alone.
+"""
+
+import re
+from dataclasses import dataclass
+
+from gateway.iot.coap_links import Link
+from gateway.iot.entity import Capability, Device, Entity, EntityId, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a resource is, in Home Assistant's words."""
+
+    capability: Capability
+    device_class: str = ""
+    unit: str = ""
+
+
+# The IPSO and OMA LwM2M registry's objects, by the resource that holds the value.
+_SENSOR_VALUE, _DIGITAL_INPUT, _ON_OFF = "5700", "5500", "5850"
+_OBJECTS = {
+    "3300": Kind(Capability.SENSOR),
+    "3301": Kind(Capability.SENSOR, "illuminance", "lx"),
+    "3303": Kind(Capability.SENSOR, "temperature", "°C"),
+    "3304": Kind(Capability.SENSOR, "humidity", "%"),
+    "3315": Kind(Capability.SENSOR, "atmospheric_pressure", "Pa"),
+    "3316": Kind(Capability.SENSOR, "voltage", "V"),
+    "3317": Kind(Capability.SENSOR, "current", "A"),
+    "3323": Kind(Capability.SENSOR, "pressure", "Pa"),
+    "3325": Kind(Capability.SENSOR, "", "ppm"),
+    "3328": Kind(Capability.SENSOR, "power", "W"),
+}
+_INPUTS = {
+    "3200": Kind(Capability.BINARY_SENSOR),
+    "3302": Kind(Capability.BINARY_SENSOR, "occupancy"),
+    "3342": Kind(Capability.BINARY_SENSOR),
+}
+_ACTUATORS = {
+    "3306": Kind(Capability.SWITCH),
+    "3311": Kind(Capability.LIGHT),
+    "3312": Kind(Capability.SWITCH, "outlet"),
+    "3342": Kind(Capability.SWITCH, "switch"),
+}
+_RESOURCE_TYPES = {
+    "oic.r.temperature": Kind(Capability.SENSOR, "temperature", "°C"),
+    "oic.r.humidity": Kind(Capability.SENSOR, "humidity", "%"),
+    "oic.r.sensor.illuminance": Kind(Capability.SENSOR, "illuminance", "lx"),
+    "oic.r.sensor.atmosphericpressure": Kind(Capability.SENSOR, "atmospheric_pressure", "hPa"),
+    "oic.r.sensor.contact": Kind(Capability.BINARY_SENSOR, "opening"),
+    "oic.r.sensor.motion": Kind(Capability.BINARY_SENSOR, "motion"),
+    "oic.r.sensor.presence": Kind(Capability.BINARY_SENSOR, "occupancy"),
+    "oic.r.sensor.smoke": Kind(Capability.BINARY_SENSOR, "smoke"),
+    "oic.r.sensor.water": Kind(Capability.BINARY_SENSOR, "moisture"),
+    "oic.r.switch.binary": Kind(Capability.SWITCH),
+    "oic.r.light": Kind(Capability.LIGHT),
+}
+# RFC 9176 and the IETF's "core.*" interface descriptions.
+_INTERFACES = {
+    "core.s": Kind(Capability.SENSOR),
+    "core.rp": Kind(Capability.SENSOR),
+    "core.a": Kind(Capability.SWITCH),
+}
+_IPSO_PATH = re.compile(r"/(\d{1,5})/\d{1,5}/(\d{1,5})")
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~%!$&'()*+;=:@-]{1,64}){1,8}")
+_MAX_NAME_CHARS = 64
+
+
+def entity_of(device: Device, endpoint: str, link: Link) -> Entity | None:
+    """Return the entity that `link` of `endpoint` is; `None` if it is none."""
+    kind = kind_of(link)
+    if kind is None or not _PATH.fullmatch(link.target):
+        return None
+    path = link.target.strip("/")
+    fallback = (kind.device_class or kind.capability.value).replace("_", " ")
+    return Entity(
+        id=EntityId(f"coap.{endpoint}.{path.replace('/', '.')}"),
+        device=device,
+        name=link.first("title")[:_MAX_NAME_CHARS] or fallback,
+        capability=kind.capability,
+        device_class=kind.device_class,
+        unit=kind.unit,
+    )
+
+
+def kind_of(link: Link) -> Kind | None:
+    """Return what the resource behind `link` is; `None` if that is not known."""
+    interfaces = link.words("if")
+    kind: Kind | None = None
+    if path := _IPSO_PATH.fullmatch(link.target):
+        kind = _kind_of_object(path[1], path[2], settable="core.a" in interfaces)
+    kind = kind or next((_RESOURCE_TYPES[rt] for rt in link.words("rt") if rt in _RESOURCE_TYPES), None)
+    kind = kind or next((_INTERFACES[name] for name in interfaces if name in _INTERFACES), None)
+    unit = link.first("u") or link.first("unit")
+    if kind is not None and unit and kind.capability is Capability.SENSOR:
+        return Kind(kind.capability, link.first("dc") or kind.device_class, unit[:16])
+    return kind
+
+
+def reading_value(entity: Entity, value: Value) -> Value | None:
+    """Return `value` as an entity of this capability has it; `None` if it cannot be that."""
+    if entity.capability is Capability.SENSOR:
+        return value
+    if isinstance(value, str):
+        return {"on": True, "off": False, "1": True, "0": False}.get(value.lower())
+    return bool(value)
+
+
+def _kind_of_object(number: str, resource: str, *, settable: bool) -> Kind | None:
+    if resource == _ON_OFF or (resource == _DIGITAL_INPUT and settable):
+        return _ACTUATORS.get(number)
+    if resource == _DIGITAL_INPUT:
+        return _INPUTS.get(number)
+    return _OBJECTS.get(number) if resource == _SENSOR_VALUE else None
