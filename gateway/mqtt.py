@@ -15,6 +15,7 @@ The only module that imports aiomqtt.  Three rules come from it:
 """
 
 import asyncio
+import functools
 import logging
 import math
 import secrets
@@ -22,7 +23,13 @@ import socket
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, Self
 from urllib.parse import unquote, urlsplit
@@ -147,7 +154,8 @@ class TopicSubscription(Subscription[Message]):
 class Broker(Protocol):
     """Carries messages between the programs and devices of the house.
 
-    Implementation: `MqttClient`.
+    Implementation: `MqttClient`.  Both ways keep the order; what is published
+    after `subscribe` was entered is heard there.
     """
 
     @property
@@ -205,31 +213,34 @@ class MqttClient:
         self.connected = False
         self.changes: Publisher[bool] = Publisher()
         self.dropped = 0
-        self._address = (lambda: address) if isinstance(address, BrokerAddress) else address
+        self._address: Callable[[], BrokerAddress] = (
+            (lambda: address) if isinstance(address, BrokerAddress) else address
+        )
         self._client_id = f"{client_id}-{secrets.token_hex(4)}"
         self._will = will
         self._birth = birth
         self._routes: Routes[TopicSubscription] = Routes()
         self._requests: deque[tuple[str, bool]] = deque()
         self._requested = asyncio.Event()
+        self._settled = asyncio.Event()
         self._client: aiomqtt.Client | None = None
         self._waiting: set[asyncio.Timeout] = set()
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Connect, and connect again, until cancelled."""
         attempt, reported = 0, False
-        readiness = _Once(ready)
+        once = functools.cache(ready)
         while True:
             began = time.monotonic()
             try:
-                await self._session(readiness)
+                await self._session(once)
             except BrokerError as error:
                 if time.monotonic() - began > STEADY_S:
                     attempt, reported = 0, False
                 # Said once per outage: a broker that is away for a night must not fill the log.
                 log.log(logging.DEBUG if reported else logging.WARNING, "%s", error.line())
                 reported = True
-            readiness()
+            once()
             await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
             attempt += 1
 
@@ -243,6 +254,8 @@ class MqttClient:
         try:
             async with limit:
                 self._waiting.add(limit)
+                # What we publish, our own listeners hear: their filters go first.
+                await self._settled.wait()
                 await client.publish(
                     message.topic, message.payload, message.qos, message.retain, timeout=math.inf
                 )
@@ -268,6 +281,7 @@ class MqttClient:
         elif self._routes.remove(pattern, subscription):
             return
         self._requests.append((pattern, wanted))
+        self._settled.clear()
         self._requested.set()
 
     async def _session(self, ready: Callable[[], None]) -> None:
@@ -357,6 +371,7 @@ class MqttClient:
                 for pattern, answer in zip(begun, answers, strict=False):
                     if isinstance(answer, int) and answer >= _REFUSED:
                         log.warning("The broker does not let us listen to %s", pattern)
+        self._settled.set()
 
     async def _take_leave(self, client: aiomqtt.Client) -> None:
         if self._will is not None:
@@ -386,18 +401,6 @@ class MqttClient:
             subscription._put(message)  # noqa: SLF001 - the two classes are one mechanism
 
 
-class _Once:
-    """Calls `ready` the first time only."""
-
-    def __init__(self, ready: Callable[[], None]) -> None:
-        self._ready: Callable[[], None] | None = ready
-
-    def __call__(self) -> None:
-        ready, self._ready = self._ready, None
-        if ready is not None:
-            ready()
-
-
 def _hand_over(deliver: Callable[[aiomqtt.Message], None]) -> type[asyncio.Queue[aiomqtt.Message]]:
     class _Straight(asyncio.Queue[aiomqtt.Message]):
         """Keeps nothing: what is put goes straight to `deliver`."""
@@ -408,7 +411,7 @@ def _hand_over(deliver: Callable[[aiomqtt.Message], None]) -> type[asyncio.Queue
     return _Straight
 
 
-async def _enter(client: aiomqtt.Client) -> None:
+async def _enter(client: AbstractAsyncContextManager[aiomqtt.Client]) -> None:
     await client.__aenter__()
 
 

@@ -6,7 +6,7 @@ import signal
 import socket
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -170,17 +170,18 @@ async def test_a_broker_that_hangs_is_not_taken_for_success(broker: Mosquitto, s
         broker.signal(signal.SIGCONT)
 
 
-async def test_every_publication_is_either_heard_or_refused(broker: Mosquitto, serve: Serve) -> None:
-    """While the broker is killed in the middle of a thousand orders."""
-    taken: list[bytes] = []
+async def test_every_publication_has_an_outcome_when_the_broker_is_killed(
+    broker: Mosquitto, serve: Serve
+) -> None:
+    outcomes: list[bool] = []
 
     async def order(client: MqttClient, number: int) -> None:
-        payload = str(number).encode()
         try:
-            await client.publish(Message("orders", payload))
+            await client.publish(Message("orders", str(number).encode()))
         except BrokerError:
-            return
-        taken.append(payload)
+            outcomes.append(False)
+        else:
+            outcomes.append(True)
 
     async with connected(serve, broker) as client:
         with client.subscribe("orders") as heard:
@@ -189,18 +190,9 @@ async def test_every_publication_is_either_heard_or_refused(broker: Mosquitto, s
                     tasks.create_task(order(client, number))
                 await anext(heard)
                 tasks.create_task(broker.kill())
-            received = {b"0"}
-            await broker.start()
-            with client.changes.subscribe() as changes:
-                if not client.connected:
-                    await until(changes, fact=True)
-            await client.publish(Message("orders", b"end"))
-            async for message in heard:
-                if message.payload == b"end":
-                    break
-                received.add(message.payload)
 
-    assert 0 < len(taken) < 1000
+    assert len(outcomes) == 1000
+    assert {True, False} == set(outcomes)
 
 
 async def test_the_will_is_said_when_we_vanish_and_when_we_leave(broker: Mosquitto, serve: Serve) -> None:
@@ -256,9 +248,7 @@ async def test_a_message_beyond_the_limit_is_counted_and_the_next_one_heard(
             assert client.dropped == 1
 
 
-async def test_a_burst_of_ten_thousand_retained_messages_is_heard_whole(
-    broker: Mosquitto, serve: Serve
-) -> None:
+async def test_a_thousand_retained_messages_are_heard_whole(broker: Mosquitto, serve: Serve) -> None:
     async with connected(serve, broker, "many") as many:
         async with asyncio.TaskGroup() as tasks:
             for number in range(1000):
@@ -309,10 +299,8 @@ def test_an_address_is_shown_without_the_secret(show: Callable[[BrokerAddress], 
 
 @given(st.text())
 def test_no_text_makes_the_address_reader_fail_otherwise(url: str) -> None:
-    try:
+    with suppress(BadInputError):
         BrokerAddress.parse(f"mqtt://{url}")
-    except BadInputError:
-        pass
 
 
 async def _answers(port: int) -> bool:
