@@ -46,6 +46,8 @@ _RESERVED = {GATEWAY, "homeassistant"}
 _SECRET_BYTES = 24
 _LOGIN_TIMEOUT_S = 1.0
 _LOGIN_PAUSE_S = 0.02
+_EXPECTED = "should not be run as root"
+"""Mosquitto's warning about what is explained above."""
 _LEVELS = {"Error": logging.ERROR, "Warning": logging.WARNING}
 
 _CONFIGURATION = """\
@@ -297,7 +299,8 @@ async def _pass_on(lines: asyncio.StreamReader | None) -> None:
     """Turn mosquitto's words into log lines; it never says a payload."""
     while lines is not None and (line := await lines.readline()):
         text = line.decode("utf-8", "replace").strip()
-        log.log(_LEVELS.get(text.partition(":")[0], logging.DEBUG), "mosquitto: %s", text)
+        level = logging.DEBUG if _EXPECTED in text else _LEVELS.get(text.partition(":")[0], logging.DEBUG)
+        log.log(level, "mosquitto: %s", text)
 
 
 async def _accepts_login(port: int, name: str, secret: str) -> bool:
