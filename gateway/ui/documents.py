@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 Value = bool | int | float | str
+PictureName = Literal["idle", "tuning", "playing", "stalled", "failed"]
 
 
 class Catchup(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +65,7 @@ class Tv(msgspec.Struct, frozen=True, kw_only=True):
     channel: str | None
     number: int | None
     name: str | None
-    picture: Literal["idle", "tuning", "playing", "stalled", "failed"]
+    picture: PictureName
     first_frame_ms: int | None
     mode: Literal["live", "timeshift", "catchup"]
     position: datetime | None
@@ -275,6 +276,16 @@ class KeyEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     key: Key
 
 
+class NumberEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="number"):
+    """A channel number is being typed; `digits` is empty when it is done or given up.
+
+    `channel` is the channel it names so far, if there is one.
+    """
+
+    digits: str
+    channel: str | None
+
+
 class ScreenEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="screen"):
     """Who has the screen now: ``tv``, ``app``, ``doorbell`` or ``alert``."""
 
@@ -289,5 +300,5 @@ class ServicesEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
 
 Event = (
     Snapshot | TvEvent | ChannelsEvent | EntityEvent | EntityGoneEvent | CommandEvent
-    | AppsEvent | NoticeEvent | KeyEvent | ScreenEvent | ServicesEvent
+    | AppsEvent | NoticeEvent | KeyEvent | NumberEvent | ScreenEvent | ServicesEvent
 )  # fmt: skip

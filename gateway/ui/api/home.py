@@ -1,0 +1,48 @@
+"""The home's devices and what they report."""
+
+from typing import Annotated
+
+from litestar import get
+from litestar.handlers.base import BaseRouteHandler
+from litestar.params import PathParameter
+
+from gateway.iot.entity import EntityId, State
+from gateway.ui import documents as doc
+from gateway.ui import views
+from gateway.ui.house import House
+from gateway.ui.problems import UnknownError, answers
+
+EntityName = Annotated[str, PathParameter(description="Entity id such as mqtt.lamp", max_length=512)]
+
+
+def handlers(house: House) -> list[BaseRouteHandler]:
+    """Return the handlers of devices and entities."""
+
+    @get("/api/v1/devices", responses=answers())
+    async def list_devices() -> list[doc.Device]:
+        """The things in the home."""
+        return views.devices(list(house.registry.states.values()))
+
+    @get("/api/v1/entities", responses=answers())
+    async def list_entities() -> list[doc.Entity]:
+        """Every ability of every thing, with what it last reported."""
+        return [views.entity(state) for state in house.registry.states.values()]
+
+    @get("/api/v1/entities/{entity:str}", responses=answers())
+    async def get_entity(entity: EntityName) -> doc.Entity:
+        """One ability, with what it last reported."""
+        return views.entity(known_entity(house, entity))
+
+    return [list_devices, list_entities, get_entity]
+
+
+def known_entity(house: House, entity: str) -> State:
+    """Return the state of `entity`.
+
+    Raises:
+        UnknownError: it is not part of the home.
+    """
+    state = house.registry.states.get(EntityId(entity))
+    if state is None:
+        raise UnknownError("There is no such entity in the home")
+    return state

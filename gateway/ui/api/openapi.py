@@ -1,0 +1,62 @@
+"""The API's own description, made from the handlers.
+
+One rule: it says exactly what the handlers accept, so the shapes come from
+msgspec, which checks them, and not from a second reading of the types.
+"""
+
+import asyncio
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.handlers.base import BaseRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+
+from gateway.ui import documents
+from gateway.ui.problems import Problem
+
+_KIND = "application/vnd.oai.openapi+json"
+_DESCRIPTION = """The box's own interface.
+
+`GET /api/v1/events` is a WebSocket: a snapshot first, then one message per change.
+`GET /live/{channel}/index.m3u8` is HLS and `GET /live/{channel}.ts` continuous MPEG-TS.
+"""
+
+
+def handler(routes: Sequence[BaseRouteHandler]) -> HTTPRouteHandler:
+    """Return the handler of ``/api/v1/openapi.json`` for `routes`."""
+    # Most boxes are never asked for it, so it is made at the first question.
+    text = functools.cache(functools.partial(_document, routes))
+
+    @get("/api/v1/openapi.json", media_type=_KIND, include_in_schema=False)
+    async def openapi() -> Response[bytes]:
+        return Response(await asyncio.to_thread(text), media_type=_KIND)
+
+    return openapi
+
+
+def _document(routes: Sequence[BaseRouteHandler]) -> bytes:
+    config = OpenAPIConfig(
+        title="Gateway",
+        version="1",
+        description=_DESCRIPTION,
+        use_handler_docstrings=True,
+        components=Components(
+            security_schemes={"token": SecurityScheme(type="http", scheme="bearer")},
+        ),
+        security=[{"token": []}],
+    )
+    schema = Litestar(routes, openapi_config=config, logging_config=None).openapi_schema.to_schema()
+    schemas = schema["components"]["schemas"]
+    kinds = [kind for name in schemas if (kind := _kind_named(name))]
+    _, exact = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    schemas.update(exact)
+    return msgspec.json.encode(schema)
+
+
+def _kind_named(name: str) -> Any:  # noqa: ANN401 - any documented type there is
+    return Problem if name == "Problem" else getattr(documents, name, None)

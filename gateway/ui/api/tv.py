@@ -1,0 +1,92 @@
+"""The television."""
+
+from litestar import get, post
+from litestar.handlers.base import BaseRouteHandler
+from litestar.params import JSONBody
+
+from gateway.media.inpage import InPagePlayer
+from gateway.media.lineup import ChannelId
+from gateway.media.player import Track
+from gateway.schema import Problem as Fault
+from gateway.ui import documents as doc
+from gateway.ui import views
+from gateway.ui.api.body import Body
+from gateway.ui.house import House
+from gateway.ui.problems import ConflictError, MalformedError, UnknownError, answers
+
+
+def handlers(house: House) -> list[BaseRouteHandler]:
+    """Return the handlers of ``/api/v1/tv``."""
+
+    @get("/api/v1/tv", responses=answers())
+    async def get_tv() -> doc.Tv:
+        """The television now."""
+        return views.tv(house)
+
+    @post("/api/v1/tv/tune", status_code=202, dto=Body[doc.Tune], return_dto=None, responses=answers())
+    async def tune(data: JSONBody[doc.Tune]) -> doc.Tv:
+        """Begin to show a channel; whether it works is told by `GET tv` and the events."""
+        await house.tv.tune(_channel_id(house, data))
+        return views.tv(house)
+
+    @post("/api/v1/tv/stop", status_code=202, responses=answers())
+    async def stop() -> doc.Tv:
+        """Show nothing."""
+        await house.tv.stop()
+        return views.tv(house)
+
+    @post(
+        "/api/v1/tv/tracks", status_code=202, dto=Body[doc.SelectTrack], return_dto=None, responses=answers()
+    )
+    async def select_track(data: JSONBody[doc.SelectTrack]) -> doc.Tv:
+        """Choose sound or subtitles among the tracks of `GET tv`."""
+        if data.id not in {track.id for track in house.tv.state.tracks}:
+            raise UnknownError("There is no such track now")
+        await house.tv.select(data.id)
+        return views.tv(house)
+
+    @post(
+        "/api/v1/tv/picture",
+        status_code=204,
+        dto=Body[doc.PictureReport],
+        return_dto=None,
+        responses=answers(409),
+    )
+    async def report_picture(data: JSONBody[doc.PictureReport]) -> None:
+        """Take in what the page saw in its own video element (plane `inpage`)."""
+        if house.inpage is None:
+            raise ConflictError("The picture is not in the page")
+        if not _believe(house.inpage, data):
+            raise ConflictError("This stream is no longer the one to show")
+
+    return [get_tv, tune, stop, select_track, report_picture]
+
+
+def _believe(player: InPagePlayer, report: doc.PictureReport) -> bool:
+    """Hand the report to the player; return whether it was about the newest stream."""
+    if report.tracks is not None:
+        tracks = tuple(Track(one.id, one.kind, one.language, one.name) for one in report.tracks)
+        chosen = tuple(one.id for one in report.tracks if one.selected)
+        player.tracks(report.stream_id, tracks, chosen)
+    match report.picture:
+        case "first_frame":
+            return player.first_frame(report.stream_id)
+        case "stalled":
+            return player.stalled(report.stream_id)
+        case "resumed":
+            return player.resumed(report.stream_id)
+        case "failed":
+            return player.failed(report.stream_id, report.code)
+
+
+def _channel_id(house: House, wanted: doc.Tune) -> ChannelId:
+    line_up = house.line_up.state
+    if wanted.channel is not None and wanted.number is None:
+        channel = line_up.by_id(ChannelId(wanted.channel))
+    elif wanted.number is not None and wanted.channel is None:
+        channel = line_up.by_number(wanted.number)
+    else:
+        raise MalformedError([Fault("", "give exactly one of channel and number")])
+    if channel is None:
+        raise UnknownError("There is no such channel on the line-up")
+    return channel.id

@@ -1,0 +1,185 @@
+"""What changes in the house, as one stream for every page.
+
+One rule: whoever joins listens first and then gets the whole, so that nothing
+falls between; whoever is too slow is sent away and joins anew.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, suppress
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import WebSocket, websocket
+from litestar.exceptions import WebSocketDisconnect
+from litestar.handlers import WebsocketRouteHandler
+
+from gateway.iot.entity import StateChanged
+from gateway.pubsub import Publisher, Subscription
+from gateway.ui import documents as doc
+from gateway.ui import views
+from gateway.ui.house import House
+
+T = TypeVar("T")
+
+MAX_LISTENERS = 32
+BACKLOG = 512
+SOURCE_BACKLOG = 8192
+SEND_TIMEOUT_S = 10.0
+
+_TRY_AGAIN_LATER = 1013
+_GOING_AWAY = 1001
+
+_encoder = msgspec.json.Encoder()
+
+
+class Events:
+    """Turns every fact into one message, encoded once for all listeners; a service."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._messages: Publisher[str] = Publisher()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        house = self._house
+        sources: list[tuple[Publisher[Any], Callable[[Any], doc.Event | None]]] = [
+            (house.tv.changes, lambda _: doc.TvEvent(tv=views.tv(house))),
+            (house.line_up.changes, lambda line_up: doc.ChannelsEvent(channels=views.channels(line_up))),
+            (house.registry.changes, _of_entity),
+            (house.focus.changes, lambda holder: doc.ScreenEvent(screen=views.screen(holder))),
+            (house.services().changes, _of_services),
+        ]
+        if house.inpage:
+            sources.append((house.inpage.changes, lambda _: doc.TvEvent(tv=views.tv(house))))
+        with ExitStack() as stack:
+            async with asyncio.TaskGroup() as tasks:
+                for changes, view in sources:
+                    facts = stack.enter_context(changes.subscribe(SOURCE_BACKLOG))
+                    tasks.create_task(self._forward(facts, view), name=f"events of {view.__qualname__}")
+                ready()
+
+    def tell(self, event: doc.Event) -> None:
+        """Send `event` to every listener; returns at once."""
+        self._messages.publish(_encoder.encode(event).decode())
+
+    def listen(self) -> AbstractContextManager[Subscription[str]]:
+        """Return the messages from now on; take the `snapshot` after this, not before."""
+        return self._messages.subscribe(BACKLOG)
+
+    def snapshot(self) -> str:
+        """Return the first message of every listener: everything as it is."""
+        return _encoder.encode(self._snapshot()).decode()
+
+    def _snapshot(self) -> doc.Snapshot:
+        house = self._house
+        return doc.Snapshot(
+            box=house.box,
+            tv=views.tv(house),
+            channels=views.channels(house.line_up.state),
+            entities=[views.entity(state) for state in house.registry.states.values()],
+            commands=[],
+            apps=[],
+            services=dict(house.services().states),
+            screen=views.screen(house.focus.holder),
+        )
+
+    async def _forward(self, facts: Subscription[T], view: Callable[[T], doc.Event | None]) -> None:
+        lost = 0
+        async for fact in facts:
+            if facts.lost > lost:
+                # Which facts were dropped nobody knows, so everyone gets the whole again.
+                lost = facts.lost
+                self.tell(self._snapshot())
+            if event := view(fact):
+                self.tell(event)
+
+
+class Listeners:
+    """The open WebSockets; `close` ends them all."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._count = 0
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """Send everyone away; they may come back to the next run."""
+        self._closing.set()
+
+    async def serve(self, socket: WebSocket[Any, Any, Any]) -> None:
+        """Talk to one listener until it leaves."""
+        await socket.accept()
+        if self._count >= MAX_LISTENERS or self._closing.is_set():
+            await socket.close(_TRY_AGAIN_LATER, "too many listeners")
+            return
+        self._count += 1
+        try:
+            code = await self._talk(socket)
+        except (WebSocketDisconnect, TimeoutError):
+            return
+        finally:
+            self._count -= 1
+        if code is None:
+            return
+        with suppress(WebSocketDisconnect, TimeoutError):
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await socket.close(code)
+
+    async def _talk(self, socket: WebSocket[Any, Any, Any]) -> int | None:
+        """Send messages; return the code to close with, `None` when the listener has gone."""
+        with self._events.listen() as messages:
+            await _send(socket, self._events.snapshot())
+            sending = asyncio.create_task(_send_all(socket, messages), name="send events")
+            leaving = asyncio.create_task(_until_left(socket), name="hear a listener leave")
+            closing = asyncio.create_task(self._closing.wait(), name="hear the end")
+            tasks: set[asyncio.Task[Any]] = {sending, leaving, closing}
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+            if sending in done:
+                sending.result()
+            if leaving in done:
+                return None
+            return _TRY_AGAIN_LATER if sending in done else _GOING_AWAY
+
+
+def events_handler(listeners: Listeners) -> WebsocketRouteHandler:
+    """Return the handler of ``/api/v1/events``."""
+
+    @websocket("/api/v1/events")
+    async def events(socket: WebSocket[Any, Any, Any]) -> None:
+        await listeners.serve(socket)
+
+    return events
+
+
+async def _send_all(socket: WebSocket[Any, Any, Any], messages: Subscription[str]) -> None:
+    """Return when the listener has fallen behind."""
+    async for message in messages:
+        if messages.lost:
+            return
+        await _send(socket, message)
+
+
+async def _send(socket: WebSocket[Any, Any, Any], message: str) -> None:
+    async with asyncio.timeout(SEND_TIMEOUT_S):
+        await socket.send_text(message)
+
+
+async def _until_left(socket: WebSocket[Any, Any, Any]) -> None:
+    with suppress(WebSocketDisconnect):
+        while True:
+            await socket.receive_data("text")  # what a listener says means nothing here
+
+
+def _of_entity(change: StateChanged) -> doc.Event | None:
+    if change.after is not None:
+        return None if change.repeated else doc.EntityEvent(entity=views.entity(change.after))
+    return doc.EntityGoneEvent(id=change.before.entity.id) if change.before else None
+
+
+def _of_services(states: Mapping[str, str]) -> doc.Event:
+    return doc.ServicesEvent(services=dict(states))

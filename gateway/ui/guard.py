@@ -1,0 +1,173 @@
+"""What every request must pass before a handler sees it.
+
+One rule: being reached is not being trusted.  Any web page in the house can
+send requests here, so the host name, the sender's page and the secret are
+checked for every address but the page's own files and the health report.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, urlsplit
+
+from gateway.ui.asgi import (
+    ALWAYS_HEADERS,
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    headers_of,
+    refusal_answer,
+    respond,
+)
+from gateway.ui.auth import COOKIE_NAME, Access, Attempts
+from gateway.ui.problems import (
+    ForeignError,
+    NotSignedInError,
+    RequestError,
+    TooLargeError,
+    TooManyError,
+    WrongHostError,
+    WrongTypeError,
+)
+
+MAX_BODY_BYTES = 256 * 1024
+OPEN_ADDRESSES = frozenset({"/healthz", "/api/v1/openapi.json"})
+PRIVATE_PREFIXES = ("/api/", "/live/")
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+
+class Guard:
+    """An ASGI application in front of another one."""
+
+    def __init__(
+        self, inner: Application, access: Access, attempts: Attempts, *, names: Iterable[str], ticket: str
+    ) -> None:
+        self._inner = inner
+        self._access = access
+        self._attempts = attempts
+        self._names = frozenset(name.lower() for name in (*_LOOPBACK_NAMES, *names))
+        self._ticket = ticket
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._inner(scope, receive, send)
+            return
+        headers = headers_of(scope)
+        send = _hardened(send)
+        try:
+            self._check_host(scope, headers)
+            if scope["path"].startswith(PRIVATE_PREFIXES) and scope["path"] not in OPEN_ADDRESSES:
+                self._check_sender(scope, headers)
+                _check_body(headers)
+        except RequestError as refusal:
+            await respond(scope, send, refusal_answer(refusal))
+            return
+        await self._inner(scope, _bounded(receive), send)
+
+    def _check_host(self, scope: Scope, headers: Mapping[str, str]) -> None:
+        asked = headers.get("host", "").lower()
+        try:
+            parts = urlsplit(f"//{asked}")
+            name, port = parts.hostname or "", parts.port
+        except ValueError:
+            raise WrongHostError("The Host header is not readable") from None
+        server = scope["server"] or ("", 0)
+        shown = f"[{name}]" if ":" in name else name
+        # An address in figures cannot be re-bound by a foreign name server.
+        ours = shown in self._names or (_is_address(name) and name == server[0])
+        if not ours or (port or 80) != server[1]:
+            raise WrongHostError("This box does not answer to that host name")
+
+    def _check_sender(self, scope: Scope, headers: Mapping[str, str]) -> None:
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self._access.is_token(bearer.strip()):
+            _check_origin(headers, needed=False)
+            return
+        if self._access.is_cookie(_cookie(headers)):
+            writes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
+            _check_origin(headers, needed=writes)
+            if scope["type"] == "http" and writes and headers.get("x-gateway") != "1":
+                raise ForeignError("A call with the page's cookie must carry the header X-Gateway: 1")
+            return
+        if self._may_watch(scope):
+            return
+        wait_s = self._attempts.failed((scope["client"] or ("", 0))[0]) if _presents_secret(headers) else 0.0
+        if wait_s:
+            raise TooManyError("Too many wrong tokens", headers={"Retry-After": str(round(wait_s))})
+        raise NotSignedInError("This call needs the box's token", headers={"WWW-Authenticate": "Bearer"})
+
+    def _may_watch(self, scope: Scope) -> bool:
+        if not scope["path"].startswith("/live/") or not self._ticket:
+            return False
+        presented = parse_qs(scope["query_string"].decode("latin-1")).get("ticket", [""])[0]
+        return Access.same(presented, self._ticket)
+
+
+def _check_origin(headers: Mapping[str, str], *, needed: bool) -> None:
+    """Refuse what another page sent.  Browsers always say so; other programs need not."""
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+        raise ForeignError("The request comes from another page")
+    if site not in (None, "same-origin", "none"):
+        raise ForeignError("The request comes from another page")
+    if needed and origin is None and site != "same-origin":
+        raise ForeignError("The request does not say which page it comes from")
+
+
+def _check_body(headers: Mapping[str, str]) -> None:
+    length = headers.get("content-length", "0")
+    if length.isdigit() and int(length) > MAX_BODY_BYTES:
+        raise TooLargeError(f"The body is larger than {MAX_BODY_BYTES} bytes")
+    has_body = length != "0" or "transfer-encoding" in headers
+    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if has_body and kind != "application/json":
+        raise WrongTypeError("The body is not application/json")
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Count what really arrives: a chunked body has no length in front."""
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        if message["type"] == "http.request":
+            taken += len(message.get("body", b""))
+            if taken > MAX_BODY_BYTES:
+                raise TooLargeError(f"The body is larger than {MAX_BODY_BYTES} bytes")
+        return message
+
+    return counted
+
+
+def _hardened(send: Send) -> Send:
+    async def with_headers(message: Message) -> None:
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
+            message["headers"] = [*message.get("headers", ()), *ALWAYS_HEADERS]
+        await send(message)
+
+    return with_headers
+
+
+def _cookie(headers: Mapping[str, str]) -> str:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE_NAME)
+    except CookieError:
+        return ""
+    return found.value if found else ""
+
+
+def _presents_secret(headers: Mapping[str, str]) -> bool:
+    return "authorization" in headers or bool(_cookie(headers))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,160 @@
+"""The logical keys of the remote: what the daemon does itself, what the page does.
+
+One rule: whatever a household needs when the page is dead (channels, numbers,
+loudness, power) is done here; everything else belongs to whoever has the focus.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import get_args
+
+from gateway.focus import Priority
+from gateway.media.lineup import Channel, ChannelId
+from gateway.schema import FieldError
+from gateway.ui import documents as doc
+from gateway.ui.events import Events
+from gateway.ui.house import House
+
+ALL_KEYS: frozenset[doc.Key] = frozenset(get_args(doc.Key))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeysConfig:
+    """The ``ui.keys`` section.
+
+    Attributes:
+        digits_pause_s: A channel number is complete when no digit follows for this long.
+        volume_step_percent: What one press changes.
+    """
+
+    digits_pause_s: float = 1.5
+    volume_step_percent: int = 5
+
+    def __post_init__(self) -> None:
+        if not 0.2 <= self.digits_pause_s <= 10:  # noqa: PLR2004 - said in the message
+            raise FieldError("digits_pause_s", f"{self.digits_pause_s} is outside 0.2..10")
+        if not 1 <= self.volume_step_percent <= 50:  # noqa: PLR2004 - said in the message
+            raise FieldError("volume_step_percent", f"{self.volume_step_percent} is outside 1..50")
+
+
+class Keys:
+    """Takes keys from the remote and from the API; a service.
+
+    Attributes:
+        digits: The number being typed; empty when none is.
+    """
+
+    def __init__(
+        self, config: KeysConfig, house: House, events: Events, remote: AsyncIterator[str] | None = None
+    ) -> None:
+        self.digits = ""
+        self._config = config
+        self._house = house
+        self._events = events
+        self._remote = remote
+        self._typed = asyncio.Event()
+        self._was_on: ChannelId | None = None
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._finish_numbers(), name="finish channel numbers")
+            if self._remote is not None:
+                tasks.create_task(self._read(self._remote), name="read the remote")
+            ready()
+
+    async def press(self, key: doc.Key) -> None:
+        """Do what `key` means now, or hand it to the page."""
+        if await self._do_always(key):
+            return
+        if self._tv_has_focus() and await self._do_for_tv(key):
+            return
+        self._events.tell(doc.KeyEvent(key=key))
+
+    async def _read(self, remote: AsyncIterator[str]) -> None:
+        async for name in remote:
+            if name in ALL_KEYS:
+                await self.press(name)
+
+    async def _do_always(self, key: doc.Key) -> bool:
+        tv, step = self._house.tv, self._config.volume_step_percent
+        match key:
+            case "volume_up":
+                await tv.set_volume(min(100, tv.state.volume_percent + step))
+            case "volume_down":
+                await tv.set_volume(max(0, tv.state.volume_percent - step))
+            case "mute":
+                await tv.set_muted(not tv.state.muted)
+            case "power":
+                await self._power()
+            case _:
+                return False
+        return True
+
+    async def _power(self) -> None:
+        """Picture off, and on again where it was."""
+        tv = self._house.tv
+        if tv.state.channel is not None:
+            self._was_on = tv.state.channel.id
+            await tv.stop()
+        elif there := self._line_up_channel(self._was_on):
+            await tv.tune(there.id)
+
+    def _line_up_channel(self, channel: ChannelId | None) -> Channel | None:
+        """Return `channel` if the line-up still has it, else the first one."""
+        line_up = self._house.line_up.state
+        return (line_up.by_id(channel) if channel else None) or next(iter(line_up.channels), None)
+
+    async def _do_for_tv(self, key: doc.Key) -> bool:
+        tv = self._house.tv
+        match key:
+            case "channel_up":
+                await tv.zap(1)
+            case "channel_down":
+                await tv.zap(-1)
+            case "last":
+                await tv.last()
+            case "ok" if self.digits:
+                await self._tune_to_digits()
+            case "back" if self.digits:
+                self._type("")
+            case _ if key.isdigit():
+                self._events.tell(doc.KeyEvent(key=key))
+                self._type(self._with_digit(key))
+                self._typed.set()
+            case _:
+                return False
+        return True
+
+    def _tv_has_focus(self) -> bool:
+        holder = self._house.focus.holder
+        return holder is None or holder.priority is Priority.TV
+
+    def _with_digit(self, digit: str) -> str:
+        """Append `digit`; start anew where no number of the line-up can be that long."""
+        channels = self._house.line_up.state.channels
+        longest = len(str(channels[-1].number)) if channels else 1
+        return digit if len(self.digits) >= longest else self.digits + digit
+
+    def _type(self, digits: str) -> None:
+        self.digits = digits
+        found = self._house.line_up.state.by_number(int(digits)) if digits else None
+        self._events.tell(doc.NumberEvent(digits=digits, channel=found.id if found else None))
+
+    async def _finish_numbers(self) -> None:
+        while True:
+            await self._typed.wait()
+            self._typed.clear()
+            try:
+                async with asyncio.timeout(self._config.digits_pause_s):
+                    await self._typed.wait()
+            except TimeoutError:
+                await self._tune_to_digits()
+
+    async def _tune_to_digits(self) -> None:
+        if not self.digits:
+            return
+        wanted = self._house.line_up.state.by_number(int(self.digits))
+        self._type("")
+        if wanted is not None:
+            await self._house.tv.tune(wanted.id)

@@ -1,0 +1,217 @@
+"""Every refusal of the API, as RFC 9457 problem documents.
+
+One rule: whatever goes wrong, the caller gets the same shape with the code
+that the television shows, and the handlers only raise.
+"""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.openapi.datastructures import ResponseSpec
+
+from gateway.errors import BadInputError, GatewayError
+from gateway.schema import Problem as Fault
+
+log = logging.getLogger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
+
+_STATUSES: Mapping[str, HTTPStatus] = {
+    "TV-101": HTTPStatus.NOT_FOUND,
+    "IOT-201": HTTPStatus.CONFLICT,
+}
+"""Codes whose status is not the one of their class; see `status_of`."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a call was refused (RFC 9457).
+
+    `problems` names every fault of a document by its dotted path.
+    """
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str
+    problems: list[str] = []
+
+
+class RequestError(BadInputError):
+    """The API refuses a request; each subclass is one status.
+
+    Attributes:
+        status: What the HTTP answer says.
+        headers: Sent with the answer.
+    """
+
+    code: ClassVar[str] = "UI-102"
+    hint = "Send what the API's document /api/v1/openapi.json describes."
+    status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, message: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.headers: Mapping[str, str] = headers or {}
+
+
+class MalformedError(RequestError):
+    """The body is not what this call takes.
+
+    Attributes:
+        faults: Everything wrong with it.
+    """
+
+    code: ClassVar[str] = "UI-103"
+    hint = "Correct the named keys and send it again."
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("; ".join(map(str, faults)))
+        self.faults = faults
+
+
+class UnknownError(RequestError):
+    """There is no such thing here."""
+
+    code: ClassVar[str] = "UI-104"
+    hint = "Ask for the list first; it may have changed."
+    status = HTTPStatus.NOT_FOUND
+
+
+class NotSignedInError(RequestError):
+    """Nobody knows who is asking."""
+
+    code: ClassVar[str] = "UI-105"
+    hint = "Send the token that `gateway token` prints, as Authorization: Bearer."
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class ForeignError(RequestError):
+    """The request comes from a page that is not ours."""
+
+    code: ClassVar[str] = "UI-106"
+    hint = "Use the box's own page, or send the token instead of the cookie."
+    status = HTTPStatus.FORBIDDEN
+
+
+class WrongHostError(RequestError):
+    """The request was meant for another host name."""
+
+    code: ClassVar[str] = "UI-107"
+    hint = "Open the address that the box printed, or add the name under ui.names."
+    status = HTTPStatus.MISDIRECTED_REQUEST
+
+
+class WrongMethodError(RequestError):
+    """The thing is there, but not for this verb."""
+
+    code: ClassVar[str] = "UI-108"
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+
+class TooLargeError(RequestError):
+    """The body is larger than the API takes."""
+
+    code: ClassVar[str] = "UI-109"
+    hint = "Send less at once."
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class WrongTypeError(RequestError):
+    """The body is not JSON."""
+
+    code: ClassVar[str] = "UI-110"
+    hint = "Send the body as application/json."
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class TooManyError(RequestError):
+    """Too many wrong tokens, or too many listeners."""
+
+    code: ClassVar[str] = "UI-111"
+    hint = "Wait a minute, then try again."
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+
+class ConflictError(RequestError):
+    """Right in itself, but not possible now."""
+
+    code: ClassVar[str] = "UI-112"
+    hint = "Look at the present state and try again."
+    status = HTTPStatus.CONFLICT
+
+
+def status_of(error: GatewayError) -> HTTPStatus:
+    """Return the HTTP status that tells a caller about `error`."""
+    if isinstance(error, RequestError):
+        return error.status
+    if status := _STATUSES.get(error.code):
+        return status
+    if isinstance(error, BadInputError):
+        return HTTPStatus.BAD_REQUEST
+    return HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def problem_of(error: GatewayError) -> Problem:
+    """Return the document that tells a caller about `error`."""
+    status = status_of(error)
+    faults = error.faults if isinstance(error, MalformedError) else []
+    return Problem(
+        title=status.phrase,
+        status=status,
+        detail=" ".join(str(error).split()),
+        code=error.code,
+        hint=error.hint,
+        problems=[str(fault) for fault in faults],
+    )
+
+
+def answer_error(_request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Litestar's exception handler for everything."""
+    known = _as_gateway_error(error)
+    headers = dict(known.headers) if isinstance(known, RequestError) else {}
+    problem = problem_of(known)
+    if not isinstance(error, GatewayError | HTTPException):
+        # The one place where an API call's unexpected failure is handled.
+        log.error("An API call failed", exc_info=error)
+        problem = msgspec.structs.replace(problem, title="Internal Server Error", status=500)
+    return Response(problem, status_code=problem.status, media_type=PROBLEM_TYPE, headers=headers)
+
+
+def answers(*statuses: int) -> dict[int, ResponseSpec]:
+    """Return the documentation of the refusals of one call, beside those every call has."""
+    always = (400, 401, 403, 404, 405, 413, 415, 421, 429, 500, 503)
+    return {
+        status: ResponseSpec(
+            Problem, media_type=PROBLEM_TYPE, description=HTTPStatus(status).phrase, generate_examples=False
+        )
+        for status in sorted({*always, *statuses})
+    }
+
+
+def _as_gateway_error(error: Exception) -> GatewayError:
+    if isinstance(error, GatewayError):
+        return error
+    if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        match error.status_code:
+            case HTTPStatus.NOT_FOUND:
+                return UnknownError("There is no such address")
+            case HTTPStatus.METHOD_NOT_ALLOWED:
+                return WrongMethodError("This address does not take that method", headers=error.headers)
+            case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                return TooLargeError("The body is too large")
+            case _:
+                return RequestError(_explain(error))
+    return GatewayError("Something went wrong inside the box")
+
+
+def _explain(error: HTTPException) -> str:
+    if isinstance(error.extra, list) and error.extra:
+        first = error.extra[0]
+        return f"{first.get('key', '')}: {first.get('message', '')}".strip(": ")
+    return error.detail

@@ -1,0 +1,189 @@
+"""The HTTP server: page, API, events and live media on one port.
+
+One rule: it never takes the daemon down with it; a port in use is one clear
+line, and stopping takes two seconds however many streams are open.
+"""
+
+import asyncio
+import logging
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, cast
+
+import uvicorn
+from litestar import Litestar
+from litestar.handlers.base import BaseRouteHandler
+
+from gateway.errors import GatewayError
+from gateway.schema import FieldError
+from gateway.ui.api import channels, guide, health, home, keys, openapi, session, tv
+from gateway.ui.asgi import Application, Receive, Scope, Send
+from gateway.ui.auth import Access, Attempts
+from gateway.ui.events import Events, Listeners, events_handler
+from gateway.ui.guard import Guard
+from gateway.ui.house import House
+from gateway.ui.keys import Keys
+from gateway.ui.pages import Pages
+from gateway.ui.problems import answer_error
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 1
+_API_PREFIXES = ("/api/", "/live/")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.IGNORECASE)
+
+
+class PortError(GatewayError):
+    """The page's port cannot be opened."""
+
+    code: ClassVar[str] = "UI-101"
+    hint = "Stop the other program, or choose another port with --port or ui.port."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UiConfig:
+    """The ``ui`` section.
+
+    Attributes:
+        port: Where page and API are; 0 lets the system choose.
+        host: Address to listen on; ``0.0.0.0`` lets the phones of the house in.
+        names: Further host names under which the box is reached, such as ``box.lan``.
+        wrong_tokens_per_minute: Answers 429 beyond that many, per sender.
+    """
+
+    port: int = 8080
+    host: str = "127.0.0.1"
+    names: tuple[str, ...] = ()
+    wrong_tokens_per_minute: int = 20
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:  # noqa: PLR2004 - TCP's own bound
+            raise FieldError("port", f"{self.port} is outside 0..65535")
+        if not self.host:
+            raise FieldError("host", "is empty")
+        for name in self.names:
+            if not _NAME.fullmatch(name):
+                raise FieldError("names", f"{name!r} is not a host name")
+        if self.wrong_tokens_per_minute < 1:
+            raise FieldError("wrong_tokens_per_minute", "is less than 1")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Desk:
+    """What the server answers with."""
+
+    house: House
+    access: Access
+    events: Events
+    keys: Keys
+
+
+class UiServer:
+    """Serves the house to its pages; a service.
+
+    Attributes:
+        port: The port that is open; 0 before `run` is ready.
+    """
+
+    def __init__(self, config: UiConfig, desk: Desk, web: Path) -> None:
+        self._config = config
+        self._desk = desk
+        self._web = web
+        self.port = 0
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        listeners = Listeners(self._desk.events)
+        server = uvicorn.Server(_uvicorn_config(self._application(listeners)))
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        with await _listen(self._config) as listening:
+            await server.startup(sockets=[listening])
+            self.port = listening.getsockname()[1]
+            log.info("page and API on port %d", self.port)
+            try:
+                ready()
+                await server.main_loop()
+            finally:
+                self.port = 0
+                listeners.close()
+                await server.shutdown(sockets=[listening])
+
+    def _application(self, listeners: Listeners) -> Application:
+        routes = api_routes(self._desk)
+        litestar = Litestar(
+            [*routes, openapi.handler(routes), events_handler(listeners)],
+            openapi_config=None,
+            logging_config=None,
+            exception_handlers={Exception: answer_error},
+        )
+        # The same protocol; only Litestar's own types for it are narrower.
+        api = cast("Application", litestar)
+        pages = Pages(self._web, self._desk.house.apps_origin)
+
+        async def route(scope: Scope, receive: Receive, send: Send) -> None:
+            ours = scope["path"].startswith(_API_PREFIXES) or scope["path"] == "/healthz"
+            await (api if ours else pages)(scope, receive, send)
+
+        return Guard(
+            route,
+            self._desk.access,
+            Attempts(self._config.wrong_tokens_per_minute),
+            names=(self._config.host, *self._config.names),
+            ticket=self._desk.house.live_ticket,
+        )
+
+
+def api_routes(desk: Desk) -> list[BaseRouteHandler]:
+    """Return every handler that `/api/v1/openapi.json` describes."""
+    house = desk.house
+    return [
+        *session.handlers(desk.access),
+        *health.handlers(house),
+        *channels.handlers(house),
+        *guide.handlers(house),
+        *tv.handlers(house),
+        *keys.handlers(desk.keys),
+        *home.handlers(house),
+    ]
+
+
+async def _listen(config: UiConfig) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        opened = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise PortError(f"{config.host} is not an address of this machine: {error.strerror}") from error
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind(address)
+        opened.listen(128)
+        opened.setblocking(False)
+    except OSError as error:
+        opened.close()
+        raise PortError(f"port {config.port} on {config.host} cannot be opened: {error.strerror}") from error
+    return opened
+
+
+def _uvicorn_config(application: Application) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http="h11",
+        ws="wsproto",
+        ws_max_size=64 * 1024,
+        ws_ping_interval=20.0,
+        ws_ping_timeout=20.0,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+        limit_concurrency=512,
+    )

@@ -1,0 +1,123 @@
+"""From the subsystems' own types to the documents of the outside.
+
+One rule: pure; nothing here waits, decides or remembers.
+"""
+
+from typing import cast
+from urllib.parse import urlsplit
+
+from gateway.focus import Holder
+from gateway.iot.entity import State
+from gateway.media.lineup import Channel, LineUp
+from gateway.ui import documents as doc
+from gateway.ui.house import House, ProgrammeFacts
+
+
+def channel(facts: Channel) -> doc.Channel:
+    """One entry of the line-up."""
+    return doc.Channel(
+        id=facts.id,
+        number=facts.number,
+        name=facts.name,
+        group=facts.group,
+        logo=facts.logo,
+        radio=facts.radio,
+        resolution=facts.resolution,
+        catchup=doc.Catchup(days=facts.catchup.days) if facts.catchup else None,
+    )
+
+
+def channels(line_up: LineUp) -> list[doc.Channel]:
+    """The whole line-up, in operator order."""
+    return [channel(one) for one in line_up.channels]
+
+
+def programme(facts: ProgrammeFacts) -> doc.Programme:
+    """One entry of the guide."""
+    return doc.Programme(
+        id=facts.id, channel=facts.channel, start=facts.start, stop=facts.stop, title=facts.title
+    )
+
+
+def tv(house: House) -> doc.Tv:
+    """The television now."""
+    now = house.tv.state
+    on = now.channel
+    return doc.Tv(
+        channel=on.id if on else None,
+        number=on.number if on else None,
+        name=on.name if on else None,
+        picture=cast("doc.PictureName", now.picture),
+        first_frame_ms=now.first_frame_ms,
+        mode="live",
+        position=None,
+        tracks=[
+            doc.Track(
+                id=track.id,
+                kind="audio" if track.kind == "audio" else "subtitle",
+                language=track.language,
+                name=track.name,
+                selected=track.id in now.selected,
+            )
+            for track in now.tracks
+        ],
+        volume_percent=now.volume_percent,
+        muted=now.muted,
+        plane=house.screen.plane.value,
+        stream=stream_address(house.inpage.state.stream) if house.inpage else None,
+        stream_id=house.inpage.state.stream_id if house.inpage else None,
+        code=now.code,
+    )
+
+
+def stream_address(url: str | None) -> str | None:
+    """Return `url` as the page must ask for it.
+
+    The box's own streams are given without host and ticket: the page may have
+    been opened under any of the box's names, and its cookie opens them.
+    """
+    path = urlsplit(url or "").path
+    return path if path.startswith("/live/") else url
+
+
+def entity(state: State) -> doc.Entity:
+    """One ability of a device, and what it last reported."""
+    what = state.entity
+    return doc.Entity(
+        id=what.id,
+        name=what.name,
+        device=what.device.id,
+        device_name=what.device.name,
+        capability=what.capability,
+        device_class=what.device_class,
+        unit=what.unit,
+        value=state.value,
+        available=state.available,
+        reported_at=state.reported_at,
+        source=what.device.link,
+    )
+
+
+def devices(states: list[State]) -> list[doc.Device]:
+    """The things in the home, each with its entities."""
+    things = {state.entity.device.id: state.entity.device for state in states}
+    owned: dict[str, list[str]] = {}
+    for state in states:
+        owned.setdefault(state.entity.device.id, []).append(state.entity.id)
+    return [
+        doc.Device(
+            id=thing.id,
+            name=thing.name,
+            link=thing.link,
+            manufacturer=thing.manufacturer,
+            model=thing.model,
+            firmware=thing.firmware,
+            entities=owned[thing.id],
+        )
+        for thing in things.values()
+    ]
+
+
+def screen(holder: Holder | None) -> str:
+    """Who has the screen: ``tv``, ``app``, ``doorbell`` or ``alert``."""
+    return holder.priority.name.lower() if holder else "tv"

@@ -1,0 +1,82 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.focus import Priority
+from gateway.ui.events import Events
+from gateway.ui.keys import Keys, KeysConfig
+from tests.ui.conftest import Box, running
+from tests.ui.living import NEWS, OPERA, SPORT, LivingHouse
+from tests.ui.test_events import heard
+
+
+async def press(box: Box, *keys: str) -> None:
+    for key in keys:
+        async with box.client.post(box.at("keys"), json={"key": key}) as answer:
+            assert answer.status == 204
+
+
+async def test_channel_keys_change_the_channel_without_the_page(box: Box) -> None:
+    await press(box, "channel_up")
+    assert box.living.tv.state.channel == NEWS
+    await press(box, "channel_up")
+    assert box.living.tv.state.channel == SPORT
+    await press(box, "channel_down")
+    assert box.living.tv.state.channel == NEWS
+    await press(box, "last")
+    assert box.living.tv.state.channel == SPORT
+
+
+async def test_a_number_tunes_after_a_pause(box: Box) -> None:
+    async with box.client.ws_connect(box.at("events")) as socket:
+        await press(box, "1", "2")
+        assert (await heard(socket, "number"))["digits"] == "1"
+        assert await heard(socket, "number") == {"type": "number", "digits": "12", "channel": "opera"}
+        assert (await heard(socket, "number"))["digits"] == ""
+        await heard(socket, "tv")
+    assert box.living.tv.state.channel == OPERA
+
+
+async def test_ok_ends_a_number_and_back_gives_it_up(box: Box) -> None:
+    await press(box, "2", "ok")
+    assert box.living.tv.state.channel == SPORT
+    await press(box, "1", "back", "ok")
+    assert box.living.tv.state.channel == SPORT
+
+
+async def test_loudness_and_power_work_whoever_has_the_screen(box: Box) -> None:
+    await press(box, "channel_up")
+    async with box.living.focus.claim("cn.example.app", Priority.APP):
+        await press(box, "volume_up", "mute", "power")
+        assert box.living.tv.state.volume_percent == 55
+        assert box.living.tv.state.muted
+        assert box.living.tv.state.channel is None
+        await press(box, "power")
+    assert box.living.tv.state.channel == NEWS
+
+
+@pytest.mark.parametrize("key", ["up", "ok", "home", "red", "sos", "info"])
+async def test_other_keys_go_to_the_page(box: Box, key: str) -> None:
+    async with box.client.ws_connect(box.at("events")) as socket:
+        await heard(socket, "snapshot")
+        await press(box, key)
+        assert await heard(socket, "key") == {"type": "key", "key": key}
+
+
+async def test_an_app_gets_the_channel_keys_while_it_has_the_screen(box: Box) -> None:
+    async with box.client.ws_connect(box.at("events")) as socket, box.living.focus.claim("app", Priority.APP):
+        await press(box, "channel_up")
+        assert (await heard(socket, "key"))["key"] == "channel_up"
+    assert box.living.tv.state.channel is None
+
+
+async def test_the_remote_is_read_and_unknown_keys_are_ignored() -> None:
+    async def remote() -> AsyncIterator[str]:
+        for key in ("teletext", "channel_up", "channel_up"):
+            yield key
+
+    living = LivingHouse()
+    with living.tv.changes.subscribe() as changes:
+        async with running(Keys(KeysConfig(), living.house, Events(living.house), remote()).run):
+            assert (await anext(changes)).channel == NEWS
+            assert (await anext(changes)).channel == SPORT
