@@ -22,6 +22,7 @@ SDK_NAME = "gateway-sdk.js"
 MAX_MANIFEST_BYTES = 256 * 1024
 MAX_QUOTA_MB = 16
 LOCALES = ("zh-CN", "en")
+SENSOR_ARGS = frozenset({"device_class", "unit"})
 
 _APP_ID = re.compile(r"[a-z][a-z0-9]*(?:\.[a-z][a-z0-9_-]*){2,7}")
 _VERSION = re.compile(r"(?:0|[1-9]\d{0,5})(?:\.(?:0|[1-9]\d{0,5})){2}")
@@ -109,7 +110,8 @@ class Permission:
 
     Attributes:
         name: What.
-        args: Limits within it: `sensors` takes ``device_class`` with the classes it may read.
+        args: Limits within it: `sensors` takes ``device_class`` and ``unit``, and covers what has one
+            of these classes or units.
         sensitivity: How private it is.
         reason: Why the app needs it, by locale, as the television shows it.
     """
@@ -121,12 +123,12 @@ class Permission:
 
     def __post_init__(self) -> None:
         _need_locales("reason", self.reason)
-        allowed = {"device_class"} if self.name is PermissionName.SENSORS else set()
+        allowed = SENSOR_ARGS if self.name is PermissionName.SENSORS else frozenset()
         for key in self.args:
             if key not in allowed:
                 raise FieldError(f"args.{key}", f"is not an argument of {self.name}")
-        if self.name is PermissionName.SENSORS and not self.args.get("device_class"):
-            raise FieldError("args.device_class", "is required: name the classes the app reads")
+        if self.name is PermissionName.SENSORS and not any(self.args.values()):
+            raise FieldError("args", "is required: name the device_class or the unit that the app reads")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
