@@ -145,8 +145,14 @@ def shift_pcr(data: bytes, ticks: int, *, mark_discontinuity: bool = False) -> b
     return bytes(changed)
 
 
-def with_version(data: bytes, pmt_pid: int, version: int) -> bytes:
-    """Return `data` with `version` (0..31) in every PAT and PMT section it begins."""
+def version(table: bytes) -> int:
+    """Return the version (0..31) of the section that begins in the packet `table`."""
+    start = _section(table, 0)
+    return table[start + 5] >> 1 & 0x1F if start is not None else 0
+
+
+def with_version(data: bytes, pmt_pid: int, number: int) -> bytes:
+    """Return `data` with version `number` (0..31) in every PAT and PMT section it begins."""
     changed: bytearray | None = None
     for at in _starts(data):
         if pid(data, at) not in (_PAT_PID, pmt_pid):
@@ -159,7 +165,7 @@ def with_version(data: bytes, pmt_pid: int, version: int) -> bytes:
         if end > at + PACKET or length < 9:  # noqa: PLR2004 - a section of several packets keeps its version
             continue
         changed = bytearray(data) if changed is None else changed
-        changed[start + 5] = changed[start + 5] & 0xC1 | version << 1
+        changed[start + 5] = changed[start + 5] & 0xC1 | number << 1
         changed[end - 4 : end] = _crc32(bytes(changed[start : end - 4])).to_bytes(4)
     return data if changed is None else bytes(changed)
 

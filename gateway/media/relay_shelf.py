@@ -1,0 +1,150 @@
+"""The newest segments of one track, in memory, numbered by the relay itself.
+
+One rule: bounded.  A new segment pushes out the oldest, whoever still reads it.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+from gateway.media.hls import InitSection, MediaPlaylist, Segment
+from gateway.media.hls_write import write_media
+from gateway.media.relay_facts import Kind, RelayConfig, Resource
+
+CONTENT_TYPES = {
+    Kind.TS: "video/mp2t",
+    Kind.FMP4: "video/mp4",
+    Kind.VTT: "text/vtt; charset=utf-8",
+    Kind.AAC: "audio/aac",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What was fetched for a segment, in the clear; `init` is the number of its init section."""
+
+    kind: Kind
+    data: bytes
+    init: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A segment the relay holds, in the clear.
+
+    Attributes:
+        number: The relay's own count; goes on over all sources.
+        discontinuity: What went before does not join on to it.
+        init: Number of its init section, None if it needs none.
+        arrived_s: Monotonic time.
+    """
+
+    number: int
+    kind: Kind
+    data: bytes
+    duration_s: float
+    discontinuity: bool
+    init: int | None
+    program_date: datetime | None
+    arrived_s: float
+
+
+class Shelf:
+    """Holds the pieces of the track `name`, such as ``v``, ``a0`` or ``s1``.
+
+    Attributes:
+        pieces: Oldest first, numbers without a hole.
+        target_s: Longest duration the track promises.
+    """
+
+    def __init__(self, name: str, config: RelayConfig) -> None:
+        self.name = name
+        self.pieces: deque[Piece] = deque()
+        self.target_s = 1.0
+        self._config = config
+        self._inits: dict[int, bytes] = {}
+        self._next = 0
+        self._next_init = 0
+        self._passed_discontinuities = 0
+
+    @property
+    def bytes_held(self) -> int:
+        """Memory the media takes."""
+        return sum(len(piece.data) for piece in self.pieces)
+
+    def add_init(self, data: bytes) -> int:
+        """Keep an init section and return its number."""
+        self._next_init += 1
+        self._inits[self._next_init] = data
+        return self._next_init
+
+    def add(self, segment: Segment, media: Media, *, discontinuity: bool, arrived_s: float) -> Piece:
+        """Put the newest piece on the shelf; the oldest may fall off."""
+        piece = Piece(
+            number=self._next,
+            kind=media.kind,
+            data=media.data,
+            duration_s=segment.duration_s,
+            discontinuity=discontinuity and self._next > 0,
+            init=media.init,
+            program_date=segment.program_date,
+            arrived_s=arrived_s,
+        )
+        self._next += 1
+        self.pieces.append(piece)
+        while len(self.pieces) > self._config.keep_segments or (
+            len(self.pieces) > 1 and self.bytes_held > self._config.max_track_bytes
+        ):
+            self._passed_discontinuities += self.pieces.popleft().discontinuity
+        used = {piece.init for piece in self.pieces}
+        self._inits = {n: d for n, d in self._inits.items() if n in used or n == self._next_init}
+        return piece
+
+    def piece(self, number: int) -> Piece | None:
+        """Return the piece, or None if it is not there (yet, or any more)."""
+        at = number - self.pieces[0].number if self.pieces else -1
+        return self.pieces[at] if 0 <= at < len(self.pieces) else None
+
+    def resource(self, name: str) -> Resource | None:
+        """Return the segment or init section of that `name`, or None."""
+        stem, _, ending = name.rpartition(".")
+        number = stem.rpartition("-")[2]
+        if not (number.isascii() and number.isdigit()) or len(number) > len("9999999999"):
+            return None
+        if stem == f"{self.name}-init-{int(number)}" and ending == "mp4":
+            init = self._inits.get(int(number))
+            return Resource(CONTENT_TYPES[Kind.FMP4], init) if init is not None else None
+        piece = self.piece(int(number))
+        if piece is None or name != self._name(piece):
+            return None
+        return Resource(CONTENT_TYPES[piece.kind], piece.data)
+
+    def playlist(self, ticket: str = "") -> bytes:
+        """Return the window as a playlist; `ticket` goes along with every address in it."""
+        query = f"?ticket={quote(ticket)}" if ticket else ""
+        window = list(self.pieces)[-self._config.window_segments :]
+        before = list(self.pieces)[: len(self.pieces) - len(window)]
+        segments = tuple(
+            Segment(
+                uri=self._name(piece) + query,
+                sequence=piece.number,
+                duration_s=piece.duration_s,
+                discontinuity=piece.discontinuity,
+                init=InitSection(f"{self.name}-init-{piece.init}.mp4{query}") if piece.init else None,
+                program_date=piece.program_date,
+            )
+            for piece in window
+        )
+        text = write_media(
+            MediaPlaylist(
+                target_s=self.target_s,
+                sequence=window[0].number if window else self._next,
+                discontinuity_sequence=self._passed_discontinuities + sum(p.discontinuity for p in before),
+                segments=segments,
+            )
+        )
+        return text.encode()
+
+    def _name(self, piece: Piece) -> str:
+        return f"{self.name}-{piece.number}.{piece.kind.value}"
