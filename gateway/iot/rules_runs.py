@@ -1,0 +1,102 @@
+"""Doing what a fired rule says: its steps in order, within the bounds of its mode.
+
+One rule: a step that fails is said once and does not keep the next from being
+done; nothing runs for longer than its limit.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+
+from gateway.errors import GatewayError
+from gateway.iot.rules_model import Mode, Rule, RuleId, Step
+
+log = logging.getLogger(__name__)
+
+Action = Callable[..., Awaitable[object]]
+"""Called with the words of its step: ``command(entity=…, value=…)``, ``notice(text={locale: text})``,
+``tune(number=…)`` or ``tune(channel=…)``."""
+
+STEP_TIMEOUT_S = 10.0
+MAX_PENDING = 100
+"""Runs of one rule that wait in a queue, or go on at the same time."""
+
+
+class Runs:
+    """What fired rules are doing.
+
+    Attributes:
+        dropped: Firings that found no room, by rule.
+    """
+
+    def __init__(self, tasks: asyncio.TaskGroup, actions: Mapping[str, Action]) -> None:
+        self.dropped: dict[RuleId, int] = {}
+        self._tasks = tasks
+        self._actions = actions
+        self._running: dict[RuleId, set[asyncio.Task[None]]] = {}
+        self._queued: dict[RuleId, deque[Rule]] = {}
+
+    def fire(self, rule: Rule) -> None:
+        """Begin the steps of `rule`, as its mode allows; returns at once."""
+        running = self._running.setdefault(rule.id, set())
+        match rule.mode:
+            case Mode.SINGLE if running:
+                return
+            case Mode.RESTART:
+                for task in running:
+                    task.cancel()
+            case Mode.QUEUED if running:
+                self._enqueue(rule)
+                return
+            case Mode.PARALLEL if len(running) >= MAX_PENDING:
+                self._drop(rule)
+                return
+        task = self._tasks.create_task(self._run(rule), name=f"rule {rule.id}")
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    def _enqueue(self, rule: Rule) -> None:
+        queue = self._queued.setdefault(rule.id, deque())
+        if len(queue) >= MAX_PENDING:
+            self._drop(rule)
+        else:
+            queue.append(rule)
+
+    def _drop(self, rule: Rule) -> None:
+        if rule.id not in self.dropped:
+            log.warning("rule %s fires faster than it can be done; some firings are dropped", rule.id)
+        self.dropped[rule.id] = self.dropped.get(rule.id, 0) + 1
+
+    async def _run(self, rule: Rule) -> None:
+        await self._do(rule)
+        queue = self._queued.get(rule.id)
+        while queue:
+            await self._do(queue.popleft())
+
+    async def _do(self, rule: Rule) -> None:
+        for step in rule.do:
+            name, words = words_of(step)
+            action = self._actions.get(name)
+            if action is None:
+                log.warning("rule %s: this box has no %s", rule.id, name)
+                continue
+            try:
+                async with asyncio.timeout(STEP_TIMEOUT_S):
+                    await action(**words)
+            except GatewayError as error:
+                log.warning("rule %s: %s", rule.id, error.line())
+            except TimeoutError:
+                log.warning("rule %s: %s took longer than %g s", rule.id, name, STEP_TIMEOUT_S)
+
+
+def words_of(step: Step) -> tuple[str, dict[str, object]]:
+    """Return the action that `step` asks for, and its words."""
+    if step.command is not None:
+        return "command", {"entity": step.command.entity, "value": step.command.value}
+    if step.notice is not None:
+        return "notice", {"text": step.notice.by_locale}
+    assert step.tune is not None  # noqa: S101 - Step has exactly one, checked when it was made
+    if step.tune.number is not None:
+        return "tune", {"number": step.tune.number}
+    return "tune", {"channel": step.tune.channel}
