@@ -4,6 +4,7 @@ One rule: a player never answers whether a stream works; that comes as a fact,
 because no decoder knows sooner.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -86,17 +87,29 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class TracksFound:
-    """What can be chosen in this stream."""
+    """What can be chosen in this stream.
+
+    Attributes:
+        url: The stream.
+        tracks: Sound and subtitles; where there are subtitles, `SUBTITLES_OFF` is one of them.
+        selected: Ids of what is heard and read now, at most one of each kind.
+    """
 
     url: str
     tracks: tuple[Track, ...]
+    selected: tuple[str, ...] = ()
 
+
+SUBTITLES_OFF = Track(id="off", kind="subtitle", language="", name="")
 
 PlayerEvent = FirstFrame | Stalled | Resumed | Failed | Restarted | TracksFound
 
 
 class Player(Protocol):
     """Plays one stream at a time on the box's screen.
+
+    A service: `run` keeps what it needs alive.  Every fact belongs to the newest
+    `open`; what an older one still has to say is dropped by the player.
 
     Implementations: `gateway.media.vlc`, `gateway.media.inpage`,
     `gateway.media.simulated`.  All pass ``tests/media/test_player_contract.py``.
@@ -108,8 +121,15 @@ class Player(Protocol):
     @property
     def events(self) -> Publisher[PlayerEvent]: ...
 
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Live until cancelled."""
+
     async def open(self, url: str) -> None:
-        """Begin to show `url` instead of what is playing; returns at once."""
+        """Begin to show `url` instead of what is playing; returns at once.
+
+        Then comes `FirstFrame` or `Failed`, or neither while nothing arrives: how long to
+        wait is the caller's decision.
+        """
 
     async def close(self) -> None:
         """Show nothing; the screen is black."""

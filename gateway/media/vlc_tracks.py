@@ -1,0 +1,72 @@
+"""Which sound and subtitle tracks libVLC found in a stream.
+
+One rule: nothing of libVLC's memory leaves this module; it is copied, then
+given back.
+
+python-vlc's own ``Media.tracks_get`` neither releases the list nor reads it
+right: it declares the union of ``libvlc_media_track_t`` as three pointers, so
+the language lies elsewhere than it says.
+"""
+
+import ctypes
+from typing import Any
+
+from gateway.media.player import SUBTITLES_OFF, Track
+
+_BCP_47 = {
+    "chi": "zh", "zho": "zh", "eng": "en", "jpn": "ja", "kor": "ko", "rus": "ru", "fra": "fr", "fre": "fr",
+    "deu": "de", "ger": "de", "spa": "es", "tib": "bo", "bod": "bo", "uig": "ug", "mon": "mn", "kaz": "kk",
+}  # fmt: skip
+"""Streams carry ISO 639-2; what is not here stays as it is, which BCP 47 mostly allows."""
+
+_KINDS = {0: "audio", 2: "subtitle"}
+"""``libvlc_track_type_t``."""
+
+
+class _MediaTrack(ctypes.Structure):
+    """``libvlc_media_track_t`` (libvlc_media.h)."""
+
+    _fields_ = (
+        ("codec", ctypes.c_uint32),
+        ("original_fourcc", ctypes.c_uint32),
+        ("id", ctypes.c_int),
+        ("type", ctypes.c_int),
+        ("profile", ctypes.c_int),
+        ("level", ctypes.c_int),
+        ("details", ctypes.c_void_p),
+        ("bitrate", ctypes.c_uint),
+        ("language", ctypes.c_char_p),
+        ("description", ctypes.c_char_p),
+    )
+
+
+def list_tracks(vlc: Any, player: Any, media: Any) -> tuple[tuple[Track, ...], tuple[str, ...]]:  # noqa: ANN401 - python-vlc has no types
+    """Return the tracks of `media` and the ids of those that `player` uses."""
+    tracks = _copy(vlc, media)
+    selected = [player.audio_get_track()]
+    if any(track.kind == "subtitle" for track in tracks):
+        tracks.append(SUBTITLES_OFF)
+        selected.append(player.video_get_spu())
+    names = [SUBTITLES_OFF.id if number < 0 else str(number) for number in selected]
+    known = {track.id for track in tracks}
+    return tuple(tracks), tuple(name for name in names if name in known)
+
+
+def _copy(vlc: Any, media: Any) -> list[Track]:  # noqa: ANN401 - python-vlc has no types
+    found = ctypes.POINTER(vlc.MediaTrack)()
+    count = vlc.libvlc_media_tracks_get(media, ctypes.byref(found))
+    if not count:
+        return []
+    try:
+        entries = ctypes.cast(found, ctypes.POINTER(ctypes.POINTER(_MediaTrack)))
+        return [_track(entries[at].contents) for at in range(count) if entries[at].contents.type in _KINDS]
+    finally:
+        vlc.libvlc_media_tracks_release(
+            ctypes.cast(found, ctypes.POINTER(ctypes.POINTER(vlc.MediaTrack))), count
+        )
+
+
+def _track(entry: _MediaTrack) -> Track:
+    language = (entry.language or b"").decode(errors="replace")
+    name = (entry.description or b"").decode(errors="replace")
+    return Track(str(entry.id), _KINDS[entry.type], _BCP_47.get(language, language), name)
