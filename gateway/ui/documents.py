@@ -90,8 +90,8 @@ class PictureReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class Tune(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which channel; exactly one of the two."""
 
-    channel: str | None = None
-    number: int | None = None
+    channel: str | msgspec.UnsetType = msgspec.UNSET
+    number: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class SelectTrack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ checked for every address but the page's own files and the health report.
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
@@ -38,6 +39,7 @@ PRIVATE_PREFIXES = ("/api/", "/live/")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>\d{1,5}))?")
 
 
 class Guard:
@@ -57,7 +59,7 @@ class Guard:
             await self._inner(scope, receive, send)
             return
         headers = headers_of(scope)
-        send = _hardened(send)
+        send = _hardened(send, private=scope["path"].startswith(PRIVATE_PREFIXES))
         try:
             self._check_host(scope, headers)
             if scope["path"].startswith(PRIVATE_PREFIXES) and scope["path"] not in OPEN_ADDRESSES:
@@ -70,16 +72,14 @@ class Guard:
 
     def _check_host(self, scope: Scope, headers: Mapping[str, str]) -> None:
         asked = headers.get("host", "").lower()
-        try:
-            parts = urlsplit(f"//{asked}")
-            name, port = parts.hostname or "", parts.port
-        except ValueError:
-            raise WrongHostError("The Host header is not readable") from None
+        named = _HOST.fullmatch(asked)
+        if named is None:
+            raise WrongHostError("The Host header is not readable")
+        shown, port = named["name"], int(named["port"] or 80)
         server = scope["server"] or ("", 0)
-        shown = f"[{name}]" if ":" in name else name
         # An address in figures cannot be re-bound by a foreign name server.
-        ours = shown in self._names or (_is_address(name) and name == server[0])
-        if not ours or (port or 80) != server[1]:
+        ours = shown in self._names or _is_address(shown.strip("[]"), server[0])
+        if not ours or port != server[1]:
             raise WrongHostError("This box does not answer to that host name")
 
     def _check_sender(self, scope: Scope, headers: Mapping[str, str]) -> None:
@@ -144,10 +144,15 @@ def _bounded(receive: Receive) -> Receive:
     return counted
 
 
-def _hardened(send: Send) -> Send:
+def _hardened(send: Send, *, private: bool) -> Send:
+    """Add the headers every answer has; what only this household may see is kept by no cache."""
+
     async def with_headers(message: Message) -> None:
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
-            message["headers"] = [*message.get("headers", ()), *ALWAYS_HEADERS]
+            headers = [*message.get("headers", ()), *ALWAYS_HEADERS]
+            if private and not any(name.lower() == b"cache-control" for name, _ in headers):
+                headers.append((b"cache-control", b"no-store"))
+            message["headers"] = headers
         await send(message)
 
     return with_headers
@@ -165,9 +170,9 @@ def _presents_secret(headers: Mapping[str, str]) -> bool:
     return "authorization" in headers or bool(_cookie(headers))
 
 
-def _is_address(name: str) -> bool:
+def _is_address(name: str, own: str) -> bool:
+    """Whether `name` is in figures, and the address the request came in on."""
     try:
-        ipaddress.ip_address(name)
+        return ipaddress.ip_address(name) == ipaddress.ip_address(own)
     except ValueError:
         return False
-    return True

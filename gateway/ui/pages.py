@@ -44,8 +44,7 @@ class Pages:
     async def _answer(self, scope: Scope) -> Answer:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             raise WrongMethodError("A page can only be read", headers={"Allow": "GET, HEAD"})
-        file = self._file(scope["path"])
-        body = await asyncio.to_thread(_read, file)
+        file, body = await asyncio.to_thread(self._read, scope["path"])
         asked = headers_of(scope)
         tag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
         headers = {
@@ -58,19 +57,18 @@ class Pages:
             return Answer(status=HTTPStatus.NOT_MODIFIED, kind=kind, body=b"", headers=headers)
         return Answer(status=HTTPStatus.OK, kind=kind, body=body, headers=headers)
 
-    def _file(self, path: str) -> Path:
+    def _read(self, path: str) -> tuple[Path, bytes]:
         names = [name for name in path.split("/") if name]
-        if any(
-            name.startswith(".") or "\\" in name or "\0" in name or name in _NOT_FOR_BROWSERS
-            for name in names
-        ):
+        if any(name.startswith(".") or name in _NOT_FOR_BROWSERS or "\\" in name for name in names):
             raise UnknownError("There is no such page")
-        file = self._folder.joinpath(*names)
-        if not names or file.is_dir():
-            file /= "index.html"
-        if not file.resolve().is_relative_to(self._folder.resolve()) or not file.is_file():
-            raise UnknownError("There is no such page")
-        return file
+        file = self._folder.joinpath(*names or ["index.html"])
+        try:
+            inside = file.resolve().is_relative_to(self._folder.resolve())
+            if inside and file.is_file() and file.stat().st_size <= _MAX_FILE_BYTES:
+                return file, file.read_bytes()
+        except (OSError, ValueError):  # names no file system takes: too long, or with a NUL
+            pass
+        raise UnknownError("There is no such page")
 
     def _policy(self, host: str) -> str:
         # Older WebKit does not count ws: as 'self', so the address is said in full; the guard has checked it.
@@ -91,12 +89,3 @@ class Pages:
                 "object-src 'none'",
             )
         )
-
-
-def _read(file: Path) -> bytes:
-    try:
-        if file.stat().st_size <= _MAX_FILE_BYTES:
-            return file.read_bytes()
-    except OSError:
-        pass
-    raise UnknownError("There is no such page")

@@ -206,12 +206,18 @@ def _as_gateway_error(error: Exception) -> GatewayError:
             case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                 return TooLargeError("The body is too large")
             case _:
-                return RequestError(_explain(error))
+                return _explain(error)
     return GatewayError("Something went wrong inside the box")
 
 
-def _explain(error: HTTPException) -> str:
-    if isinstance(error.extra, list) and error.extra:
-        first = error.extra[0]
-        return f"{first.get('key', '')}: {first.get('message', '')}".strip(": ")
-    return error.detail
+def _explain(error: HTTPException) -> RequestError:
+    """Say in our words what Litestar found wrong with parameters or body."""
+    if not isinstance(error.extra, list) or not error.extra:
+        return RequestError(error.detail)
+    faults = [(str(one.get("key", "")), str(one.get("message", "")).replace("`", "")) for one in error.extra]
+    return MalformedError(
+        [
+            Fault("", "the body is missing") if key == "data" else Fault(key, message)
+            for key, message in faults
+        ]
+    )

@@ -114,7 +114,7 @@ class UiServer:
     def _application(self, listeners: Listeners) -> Application:
         routes = api_routes(self._desk)
         litestar = Litestar(
-            [*routes, openapi.handler(routes), events_handler(listeners)],
+            [*openapi.options_handlers(routes), *routes, openapi.handler(routes), events_handler(listeners)],
             openapi_config=None,
             logging_config=None,
             exception_handlers={Exception: answer_error},
@@ -180,7 +180,7 @@ def _uvicorn_config(application: Application) -> uvicorn.Config:
         ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,
-        log_level="warning",
+        log_level="error",
         access_log=False,
         proxy_headers=False,
         server_header=False,

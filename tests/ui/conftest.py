@@ -30,6 +30,7 @@ class Box:
     server: UiServer
     events: Events
     access: Access
+    desk: Desk
     client: aiohttp.ClientSession
 
     @property
@@ -89,4 +90,4 @@ async def box(tmp_path: Path, web: Path) -> AsyncIterator[Box]:
         await stack.enter_async_context(running(server.run))
         headers = {"Authorization": f"Bearer {access.token()}"}
         client = await stack.enter_async_context(aiohttp.ClientSession(headers=headers))
-        yield Box(living=living, server=server, events=events, access=access, client=client)
+        yield Box(living=living, server=server, events=events, access=access, desk=desk, client=client)

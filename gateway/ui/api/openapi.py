@@ -6,11 +6,11 @@ msgspec, which checks them, and not from a second reading of the types.
 
 import asyncio
 import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
-from litestar import Litestar, Response, get
+from litestar import Litestar, Response, get, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.config import OpenAPIConfig
@@ -26,6 +26,11 @@ _DESCRIPTION = """The box's own interface.
 `GET /live/{channel}/index.m3u8` is HLS and `GET /live/{channel}.ts` continuous MPEG-TS.
 """
 
+_EXACTER: Mapping[str, Mapping[str, Any]] = {
+    "Tune": {"oneOf": [{"required": ["channel"]}, {"required": ["number"]}]},
+}
+"""What holds between the keys of a document, which types cannot say."""
+
 
 def handler(routes: Sequence[BaseRouteHandler]) -> HTTPRouteHandler:
     """Return the handler of ``/api/v1/openapi.json`` for `routes`."""
@@ -37,6 +42,35 @@ def handler(routes: Sequence[BaseRouteHandler]) -> HTTPRouteHandler:
         return Response(await asyncio.to_thread(text), media_type=_KIND)
 
     return openapi
+
+
+def options_handlers(routes: Sequence[BaseRouteHandler]) -> list[HTTPRouteHandler]:
+    """Return handlers of OPTIONS for the addresses that several handlers share.
+
+    Litestar's own one knows only the methods of the first of them.  Must be registered before `routes`.
+    """
+    methods: dict[str, list[HTTPRouteHandler]] = {}
+    for one in routes:
+        for path in one.paths:
+            methods.setdefault(path, []).append(cast("HTTPRouteHandler", one))
+    return [_options(path, sharing) for path, sharing in methods.items() if len(sharing) > 1]
+
+
+def _options(path: str, sharing: Sequence[HTTPRouteHandler]) -> HTTPRouteHandler:
+    allow = ", ".join(sorted({"OPTIONS", *(str(method) for one in sharing for method in one.http_methods)}))
+
+    @route(path, http_method=["OPTIONS"], status_code=204, include_in_schema=False)
+    async def list_methods() -> Response[None]:
+        return Response(None, status_code=204, headers={"Allow": allow})
+
+    return list_methods
+
+
+def _drop_empty_answers(paths: Mapping[str, Any]) -> None:
+    """Say of answers without a body that they have none."""
+    for operations in paths.values():
+        for operation in operations.values():
+            operation["responses"].get("204", {}).pop("content", None)
 
 
 def _document(routes: Sequence[BaseRouteHandler]) -> bytes:
@@ -55,6 +89,10 @@ def _document(routes: Sequence[BaseRouteHandler]) -> bytes:
     kinds = [kind for name in schemas if (kind := _kind_named(name))]
     _, exact = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     schemas.update(exact)
+    for name, more in _EXACTER.items():
+        if name in schemas:
+            schemas[name] |= more
+    _drop_empty_answers(schema["paths"])
     return msgspec.json.encode(schema)
 
 

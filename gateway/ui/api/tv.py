@@ -3,6 +3,7 @@
 from litestar import get, post
 from litestar.handlers.base import BaseRouteHandler
 from litestar.params import JSONBody
+from msgspec import UNSET
 
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import ChannelId
@@ -81,9 +82,9 @@ def _believe(player: InPagePlayer, report: doc.PictureReport) -> bool:
 
 def _channel_id(house: House, wanted: doc.Tune) -> ChannelId:
     line_up = house.line_up.state
-    if wanted.channel is not None and wanted.number is None:
+    if isinstance(wanted.channel, str) and wanted.number is UNSET:
         channel = line_up.by_id(ChannelId(wanted.channel))
-    elif wanted.number is not None and wanted.channel is None:
+    elif isinstance(wanted.number, int) and wanted.channel is UNSET:
         channel = line_up.by_number(wanted.number)
     else:
         raise MalformedError([Fault("", "give exactly one of channel and number")])
