@@ -16,6 +16,7 @@ from gateway.media.relay_continuous import continuous
 from gateway.media.relay_facts import (
     Kind,
     NoSuchPieceError,
+    PullEnded,
     PullState,
     RelayConfig,
     RelayDownError,
@@ -214,6 +215,7 @@ class Relay:
         finally:
             if self._watched.get(channel) is watched:
                 del self._watched[channel]
+            self.facts.publish(PullEnded(channel))
             log.info("relay: pull ended (%d running)", len(self._watched))
 
 
@@ -263,4 +265,4 @@ def _now() -> float:
 
 
 def _query(ticket: str) -> str:
-    return f"?ticket={quote(ticket)}" if ticket else ""
+    return f"?ticket={quote(ticket, safe='')}" if ticket else ""

@@ -121,7 +121,14 @@ class ChannelFailed:
     code: str
 
 
-RelayFact = SourceFailed | Recovered | ChannelFailed
+@dataclass(frozen=True, slots=True)
+class PullEnded:
+    """Nobody watches the channel any more; nothing is asked of its origin."""
+
+    channel: ChannelId
+
+
+RelayFact = SourceFailed | Recovered | ChannelFailed | PullEnded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,7 @@ class Upstream:
             SourceError: it could not be fetched.
             PlaylistError: what came cannot be text of a playlist.
         """
-        with _explained(url):
+        with _explained(url, late=SourceError):
             async with asyncio.timeout(self._config.playlist_timeout_s):
                 body, final, _ = await self._get(url, headers, limit=hls.MAX_PLAYLIST_BYTES)
         self._meter.playlists += 1
@@ -117,7 +117,7 @@ class Upstream:
 
     async def key(self, url: str, headers: Mapping[str, str]) -> bytes:
         """Return the bytes of a key."""
-        with _explained(url):
+        with _explained(url, late=SourceError):
             async with asyncio.timeout(self._config.playlist_timeout_s):
                 return (await self._get(url, headers, limit=MAX_KEY_BYTES))[0]
 
@@ -167,12 +167,12 @@ def _check(status: int) -> None:
 
 
 @contextmanager
-def _explained(url: str) -> Iterator[None]:
+def _explained(url: str, late: type[SourceError] = SlowSourceError) -> Iterator[None]:
     host = url.partition("//")[2].partition("/")[0].rpartition("@")[2]
     try:
         yield
     except TimeoutError as error:
-        raise SlowSourceError(f"{host} did not deliver in time") from error
+        raise late(f"{host} did not deliver in time") from error
     except aiohttp.ClientPayloadError as error:
         raise BadMediaError(f"{host} broke off in the middle") from error
     except (aiohttp.ClientError, ValueError, OSError) as error:

@@ -122,7 +122,7 @@ class Shelf:
 
     def playlist(self, ticket: str = "") -> bytes:
         """Return the window as a playlist; `ticket` goes along with every address in it."""
-        query = f"?ticket={quote(ticket)}" if ticket else ""
+        query = f"?ticket={quote(ticket, safe='')}" if ticket else ""
         window = list(self.pieces)[-self._config.window_segments :]
         before = list(self.pieces)[: len(self.pieces) - len(window)]
         segments = tuple(

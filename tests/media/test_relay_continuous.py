@@ -1,0 +1,151 @@
+import asyncio
+import json
+import subprocess
+from contextlib import aclosing
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TypedDict
+
+import pytest
+
+from gateway.media import ts
+from gateway.media.lineup import ChannelId
+from gateway.media.relay_continuous import Seam, Start, starting_point
+from gateway.media.relay_facts import Kind
+from gateway.media.relay_shelf import Piece
+from tests.conftest import Serve
+from tests.media.head_end import COUNT, HeadEnd, status
+from tests.media.relay_fixtures import QUICK, relaying, some_of
+
+NEWS = ChannelId("news")
+
+
+class Packet(TypedDict):
+    """What ffprobe says of a packet."""
+
+    stream_index: int
+    dts_time: str
+    flags: str
+
+
+def packets_of(data: bytes, file: Path) -> list[Packet]:
+    """Return what ffprobe finds in `data`, in decoding order per stream."""
+    file.write_bytes(data)
+    probe = subprocess.run(
+        ["ffprobe", "-v", "error", "-show_packets", "-of", "json", "-show_entries",
+         "packet=stream_index,dts_time,flags", str(file)],
+        capture_output=True, text=True, check=True, timeout=30,
+    )  # fmt: skip
+    found: list[Packet] = json.loads(probe.stdout)["packets"]
+    return found
+
+
+@pytest.mark.parametrize("channel", ["plain", "aes"])
+async def test_the_stream_plays_with_time_that_only_goes_forward(
+    serve: Serve, head_end: HeadEnd, tmp_path: Path, channel: str
+) -> None:
+    async with relaying(serve, head_end, news=f"{channel}/index.m3u8") as relay, asyncio.timeout(20):
+        data = await some_of(relay, "news", 6 * len(head_end.media("plain", 1)))
+
+    packets = packets_of(data, tmp_path / "seen.ts")
+    for stream in (0, 1):
+        times = [float(packet["dts_time"]) for packet in packets if packet["stream_index"] == stream]
+        steps = [after - before for before, after in pairwise(times)]
+        assert len(times) > 20
+        assert all(0 < step < 0.2 for step in steps)
+    first = next(packet for packet in packets if packet["stream_index"] == 0)
+    assert "K" in first["flags"]
+
+
+async def test_the_clock_leads_no_more_than_a_player_needs(serve: Serve, head_end: HeadEnd) -> None:
+    async with relaying(serve, head_end, news="plain/index.m3u8") as relay, asyncio.timeout(20):
+        data = await some_of(relay, "news", len(head_end.media("plain", 1)))
+
+    assert ts.tables(data[: 2 * ts.PACKET * 2]) is not None
+    assert ts.advance_needed(data) < ts.CLOCK_HZ // 100
+
+
+@pytest.mark.slow
+async def test_a_reader_that_does_not_read_is_dropped_and_holds_no_memory(
+    serve: Serve, head_end: HeadEnd
+) -> None:
+    few = replace(QUICK, start_segments=2, window_segments=2, keep_segments=3)
+    async with relaying(serve, head_end, few, news="plain/index.m3u8") as relay, asyncio.timeout(20):
+        stream = relay.continuous(NEWS)
+        async with aclosing(stream):  # type: ignore[type-var]
+            await anext(stream)
+            await head_end.broadcast(8)
+            rest = [len(chunk) async for chunk in stream]
+        state = relay.state[NEWS]
+
+    assert sum(rest) < 2 * max(len(head_end.media("plain", at)) for at in range(COUNT))
+    assert state.readers == 0
+
+
+async def test_a_skipped_segment_is_marked_where_the_clock_jumps(serve: Serve, head_end: HeadEnd) -> None:
+    gone = head_end.newest() + 2
+    head_end.interfere(f"plain/plain-{gone}.", status(404))
+    async with relaying(serve, head_end, news="plain/index.m3u8") as relay, asyncio.timeout(20):
+        data = await some_of(relay, "news", 7 * len(head_end.media("plain", 1)))
+
+    jumps = [at for at in ts.pcr_positions(data) if data[at + 5] & 0x80]
+    assert len(jumps) == 1
+    assert data[jumps[0] : jumps[0] + ts.PACKET] not in head_end.media("plain", gone + 1)
+
+
+def piece(number: int, data: bytes = b"", *, arrived_s: float = 0.0, discontinuity: bool = False) -> Piece:
+    """Return a piece of two seconds."""
+    return Piece(
+        number=number,
+        kind=Kind.TS,
+        data=data,
+        duration_s=2.0,
+        discontinuity=discontinuity,
+        init=None,
+        program_date=None,
+        arrived_s=arrived_s,
+    )
+
+
+@pytest.mark.parametrize(
+    ("now_s", "start"),
+    [(10.0, Start(3, 0)), (10.9, Start(3, 0)), (11.1, Start(4, 0)), (19.0, Start(4, 0))],
+    ids=["just arrived", "a little later", "the next is near", "the next is late"],
+)
+def test_a_viewer_joins_as_late_as_the_next_segment_allows(now_s: float, start: Start) -> None:
+    pieces = [piece(number, arrived_s=2.0 * number + 2) for number in range(5)]
+
+    assert starting_point(pieces, now_s, 2.0) == start
+
+
+def test_a_viewer_joins_after_a_break_not_across_it() -> None:
+    pieces = [piece(0), piece(1), piece(2, arrived_s=6.0, discontinuity=True)]
+
+    assert starting_point(pieces, 6.0, 2.0) == Start(2, 0)
+
+
+def test_a_viewer_joins_inside_a_long_segment_with_the_tables_in_front(live_material: Path) -> None:
+    data = b"".join((live_material / f"plain-{at}.ts").read_bytes() for at in range(1, 9))
+    long = replace(piece(0, data, arrived_s=100.0), duration_s=4.0)
+    start = starting_point([long], 103.5, 1.0)
+    joined = b"".join(Seam().sewn(long, start.offset))
+
+    assert 0 < start.offset < len(data)
+    assert ts.key_frames(data[start.offset :])[0].offset == 0
+    assert len(joined) == len(data) - start.offset + 2 * ts.PACKET
+    assert ts.tables(joined[: 2 * ts.PACKET]) == ts.tables(data)
+
+
+def test_other_tables_after_a_break_get_a_version_of_their_own(live_material: Path) -> None:
+    seam = Seam()
+    first = b"".join(seam.sewn(piece(0, (live_material / "plain-1.ts").read_bytes())))
+    other = (live_material / "video-1.ts").read_bytes()
+    second = b"".join(seam.sewn(piece(1, other, discontinuity=True)))
+    third = b"".join(seam.sewn(piece(2, (live_material / "video-2.ts").read_bytes())))
+
+    before, after, later = ts.tables(first), ts.tables(second), ts.tables(third)
+    assert before is not None
+    assert after is not None
+    assert later is not None
+    assert ts.version(after.pmt) == ts.version(later.pmt) == ts.version(before.pmt) + 1
