@@ -20,10 +20,19 @@ from gateway.errors import GatewayError
 from gateway.iot.coap_directory import Directory, DirectoryEvent, Lapsed, Registered, Registration, Removed
 from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint, HomeTuning, StaticDevice
 from gateway.iot.coap_links import Link, parse_links
-from gateway.iot.coap_observe import Answer, ask, observe
+from gateway.iot.coap_observe import Answer, Interest, ask, observe
 from gateway.iot.coap_rd import LINK_FORMAT, Register, RegistrationDirectory
 from gateway.iot.coap_resources import entity_of, reading_value
-from gateway.iot.coap_senml import READABLE, SENML_JSON, TEXT, PayloadError, Record, decode, encode
+from gateway.iot.coap_senml import (
+    READABLE,
+    SENML_JSON,
+    TEXT,
+    PayloadError,
+    Record,
+    decode,
+    encode,
+    plain_text,
+)
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Reading, Value
 from gateway.iot.link import Availability, DeviceRefusedError, Found, LinkDownError, LinkEvent, Lost
 from gateway.pubsub import Publisher
@@ -111,7 +120,7 @@ class CoapLink:
         request = aiocoap.Message(
             code=aiocoap.PUT,
             uri=resource.url,
-            payload=encode(Record(value)) if resource.put == SENML_JSON else _plain(value),
+            payload=encode(Record(value)) if resource.put == SENML_JSON else plain_text(value),
             content_format=resource.put,
             transport_tuning=HomeTuning(),
         )
@@ -193,13 +202,7 @@ class CoapLink:
         while True:
             observed = False
             try:
-                answers = observe(
-                    self._endpoint.context,
-                    resource.url,
-                    resource.accept,
-                    self._config.request_timeout_s,
-                    HomeTuning(),
-                )
+                answers = observe(self._endpoint.context, self._interest(resource))
                 async with contextlib.aclosing(answers):
                     async for answer in answers:
                         await self._take(resource, answer)
@@ -210,6 +213,15 @@ class CoapLink:
                 log.debug("%s: %s", resource.entity.id, failed)
                 self._set_available(resource.entity.id, available=False)
                 await pause.rest(bell)
+
+    def _interest(self, resource: _Resource) -> Interest:
+        return Interest(
+            url=resource.url,
+            accept=resource.accept,
+            timeout_s=self._config.request_timeout_s,
+            margin_s=self._config.margin_s,
+            tuning=HomeTuning(),
+        )
 
     async def _take(self, resource: _Resource, answer: Answer) -> None:
         if not answer.code.is_successful():
@@ -319,8 +331,3 @@ def _accepted(link: Link) -> int | None:
 
 def _put(link: Link) -> int:
     return SENML_JSON if str(SENML_JSON) in link.words("ct") else TEXT
-
-
-def _plain(value: Value) -> bytes:
-    # OMA LwM2M writes booleans in plain text as 0 and 1.
-    return str(int(value) if isinstance(value, bool) else value).encode()

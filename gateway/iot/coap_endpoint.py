@@ -73,6 +73,7 @@ class CoapConfig:
         request_timeout_s: Give up on a question to a device after this long.
         command_timeout_s: Give up on a command to a device after this long.
         longest_pause_s: Longest pause between two attempts to reach a silent device.
+        margin_s: How long after its Max-Age a value is asked for anew (RFC 7641, section 3.3.1).
     """
 
     host: str = "127.0.0.1"
@@ -82,6 +83,7 @@ class CoapConfig:
     request_timeout_s: float = 10.0
     command_timeout_s: float = 5.0
     longest_pause_s: float = 60.0
+    margin_s: float = 10.0
 
     def __post_init__(self) -> None:
         try:
@@ -92,7 +94,7 @@ class CoapConfig:
             raise FieldError("port", f"{self.port} is outside 0..65535")
         if not 1 <= self.max_devices <= 10_000:  # noqa: PLR2004 - the range is the message
             raise FieldError("max_devices", f"{self.max_devices} is outside 1..10000")
-        for name in ("request_timeout_s", "command_timeout_s", "longest_pause_s"):
+        for name in ("request_timeout_s", "command_timeout_s", "longest_pause_s", "margin_s"):
             if not 0.1 <= getattr(self, name) <= 3600:  # noqa: PLR2004 - the range is the message
                 raise FieldError(name, f"{getattr(self, name)} is outside 0.1..3600")
 

@@ -9,6 +9,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import aiocoap
@@ -19,8 +20,6 @@ from aiocoap.pipe import Pipe
 from gateway.iot.link import LinkDownError
 
 DEFAULT_MAX_AGE_S: Final = 60
-# RFC 7641, section 3.3.1: wait a little longer than Max-Age before registering again.
-MARGIN_S: Final = 10.0
 _WRAP = 2**23
 _STALE_ORDER_S = 128
 _BACKLOG = 64
@@ -60,26 +59,43 @@ async def ask(context: aiocoap.Context, request: aiocoap.Message, timeout_s: flo
         raise LinkDownError(f"no answer: {failed or type(failed).__name__}") from failed
 
 
-async def observe(
-    context: aiocoap.Context, url: str, accept: int | None, timeout_s: float, tuning: TransportTuning
-) -> AsyncGenerator[Answer, None]:
-    """Yield the resource at `url` now and after each change, in order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interest:
+    """What is observed, and with how much patience.
+
+    Attributes:
+        url: The resource.
+        accept: The content format wanted; `None` leaves it to the device.
+        timeout_s: Give up on the first answer after this long.
+        margin_s: How long after its Max-Age a value may be renewed.
+        tuning: The transport's.
+    """
+
+    url: str
+    accept: int | None
+    timeout_s: float
+    margin_s: float
+    tuning: TransportTuning
+
+
+async def observe(context: aiocoap.Context, interest: Interest) -> AsyncGenerator[Answer, None]:
+    """Yield a resource now and after each change, in order.
 
     Ends when the device has said nothing for Max-Age and a margin, or ended it by itself: the
     caller then begins anew.  A resource that cannot be observed is yielded once.
 
     Raises:
-        LinkDownError: no first answer within `timeout_s`, or the network says no.
+        LinkDownError: no first answer in time, or the network says no.
     """
-    observation = _Observation(context, url, accept, tuning)
+    observation = _Observation(context, interest)
     try:
-        answer: Answer | None = await observation.first(timeout_s)
+        answer: Answer | None = await observation.first(interest.timeout_s)
         while answer is not None:
             yield answer
             if answer.opt.observe is None:
                 return
             max_age_s = DEFAULT_MAX_AGE_S if answer.opt.max_age is None else answer.opt.max_age
-            answer = await observation.following(max_age_s + MARGIN_S)
+            answer = await observation.following(max_age_s + interest.margin_s)
     finally:
         await observation.close()
 
@@ -87,16 +103,18 @@ async def observe(
 class _Observation:
     """One token's stream of answers."""
 
-    def __init__(
-        self, context: aiocoap.Context, url: str, accept: int | None, tuning: TransportTuning
-    ) -> None:
+    def __init__(self, context: aiocoap.Context, interest: Interest) -> None:
         self._context = context
         try:
             self._request = aiocoap.Message(
-                code=aiocoap.GET, uri=url, observe=0, accept=accept, transport_tuning=tuning
+                code=aiocoap.GET,
+                uri=interest.url,
+                observe=0,
+                accept=interest.accept,
+                transport_tuning=interest.tuning,
             )
         except (error.Error, ValueError) as bad:
-            raise LinkDownError(f"{url} cannot be asked: {bad}") from bad
+            raise LinkDownError(f"{interest.url} cannot be asked: {bad}") from bad
         self._pipe = Pipe(self._request, context.log)
         self._events: deque[Pipe.Event] = deque(maxlen=_BACKLOG)
         self._arrived = asyncio.Event()

@@ -100,6 +100,22 @@ def kind_of(link: Link) -> Kind | None:
     return kind
 
 
+def link_of(entity: Entity, target: str) -> Link:
+    """Return how the box itself lists `entity` at `target`; the inverse of `kind_of`."""
+    unitless = (entity.capability, entity.device_class)
+    known = (
+        name for name, kind in _RESOURCE_TYPES.items() if (kind.capability, kind.device_class) == unitless
+    )
+    attributes = [
+        ("rt", next(known, f"gateway.{entity.capability}")),
+        ("if", "core.a" if entity.capability.writable else "core.s"),
+        ("title", f"{entity.device.name} {entity.name}".strip()),
+        ("u", entity.unit),
+        ("ct", "110 0"),
+    ]
+    return Link(target, (*((name, text) for name, text in attributes if text), ("obs", "")))
+
+
 def reading_value(entity: Entity, value: Value) -> Value | None:
     """Return `value` as an entity of this capability has it; `None` if it cannot be that."""
     if entity.capability is Capability.SENSOR:

@@ -27,6 +27,7 @@ MAX_TEXT_CHARS = 255
 # RFC 8428, section 4.6: a time below this is relative to now.
 ABSOLUTE_FROM_S = 2**28
 MAX_TIME_S = 2**33
+MAX_NUMBER = 2**63
 
 UNITS = {"°C": "Cel", "°F": "degF", "%": "%", "lx": "lx", "W": "W", "V": "V", "A": "A", "Pa": "Pa", "K": "K"}
 """Home Assistant's units and SenML's (RFC 8428, section 12.1) for the same."""
@@ -73,6 +74,11 @@ def encode(record: Record) -> bytes:
     return msgspec.json.encode([fields])
 
 
+def plain_text(value: Value) -> bytes:
+    """Return `value` as plain text; booleans as OMA LwM2M has them, 0 and 1."""
+    return str(int(value) if isinstance(value, bool) else value).encode()
+
+
 def decode(payload: bytes, content_format: int | None, *, now: datetime) -> tuple[Record, ...]:
     """Return the records in `payload`, newest value of a name last.
 
@@ -113,7 +119,7 @@ def _plain(payload: bytes) -> Value:
         number = float(text) if "_" not in text else math.nan
     except ValueError:
         return text
-    if not math.isfinite(number):
+    if not -MAX_NUMBER < number < MAX_NUMBER:
         return text
     return int(text) if text.lstrip("+-").isdecimal() else number
 
@@ -162,8 +168,8 @@ def _value(item: Mapping[str, object], base: Mapping[str, object]) -> Value | No
         case {"vb": _} | {"vs": _}:
             raise PayloadError("a SenML value has the wrong type")
         case {"v": number}:
-            own, offset = _number(number), _number(base.get("bv", 0))
-            return own + offset if offset else own
+            offset = base.get("bv")
+            return _number(number) if offset is None else _number(_number(number) + _number(offset))
     return None
 
 
@@ -179,8 +185,8 @@ def _time(item: Mapping[str, object], base: Mapping[str, object], now: datetime)
 
 
 def _number(value: object) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise PayloadError("a SenML number is not a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -MAX_NUMBER < value < MAX_NUMBER:
+        raise PayloadError("a SenML number is not a number, or out of range")
     return value
 
 

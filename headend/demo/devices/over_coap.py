@@ -23,6 +23,7 @@ LINK_FORMAT, TEXT, SENML_JSON = 40, 0, 110
 _LIFETIME_S = 60
 _UPDATE_S = 20.0
 _ANSWER_S = 5.0
+_MAX_AGE_S = 15
 
 Value = bool | int | float
 
@@ -72,14 +73,15 @@ class Measured(resource.ObservableResource):  # type: ignore[misc]  # aiocoap ha
         accepted = request.opt.accept
         if accepted == TEXT:
             text = str(int(self.value)) if isinstance(self.value, bool) else str(self.value)
-            return aiocoap.Message(payload=text.encode(), content_format=TEXT)
+            return aiocoap.Message(payload=text.encode(), content_format=TEXT, max_age=_MAX_AGE_S)
         if accepted not in (None, SENML_JSON):
             raise error.NotAcceptable
         record: dict[str, object] = {"vb" if isinstance(self.value, bool) else "v": self.value}
         if self._unit:
             record["u"] = self._unit
         record["t"] = round(self.measured_at, 3)
-        return aiocoap.Message(payload=json.dumps([record]).encode(), content_format=SENML_JSON)
+        pack = json.dumps([record]).encode()
+        return aiocoap.Message(payload=pack, content_format=SENML_JSON, max_age=_MAX_AGE_S)
 
 
 class Settable(Measured):
