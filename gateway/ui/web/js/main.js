@@ -1,0 +1,140 @@
+/**
+ * Puts the page together: session, events, keys, picture, screens.
+ * One rule: the only module that knows all the others.
+ *
+ * @import { Key, Tv } from "./types.js"
+ */
+
+import { listen } from "./events.js";
+import { heed, house } from "./house.js";
+import { digit, forgetDigits, hud, notify, showLoudness, showSilenced, tell } from "./hud.js";
+import { html, render } from "./html.js";
+import { isDigit, isOfTheDaemon, logicalKey } from "./keys.js";
+import { Picture } from "./picture.js";
+import { applyPreferences, fitStage, loadPreferences, preferences } from "./preferences.js";
+import { forgetGuide, refreshNow, whenLoaded } from "./programmes.js";
+import { appsChanged } from "./screens/app.js";
+import { guide } from "./screens/guide.js";
+import { home } from "./screens/home.js";
+import { live, showBanner, televisionChanged } from "./screens/live.js";
+import { menu } from "./screens/menu.js";
+import { call, takeToken } from "./session.js";
+import * as stage from "./stage.js";
+import { sentence, speak, t } from "./words.js";
+
+const TICK_MS = 10_000;
+const GUIDE_MS = 10 * 60_000;
+
+takeToken();
+loadPreferences();
+applyPreferences();
+fitStage();
+addEventListener("resize", fitStage);
+await speak(preferences.language);
+
+const place = /** @type {HTMLElement} */ (document.getElementById("picture"));
+const picture = new Picture(place, (report) => call("POST", "tv/picture", report).catch(() => {}), showSilenced);
+
+whenLoaded(stage.redraw);
+listen(onEvent, onLink);
+setInterval(stage.redraw, TICK_MS);
+setInterval(refreshNow, GUIDE_MS);
+
+let begun = false;
+
+/** @param {"live"|"lost"|"locked"} link */
+function onLink(link) {
+  house.link = link;
+  if (begun) stage.redraw();
+  else if (link === "locked") drawLocked();
+}
+
+function drawLocked() {
+  const page = /** @type {HTMLElement} */ (document.getElementById("page"));
+  render(html`<section class="locked" key="locked"><h1>${t("locked")}</h1><p>${t("locked.do")}</p><code>gateway token</code><p class="other">${t("locked.other")}</p></section>`, page);
+}
+
+/** @param {any} event */
+function onEvent(event) {
+  const before = house.tv;
+  const changed = heed(event);
+  if (event.type === "snapshot") arrived();
+  else if (event.type === "tv") onTelevision(before, house.tv);
+  else if (event.type === "channels") guideIsNew();
+  else if (event.type === "apps") appsChanged();
+  else if (event.type === "notice") notify(event.notice);
+  else if (event.type === "key") press(event.key, false);
+  else if (event.type === "command" && (event.command.state === "expired" || event.command.state === "failed")) {
+    if (!stage.isOpen("things")) tell(sentence(event.command.code ?? "IOT-*").say, event.command.code);
+  }
+  if (changed && begun) stage.redraw();
+}
+
+function arrived() {
+  if (!begun) {
+    begun = true;
+    render(null, /** @type {HTMLElement} */ (document.getElementById("page")));
+    stage.begin(live, hud, showPicture);
+    showBanner(false);
+    house.apps.filter((app) => app.state === "open").forEach((app) => call("POST", `apps/${app.id}/close`).catch(() => {}));
+  }
+  document.documentElement.dataset.plane = house.tv.plane;
+  picture.show(house.tv, true);
+  televisionChanged();
+  guideIsNew();
+}
+
+function guideIsNew() {
+  forgetGuide();
+  refreshNow();
+}
+
+/** @param {Tv} before @param {Tv} tv */
+function onTelevision(before, tv) {
+  document.documentElement.dataset.plane = tv.plane;
+  picture.show(tv);
+  televisionChanged();
+  if (before.channel !== tv.channel) {
+    forgetDigits();
+    if (stage.top() === live) showBanner();
+  }
+  if (before.volume_percent !== tv.volume_percent || before.muted !== tv.muted) showLoudness();
+}
+
+/** @param {stage.Place} where */
+function showPicture(where) {
+  place.className = where;
+  document.documentElement.dataset.picture = where;
+}
+
+/** @param {Key} key @param {boolean} here from this page's keyboard, not from the daemon */
+function press(key, here) {
+  if (!begun) return;
+  if (stage.press(key)) return;
+  if (isDigit(key)) digit(key, here);
+  if (isOfTheDaemon(key)) {
+    if (here) call("POST", "keys", { key }).catch(() => tell(t("error.unreachable")));
+  } else if (key === "home") stage.open(home);
+  else if (key === "guide") stage.isOpen("guide") ? stage.close(guide) : stage.open(guide);
+  else if (key === "menu") stage.open(menu());
+  else if (key === "info") {
+    stage.clear();
+    showBanner(true);
+  }
+}
+
+addEventListener("keydown", (event) => {
+  const key = logicalKey(event);
+  if (!key) return;
+  event.preventDefault();
+  picture.unsilence();
+  press(key, true);
+});
+
+// An app's frame may pull the keyboard to itself; a laptop has no other remote.
+addEventListener("blur", () => setTimeout(() => {
+  if (document.activeElement instanceof HTMLIFrameElement) {
+    document.activeElement.blur();
+    window.focus();
+  }
+}));

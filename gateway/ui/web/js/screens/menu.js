@@ -1,0 +1,128 @@
+/**
+ * Small menus over whatever is there: settings, sound and subtitles, an app's own menu, a question.
+ * One rule: nothing is removed without a second, explicit yes, and the first focus is never on it.
+ *
+ * @import { Screen } from "../stage.js"
+ * @import { App, Track } from "../types.js"
+ */
+
+import { openApp } from "./app.js";
+import { Grid } from "../focus.js";
+import { html } from "../html.js";
+import { house } from "../house.js";
+import { tell } from "../hud.js";
+import { prefer, preferences } from "../preferences.js";
+import { call, CallError } from "../session.js";
+import { close, open, redraw } from "../stage.js";
+import { localised, sentence, speak, t } from "../words.js";
+
+const IDLE_MS = 30_000;
+
+/** @typedef {{name: string, value?: string, chosen?: boolean, danger?: boolean, act: () => void}} Choice */
+
+/**
+ * @param {() => {title: string, text?: string, choices: Choice[]}} what drawn anew each time
+ * @param {string} name @returns {Screen}
+ */
+function choiceOf(what, name) {
+  const grid = new Grid(() => what().choices.length);
+  return {
+    name,
+    covers: false,
+    idleMs: IDLE_MS,
+    view() {
+      const { title, text, choices } = what();
+      return html`<div class="veil"><section class="menu" role="dialog" aria-label=${title}><h1>${title}</h1>${text && html`<p>${text}</p>`}
+        <div role="menu">${choices.map((choice, i) => html`<button type="button" role="menuitem" tabindex="-1" key=${i}
+          class=${`choice${i === grid.index ? " f" : ""}${choice.danger ? " danger" : ""}`}>
+          <span>${choice.name}</span><span class="set">${choice.value ?? (choice.chosen ? "✓" : "")}</span></button>`)}</div>
+      </section></div>`;
+    },
+    key(key) {
+      if (key === "ok") what().choices[grid.index]?.act();
+      else if (key === "menu") close(this);
+      else return grid.move(key) || ["up", "down", "left", "right"].includes(key);
+      return true;
+    },
+  };
+}
+
+/** Settings of this screen. */
+export function menu() {
+  const yes = (/** @type {boolean} */ on) => t(on ? "on" : "off");
+  return choiceOf(() => ({
+    title: t("nav.settings"),
+    choices: [
+      { name: t("settings.elder"), value: yes(preferences.elder), act: () => prefer({ elder: !preferences.elder }) },
+      { name: t("settings.contrast"), value: yes(preferences.contrast), act: () => prefer({ contrast: !preferences.contrast }) },
+      { name: t("settings.language"), value: t("settings.language.this"), act: otherLanguage },
+      ...(house.tv.tracks.length ? [{ name: t("tracks"), value: "›", act: () => open(trackMenu()) }] : []),
+    ],
+  }), "settings");
+}
+
+async function otherLanguage() {
+  const language = preferences.language === "zh" ? "en" : "zh";
+  await speak(language);
+  prefer({ language });
+  redraw();
+}
+
+/** Sound and subtitles of what is playing. */
+export function trackMenu() {
+  return choiceOf(() => ({
+    title: t("tracks"),
+    choices: [
+      ...house.tv.tracks.map((track) => ({ name: `${t(`track.${track.kind}`)} · ${trackName(track)}`, chosen: track.selected, act: () => select(track) })),
+      { name: t("nav.settings"), value: "›", act: () => open(menu()) },
+    ],
+  }), "tracks");
+}
+
+/** @param {Track} track */
+const trackName = (track) => track.name || track.language || t("track.unnamed");
+
+/** @param {Track} track */
+function select(track) {
+  call("POST", "tv/tracks", { id: track.id }).catch(() => tell(t("error.unreachable")));
+}
+
+/** @param {App} app */
+export function appMenu(app) {
+  /** @type {Screen} */
+  const screen = choiceOf(() => ({
+    title: localised(app.name),
+    text: t("app.version", { version: app.version }),
+    choices: [
+      { name: t("app.open"), act: () => { close(screen); openApp(app); } },
+      { name: t("app.remove"), danger: true, act: () => open(removal(app, screen)) },
+    ],
+  }), "appmenu");
+  return screen;
+}
+
+/** @param {App} app @param {Screen} under */
+function removal(app, under) {
+  /** @type {Screen} */
+  const screen = choiceOf(() => ({
+    title: t("app.remove.ask", { name: localised(app.name) }),
+    text: t("app.remove.what"),
+    choices: [
+      { name: t("cancel"), act: () => close(screen) },
+      { name: t("app.remove"), danger: true, act: () => { close(under); remove(app); } },
+    ],
+  }), "removal");
+  return screen;
+}
+
+/** @param {App} app */
+async function remove(app) {
+  const name = localised(app.name);
+  try {
+    await call("POST", `apps/${encodeURIComponent(app.id)}/uninstall`);
+    tell(t("app.removed", { name }));
+  } catch (error) {
+    const code = error instanceof CallError ? error.code : null;
+    tell(code ? sentence(code).say : t("error.unreachable"), code);
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * My home: a tile for every device.
+ * One rule: OK asks the device; the tile changes when the device has said so.
+ *
+ * @import { Screen } from "../stage.js"
+ * @import { Entity } from "../types.js"
+ * @import { Thing } from "../things_told.js"
+ */
+
+import { Grid, scrolled } from "../focus.js";
+import { html, Icon } from "../html.js";
+import { house } from "../house.js";
+import { Clock } from "../hud.js";
+import { preferences } from "../preferences.js";
+import { call } from "../session.js";
+import { redraw } from "../stage.js";
+import { commandTold, iconOf, isOn, isPrivate, isWritable, main, reported, reportedWhen, thingsOfHome, underWay } from "../things_told.js";
+import { t } from "../words.js";
+
+const COLUMNS = 4;
+const REVEALED_MS = 30_000;
+const ASK_MS = 6_000;
+
+const grid = new Grid(() => thingsOfHome().length, () => COLUMNS);
+let firstRow = 0;
+/** @type {Set<string>} devices whose private values may be seen now */
+const revealed = new Set();
+
+/** @type {Screen} */
+export const things = {
+  name: "things",
+  covers: true,
+  picture: "hidden",
+  idleMs: 300_000,
+  opened: () => (grid.index = 0),
+  closed: () => revealed.clear(),
+  view,
+  key(key) {
+    if (key === "ok") {
+      const thing = thingsOfHome()[grid.index];
+      if (thing) act(thing);
+      return true;
+    }
+    return grid.move(key) || ["up", "down", "left", "right"].includes(key);
+  },
+};
+
+/** @param {Thing} thing */
+function act(thing) {
+  const entity = main(thing);
+  if (isWritable(entity)) order(entity);
+  else if (isPrivate(entity)) reveal(thing.id);
+}
+
+/** @param {string} id */
+function reveal(id) {
+  if (revealed.delete(id)) return;
+  revealed.add(id);
+  setTimeout(() => {
+    revealed.delete(id);
+    redraw();
+  }, REVEALED_MS);
+}
+
+/** Ask for the opposite of what was reported, or again for what was not answered. @param {Entity} entity */
+async function order(entity) {
+  const last = house.commands.get(entity.id);
+  if (underWay.get(entity.id) === "sending" || last?.state === "sent") return;
+  const again = last && (last.state === "expired" || last.state === "failed") && commandTold(entity);
+  const value = again ? last.value : !isOn(entity);
+  underWay.set(entity.id, "sending");
+  redraw();
+  try {
+    await call("POST", `entities/${encodeURIComponent(entity.id)}/commands`, { value });
+    underWay.delete(entity.id);
+  } catch {
+    underWay.set(entity.id, "unsent");
+    setTimeout(() => {
+      if (underWay.get(entity.id) === "unsent") underWay.delete(entity.id);
+      redraw();
+    }, ASK_MS);
+  }
+  redraw();
+}
+
+function view() {
+  const all = thingsOfHome();
+  const visibleRows = 2;
+  firstRow = scrolled(firstRow, Math.floor(grid.index / COLUMNS), visibleRows, Math.ceil(all.length / COLUMNS));
+  const from = firstRow * COLUMNS;
+  const rows = all.slice(from, from + (visibleRows + 1) * COLUMNS);
+  return html`<section class="things paper" aria-label=${t("nav.things")}>
+    <header class="head"><div><h1>${t("nav.things")}</h1><p>${all.length ? t("home.devices", { n: all.length }) : ""}</p></div><${Clock} /></header>
+    ${all.length === 0 && html`<div class="nothing"><${Icon} name="things" /><h2>${t("things.none")}</h2><p>${t("things.none.do")}</p></div>`}
+    <div class="grid" role="list">${rows.map((thing, i) => Tile(thing, from + i === grid.index))}</div>
+    <footer class="keys">${t(preferences.elder ? "things.keys.elder" : "things.keys")}</footer>
+  </section>`;
+}
+
+/** @param {Thing} thing @param {boolean} focused */
+function Tile(thing, focused) {
+  const entity = main(thing);
+  const hidden = isPrivate(entity) && !revealed.has(thing.id);
+  const told = commandTold(entity);
+  const lit = entity.available && isWritable(entity) && isOn(entity);
+  const state = `thing${focused ? " f" : ""}${lit ? " lit" : ""}${entity.available ? "" : " gone"}`;
+  return html`<button type="button" tabindex="-1" role="listitem" key=${thing.id} class=${state}>
+    <span class="top"><span class="mark"><${Icon} name=${entity.available ? iconOf(entity) : "unplugged"} /></span>
+      ${isWritable(entity) && html`<span class="switch" role="switch" aria-checked=${isOn(entity)} aria-label=${thing.name}><i /></span>`}</span>
+    <span class="name one">${thing.name}</span>
+    ${hidden ? Hidden(entity) : Values(thing)}
+    <span class=${`told ${told?.tone ?? ""}`} role="status">${told ? told.text : reportedWhen(entity)}</span>
+  </button>`;
+}
+
+/** @param {Entity} entity */
+function Hidden(entity) {
+  return html`<span class="value small">${t(entity.reported_at ? "private.measured" : "private.never")}<small>${entity.reported_at ? t("private.show") : ""}</small></span>`;
+}
+
+/** @param {Thing} thing */
+function Values(thing) {
+  const [first, ...others] = /** @type {[Entity, ...Entity[]]} */ (thing.entities);
+  if (isPrivate(first)) {
+    return html`<span class="value num">${thing.entities.slice(0, 2).map(reported).join(" / ")}<small>${first.unit}</small></span>`;
+  }
+  return html`<span class="value num">${reported(first)}<small>${first.value === null ? "" : first.unit}${
+    others.slice(0, 1).map((e) => html`<span class="other">${e.name} ${reported(e)}${e.unit}</span>`)}</small></span>`;
+}

@@ -1,0 +1,114 @@
+/**
+ * Which screens lie over the picture, and who gets a key.
+ * One rule: a key goes to the top screen first; what it leaves is decided here, so
+ * that no screen can keep anybody from going home.
+ *
+ * @import { Key } from "./types.js"
+ * @typedef {"full"|"hero"|"pip"|"hidden"} Place where the picture is
+ * @typedef {object} Screen
+ * @property {string} name
+ * @property {boolean} covers whether nothing below it is drawn
+ * @property {Place} [picture] where it wants the picture; below it decides if not said
+ * @property {number} [idleMs] closes after so long without a key
+ * @property {() => any} view
+ * @property {(key: Key) => boolean} key whether it used the key
+ * @property {() => void} [opened]
+ * @property {() => void} [closed]
+ * @property {() => void} [painted] after every drawing, for recycled parts
+ */
+
+import { html, render } from "./html.js";
+import { stays } from "./preferences.js";
+
+/** @type {Screen[]} */
+const stack = [];
+/** @type {() => any} */
+let headUp = () => null;
+/** @type {(place: Place) => void} */
+let onPlace = () => {};
+let drawing = 0;
+let idle = 0;
+
+/**
+ * @param {Screen} root what is left when everything is closed
+ * @param {() => any} hud drawn above every screen
+ * @param {(place: Place) => void} place
+ */
+export function begin(root, hud, place) {
+  stack.push(root);
+  headUp = hud;
+  onPlace = place;
+  redraw();
+}
+
+export const top = () => /** @type {Screen} */ (stack[stack.length - 1]);
+
+/** @param {string} name */
+export const isOpen = (name) => stack.some((screen) => screen.name === name);
+
+/** Show a screen above the others, or come back to it. @param {Screen} screen */
+export function open(screen) {
+  const at = stack.indexOf(screen);
+  if (at >= 0) while (stack.length > at + 1) drop();
+  else {
+    stack.push(screen);
+    screen.opened?.();
+  }
+  rest();
+  redraw();
+}
+
+/** @param {Screen} screen and all above it */
+export function close(screen) {
+  const at = stack.indexOf(screen);
+  if (at < 1) return;
+  while (stack.length > at) drop();
+  rest();
+  redraw();
+}
+
+/** Down to the picture. */
+export function clear() {
+  while (stack.length > 1) drop();
+  rest();
+  redraw();
+}
+
+function drop() {
+  stack.pop()?.closed?.();
+}
+
+/** Start the top screen's wait anew. */
+export function rest() {
+  clearTimeout(idle);
+  const screen = top();
+  if (screen.idleMs) idle = setTimeout(() => (screen.name === "home" ? clear() : close(screen)), stays(screen.idleMs));
+}
+
+/** @param {Key} key @returns {boolean} whether the page used it */
+export function press(key) {
+  rest();
+  const used = top().key(key);
+  if (!used && key === "back" && stack.length > 1) close(top());
+  redraw();
+  return used || key === "back";
+}
+
+/** Draw at the next frame; any number of times a frame. */
+export function redraw() {
+  drawing ||= requestAnimationFrame(draw);
+}
+
+function draw() {
+  drawing = 0;
+  let from = stack.length - 1;
+  while (from > 0 && !(/** @type {Screen} */ (stack[from]).covers)) from--;
+  const seen = stack.slice(from);
+  const place = seen.findLast((screen) => screen.picture)?.picture ?? "full";
+  onPlace(place);
+  const root = /** @type {HTMLElement} */ (document.getElementById("page"));
+  render(html`${seen.map((screen) => html`<div class="layer" key=${screen.name}>${screen.view()}</div>`)}${headUp()}`, root);
+  for (const screen of seen) screen.painted?.();
+  const focused = /** @type {HTMLElement|undefined} */ ([...root.querySelectorAll(".layer:last-of-type .f")].pop());
+  if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
+}

@@ -1,0 +1,29 @@
+/**
+ * The shapes of the API's documents, for the type check only.
+ * One rule: a name here is a name of `gateway/ui/documents.py`.
+ *
+ * @typedef {boolean|number|string} Value
+ * @typedef {{days: number}} Catchup
+ * @typedef {{id: string, number: number, name: string, group: string, logo: string, radio: boolean,
+ *   resolution: string|null, catchup: Catchup|null}} Channel
+ * @typedef {{id: string, channel: string, start: string, stop: string, title: string, subtitle?: string,
+ *   description?: string, category?: string}} Programme
+ * @typedef {{id: string, kind: "audio"|"subtitle", language: string, name: string, selected: boolean}} Track
+ * @typedef {{channel: string|null, number: number|null, name: string|null,
+ *   picture: "idle"|"tuning"|"playing"|"stalled"|"failed", first_frame_ms: number|null, mode: string,
+ *   position: string|null, tracks: Track[], volume_percent: number, muted: boolean,
+ *   plane: "under"|"osd"|"inpage", stream: string|null, stream_id: string|null, code: string|null}} Tv
+ * @typedef {{id: string, name: string, device: string, device_name: string, capability: string,
+ *   device_class: string, unit: string, value: Value|null, available: boolean,
+ *   reported_at: string|null, source: string}} Entity
+ * @typedef {"sent"|"acknowledged"|"confirmed"|"failed"|"expired"} CommandState
+ * @typedef {{id: string, entity: string, value: Value, state: CommandState, code: string|null,
+ *   created_at: string, changed_at: string, expires_at: string}} Command
+ * @typedef {{id: string, version: string, name: Record<string, string>, icon: string, color: string,
+ *   state: "installed"|"open"}} App
+ * @typedef {{text: Record<string, string>, code: string|null, at: string}} Notice
+ * @typedef {"up"|"down"|"left"|"right"|"ok"|"back"|"home"|"menu"|"info"|"guide"|"channel_up"|
+ *   "channel_down"|"last"|"volume_up"|"volume_down"|"mute"|"0"|"1"|"2"|"3"|"4"|"5"|"6"|"7"|"8"|"9"|
+ *   "red"|"green"|"yellow"|"blue"|"play"|"pause"|"stop"|"rewind"|"forward"|"power"|"sos"} Key
+ */
+export {};
