@@ -75,12 +75,15 @@ class Reading:
     Attributes:
         entity: Which.
         value: What it is now.
-        at: When it was so; timezone-aware UTC.
+        at: When it was so, or when we learned it; timezone-aware UTC.
+        live: False when it was said at an unknown earlier time and kept for us: it tells
+            the state, but proves nothing about what happened since.
     """
 
     entity: EntityId
     value: Value
     at: datetime
+    live: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +111,11 @@ class StateChanged:
         before: `None` when the entity is new.
         after: `None` when the entity has gone.
         repeated: True when the device reported the same value again.
+        live: Whether the device said so just now: False for what was kept from an unknown
+            earlier time, and when something else than the value changed.
     """
 
     before: State | None
     after: State | None
     repeated: bool = False
+    live: bool = False

@@ -1,0 +1,262 @@
+"""What a device announces about itself, as Home Assistant's MQTT discovery writes it.
+
+One rule: pure and wary.  An announcement is a stranger's text: it yields
+entities, or one `AnnouncementError` with the reason, and nothing else.
+
+Understood are switch, light (basic and JSON schema, on and off), sensor and
+binary sensor, alone or bundled by device.  Other components are passed over.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import msgspec
+
+from gateway.errors import BadInputError
+from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId
+from gateway.iot.ha_fields import AnnouncementFieldError, Fields
+from gateway.iot.ha_keys import AVAILABILITY_KEYS, DEVICE_KEYS, ENTITY_KEYS, SHARED_KEYS
+from gateway.iot.ha_template import Filter, Template
+from gateway.iot.mqtt_entity import AvailabilityMode, AvailabilitySource, Instruction, MqttEntity, Report
+
+MAX_ANNOUNCEMENT_BYTES = 64 * 1024
+MAX_COMPONENTS = 200
+MAX_SOURCES = 8
+MAX_NAME_CHARS = 120
+MAX_ID_CHARS = 128
+
+_LEVEL = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_UNTIDY = re.compile(r"[^A-Za-z0-9_-]")
+_WORD_CLASSES = ("date", "timestamp", "enum")
+_STATE = Template(json=True, steps=("state",), filters=(Filter("default", (None,)),))
+"""A JSON light may report its brightness alone."""
+
+
+class AnnouncementError(BadInputError):
+    """A device announced something that we do not understand or must not believe."""
+
+    code: ClassVar[str] = "IOT-105"
+    hint = "Look at the device's MQTT settings; the other devices are not affected."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the topic of an announcement says.
+
+    Attributes:
+        component: ``switch``, … or ``device`` for a bundle.
+        node: Who announces; the node id, or the object id if there is none.
+        object_id: The last level before ``config``.
+    """
+
+    component: str
+    node: str
+    object_id: str
+
+
+def place_of(topic: str, prefix: str) -> Place:
+    """Return what ``<prefix>/<component>/[<node>/]<object>/config`` says.
+
+    Raises:
+        AnnouncementError: `topic` is not of that form.
+    """
+    levels = topic.removeprefix(f"{prefix}/").split("/")
+    if len(levels) not in (3, 4) or levels[-1] != "config" or not all(map(_LEVEL.fullmatch, levels)):
+        raise AnnouncementError("the topic is not of the form component/node/object/config")
+    return Place(levels[0], levels[1], levels[-2])
+
+
+def understood(component: str) -> bool:
+    """Return whether announcements of this component are read at all."""
+    return component == "device" or component in list(Capability)
+
+
+def parse_announcement(
+    place: Place, payload: bytes, *, accounts: Collection[str] = ()
+) -> tuple[MqttEntity, ...]:
+    """Return the entities in the announcement `payload` made at `place`.
+
+    Args:
+        place: From `place_of`; its component is understood.
+        payload: JSON, not empty.
+        accounts: Names that the broker lets only their owner announce at.  Such an owner may
+            name topics below its own name only: it must not lead us to speak for it elsewhere.
+
+    Raises:
+        AnnouncementError: with the reason; no entity of it is to be believed.
+    """
+    if len(payload) > MAX_ANNOUNCEMENT_BYTES:
+        raise AnnouncementError(f"is larger than {MAX_ANNOUNCEMENT_BYTES} bytes")
+    try:
+        document: object = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise AnnouncementError("is not readable JSON") from error
+    try:
+        found = _read(place, Fields(document, ENTITY_KEYS))
+    except AnnouncementFieldError as error:
+        raise AnnouncementError(str(error)) from error
+    for each in found:
+        _check_topics(each, place.node if place.node in accounts else None)
+    if len({each.entity.id for each in found}) < len(found):
+        raise AnnouncementError("two components have the same unique_id")
+    return found
+
+
+def _read(place: Place, outside: Fields) -> tuple[MqttEntity, ...]:
+    if place.component != "device":
+        name = place.object_id if place.node == place.object_id else f"{place.node}_{place.object_id}"
+        return (_entity(Capability(place.component), outside, outside.inner("device", DEVICE_KEYS), name),)
+    components = outside.mapping("components")
+    if not components or len(components) > MAX_COMPONENTS:
+        raise AnnouncementFieldError(f"components must be 1 to {MAX_COMPONENTS}")
+    device = outside.inner("device", DEVICE_KEYS)
+    if not device:
+        raise AnnouncementFieldError("device is required in a bundle")
+    found = []
+    for key, content in components.items():
+        fields = Fields(content, ENTITY_KEYS, at=f"components.{key}", outside=outside.only(SHARED_KEYS))
+        component = fields.text("platform")
+        # A component with nothing but its platform is one that has gone.
+        if understood(component) and component != "device" and len(fields) > 1:
+            found.append(_entity(Capability(component), fields, device, f"{place.object_id}_{key}"))
+    return tuple(found)
+
+
+def _entity(capability: Capability, fields: Fields, device: Fields, name: str) -> MqttEntity:
+    unique_id = fields.text("unique_id") or name
+    if len(unique_id) > MAX_ID_CHARS:
+        raise AnnouncementFieldError(f"unique_id is longer than {MAX_ID_CHARS} characters")
+    label = fields.text("name", limit=MAX_NAME_CHARS)
+    owner = _device(device, unique_id, label or name)
+    expire_after_s = fields.number("expire_after") if capability in _EXPIRING else None
+    return MqttEntity(
+        entity=Entity(
+            id=EntityId(f"mqtt.{tidy_id(unique_id)}"),
+            device=owner,
+            name=label or owner.name,
+            capability=capability,
+            device_class=fields.text("device_class", limit=64),
+            unit=fields.text("unit_of_measurement", limit=32),
+        ),
+        report=_report(capability, fields),
+        instruction=_instruction(capability, fields) if capability.writable else None,
+        sources=_sources(fields),
+        mode=fields.choice("availability_mode", AvailabilityMode, AvailabilityMode.LATEST),
+        expire_after_s=expire_after_s or None,
+    )
+
+
+_EXPIRING = (Capability.SENSOR, Capability.BINARY_SENSOR)
+
+
+def tidy_id(unique_id: str) -> str:
+    """Return `unique_id` with letters, digits, - and _ only; still unique if it was not ASCII."""
+    tidy = _UNTIDY.sub("_", unique_id)
+    if unique_id.isascii():
+        return tidy
+    return f"{tidy}_{hashlib.sha256(unique_id.encode('utf-8', 'replace')).hexdigest()[:8]}"
+
+
+def _device(fields: Fields, unique_id: str, name: str) -> Device:
+    identifier = fields.first_text("identifiers") or fields.first_text("connections") or unique_id
+    return Device(
+        id=DeviceId(f"mqtt.{tidy_id(identifier[:MAX_ID_CHARS])}"),
+        name=fields.text("name", limit=MAX_NAME_CHARS) or name,
+        link="mqtt",
+        manufacturer=fields.text("manufacturer", limit=MAX_NAME_CHARS),
+        model=fields.text("model", limit=MAX_NAME_CHARS),
+        firmware=fields.text("sw_version", limit=MAX_NAME_CHARS),
+    )
+
+
+def _report(capability: Capability, fields: Fields) -> Report | None:
+    if not fields.topic("state_topic"):
+        if not capability.writable:
+            raise AnnouncementFieldError("state_topic is required")
+        return None
+    topic = fields.topic("state_topic")
+    on, off = fields.word("payload_on", "ON"), fields.word("payload_off", "OFF")
+    if capability is Capability.SENSOR:
+        kind = fields.text("device_class")
+        promised = any(map(fields.text, ("unit_of_measurement", "state_class"))) or bool(kind)
+        numeric = promised and kind not in _WORD_CLASSES
+        return Report(topic=topic, template=fields.template("value_template"), numeric=numeric)
+    if capability is Capability.LIGHT:
+        if _json_schema(fields):
+            return Report(topic=topic, template=_STATE)
+        return Report(topic=topic, template=fields.template("state_value_template"), on=on, off=off)
+    if capability is Capability.SWITCH:
+        on, off = fields.word("state_on", on), fields.word("state_off", off)
+    return Report(topic=topic, template=fields.template("value_template"), on=on, off=off)
+
+
+def _instruction(capability: Capability, fields: Fields) -> Instruction:
+    topic = fields.topic("command_topic")
+    if not topic:
+        raise AnnouncementFieldError("command_topic is required")
+    retain = fields.flag("retain")
+    if capability is Capability.LIGHT and _json_schema(fields):
+        return Instruction(topic=topic, as_json=True, retain=retain)
+    return Instruction(
+        topic=topic,
+        on=fields.word("payload_on", "ON"),
+        off=fields.word("payload_off", "OFF"),
+        frame=fields.frame("command_template"),
+        retain=retain,
+    )
+
+
+def _json_schema(fields: Fields) -> bool:
+    schema = fields.text("schema") or "basic"
+    if schema not in ("basic", "default", "json"):
+        raise AnnouncementFieldError(f"the schema {schema} is not supported")
+    return schema == "json"
+
+
+def _sources(fields: Fields) -> tuple[AvailabilitySource, ...]:
+    single = fields.topic("availability_topic")
+    if single:
+        return (
+            AvailabilitySource(
+                topic=single,
+                template=fields.template("availability_template"),
+                yes=fields.word("payload_available", "online"),
+                no=fields.word("payload_not_available", "offline"),
+            ),
+        )
+    each = fields.inner_list("availability", AVAILABILITY_KEYS)
+    if len(each) > MAX_SOURCES:
+        raise AnnouncementFieldError(f"availability has more than {MAX_SOURCES} topics")
+    return tuple(map(_source, each))
+
+
+def _source(fields: Fields) -> AvailabilitySource:
+    topic = fields.topic("topic")
+    if not topic:
+        raise AnnouncementFieldError("availability.topic is required")
+    return AvailabilitySource(
+        topic=topic,
+        template=fields.template("value_template"),
+        yes=fields.word("payload_available", "online"),
+        no=fields.word("payload_not_available", "offline"),
+    )
+
+
+def _check_topics(each: MqttEntity, account: str | None) -> None:
+    for topic in (*each.topics, *_orders(each)):
+        if topic.startswith(("$", "homeassistant/")) or topic == "homeassistant":
+            raise AnnouncementError(f"the topic {topic[:80]} is not a device's own")
+        if account is not None and not topic.startswith(f"{account}/"):
+            raise AnnouncementError(f"the topic {topic[:80]} is not below {account}/")
+
+
+def is_ours(found: Sequence[MqttEntity], prefix: str) -> bool:
+    """Return whether any of `found` speaks below `prefix`, where only the gateway itself does."""
+    return any(topic.startswith(prefix) for each in found for topic in (*each.topics, *_orders(each)))
+
+
+def _orders(each: MqttEntity) -> tuple[str, ...]:
+    return () if each.instruction is None else (each.instruction.topic,)

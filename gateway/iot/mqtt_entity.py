@@ -1,0 +1,187 @@
+"""How one entity speaks MQTT: where it reports, what its words mean, what it is told.
+
+One rule: pure.  These types decide what a payload means; `gateway.iot.mqtt`
+carries the payloads.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.iot.entity import Capability, Entity, Value
+from gateway.iot.ha_template import Payload, Template, UnreadableError, as_text
+
+MAX_VALUE_CHARS = 255
+
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?([eE][-+]?[0-9]{1,3})?")
+_EXACT = 2**53
+_UNKNOWN = ("None", "unknown", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Where and how an entity says its state.
+
+    Attributes:
+        topic: Where.
+        template: Where in the payload.
+        on: What it says for on; switches, lights and binary sensors.
+        off: What it says for off.
+        numeric: Whether a sensor's value must be a number.
+    """
+
+    topic: str
+    template: Template = field(default_factory=Template)
+    on: str = "ON"
+    off: str = "OFF"
+    numeric: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruction:
+    """Where and how an entity is told what to become.
+
+    Attributes:
+        topic: Where.
+        on: What it is told for on.
+        off: What it is told for off.
+        frame: Text around the word, which stands for ``{{ value }}``; `None` for the word alone.
+        as_json: Wrap the word as ``{"state": word}``.
+        retain: Whether the broker keeps it for a device that sleeps.
+    """
+
+    topic: str
+    on: str = "ON"
+    off: str = "OFF"
+    frame: tuple[str, ...] | None = None
+    as_json: bool = False
+    retain: bool = False
+
+    def payload(self, value: bool) -> bytes:
+        """Return what to publish to make it `value`."""
+        word = self.on if value else self.off
+        if self.as_json:
+            return json.dumps({"state": word}).encode()
+        return (word if self.frame is None else word.join(self.frame)).encode()
+
+
+class AvailabilityMode(StrEnum):
+    """How several sources of availability are put together; Home Assistant's words."""
+
+    ALL = "all"
+    ANY = "any"
+    LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvailabilitySource:
+    """One topic that says whether the device can be reached."""
+
+    topic: str
+    template: Template = field(default_factory=Template)
+    yes: str = "online"
+    no: str = "offline"
+
+    def read(self, payload: Payload) -> bool | None:
+        """Return whether it can be reached; `None` if the payload says neither.
+
+        Raises:
+            UnreadableError: the payload is not what was announced.
+        """
+        word = as_text(self.template.value(payload))
+        return True if word == self.yes else False if word == self.no else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttEntity:
+    """Everything one announcement says of one entity.
+
+    Attributes:
+        entity: What the home sees.
+        report: `None` if it never says its state.
+        instruction: `None` if it takes no commands.
+        sources: Without any it counts as reachable.
+        mode: How `sources` are put together.
+        expire_after_s: A report is worth nothing after this long; `None` for ever.
+    """
+
+    entity: Entity
+    report: Report | None = None
+    instruction: Instruction | None = None
+    sources: tuple[AvailabilitySource, ...] = ()
+    mode: AvailabilityMode = AvailabilityMode.LATEST
+    expire_after_s: float | None = None
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Everything we must listen to for it."""
+        reports = () if self.report is None else (self.report.topic,)
+        return frozenset((*reports, *(source.topic for source in self.sources)))
+
+    def read(self, payload: Payload) -> Value | None:
+        """Return the state in `payload`; `None` if it says that it has none.
+
+        Raises:
+            UnreadableError: the payload is not what was announced.
+        """
+        if self.report is None:
+            return None
+        found = self.report.template.value(payload)
+        if self.entity.capability is Capability.SENSOR:
+            return _measured(found, numeric=self.report.numeric)
+        word = as_text(found)
+        if word in (self.report.on, self.report.off):
+            return word == self.report.on
+        if word in _UNKNOWN:
+            return None
+        raise UnreadableError(f"is neither {self.report.on} nor {self.report.off}")
+
+    def reachable(self, votes: Mapping[str, bool], latest: bool | None) -> bool:
+        """Return whether the sources together say that it can be reached.
+
+        Args:
+            votes: What each topic said last.
+            latest: What the last of them said; `None` before the first word.
+        """
+        if not self.sources:
+            return True
+        if self.mode is AvailabilityMode.LATEST:
+            return bool(latest)
+        said = [votes.get(source.topic, False) for source in self.sources]
+        return all(said) if self.mode is AvailabilityMode.ALL else any(said)
+
+
+def _measured(found: object, *, numeric: bool) -> Value | None:
+    value = _from_word(found.strip()) if isinstance(found, str) else found
+    if value is None:
+        return None
+    if not isinstance(value, str | int | float):
+        raise UnreadableError("is not a single value")
+    if numeric and isinstance(value, bool | str):
+        raise UnreadableError("is not a number")
+    if isinstance(value, str) and len(value) > MAX_VALUE_CHARS:
+        raise UnreadableError(f"is longer than {MAX_VALUE_CHARS} characters")
+    return value if isinstance(value, bool | str) else _bounded(value)
+
+
+def _from_word(word: str) -> str | float | None:
+    if word in _UNKNOWN:
+        return None
+    if _NUMBER.fullmatch(word):
+        return float(word) if any(mark in word for mark in ".eE") else int(word)
+    return word
+
+
+def _bounded(number: float) -> int | float:
+    """Return `number` as every reader of JSON can hold it."""
+    try:
+        if isinstance(number, float) or abs(number) > _EXACT:
+            number = float(number)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise UnreadableError("is not a finite number")
+    return number

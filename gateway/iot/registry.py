@@ -1,0 +1,134 @@
+"""What is known of every entity in the home, whichever link it came by.
+
+One rule: the only writer of entity state, and it writes only what a link's
+device said.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+
+from gateway.iot.entity import Device, DeviceId, EntityId, Reading, State, StateChanged
+from gateway.iot.link import Availability, Found, Link, LinkEvent, Lost
+from gateway.pubsub import Publisher
+
+log = logging.getLogger(__name__)
+
+MAX_ENTITIES = 5_000
+BACKLOG = 50_000
+SLICE_S = 0.005
+"""After this long with events at hand, everybody else gets a turn."""
+_AHEAD = timedelta(seconds=2)
+"""A report from further in the future was stamped by a clock that has been put right since."""
+
+
+class Registry:
+    """Every entity and its state: a service.
+
+    It must run before the links do: their events are not repeated.
+
+    Attributes:
+        changes: Each change of a state, in order, repeated reports included.
+        ignored: Events about unknown entities, beyond the limit, or older than what is known.
+    """
+
+    def __init__(
+        self,
+        links: Sequence[Link],
+        *,
+        max_entities: int = MAX_ENTITIES,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.changes: Publisher[StateChanged] = Publisher()
+        self.ignored = 0
+        self._links = tuple(links)
+        self._max_entities = max_entities
+        self._clock = clock
+        self._states: dict[EntityId, State] = {}
+        self._full = False
+
+    @property
+    def states(self) -> Mapping[EntityId, State]:
+        """The state of every entity, in the order they were found."""
+        return MappingProxyType(self._states)
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The things in the home, each once."""
+        found: dict[DeviceId, Device] = {}
+        for state in self._states.values():
+            found.setdefault(state.entity.device.id, state.entity.device)
+        return tuple(found.values())
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Take what the links tell until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            listening = [asyncio.Event() for _ in self._links]
+            for link, begun in zip(self._links, listening, strict=True):
+                tasks.create_task(self._heed(link, begun), name=f"registry-{link.name}")
+            for begun in listening:
+                await begun.wait()
+            ready()
+
+    async def _heed(self, link: Link, listening: asyncio.Event) -> None:
+        with link.events.subscribe(BACKLOG) as events:
+            listening.set()
+            slice_began = time.monotonic()
+            async for event in events:
+                self._apply(link, event)
+                if time.monotonic() - slice_began > SLICE_S:
+                    await asyncio.sleep(0)
+                    slice_began = time.monotonic()
+
+    def _apply(self, link: Link, event: LinkEvent) -> None:
+        if isinstance(event, Found):
+            self._find(link, event)
+        elif isinstance(event, Lost):
+            before = self._states.pop(event.entity, None)
+            if before is not None:
+                self.changes.publish(StateChanged(before, None))
+        elif isinstance(event, Availability):
+            before = self._states.get(event.entity)
+            if before is not None and before.available is not event.available:
+                self._put(before, replace(before, available=event.available))
+        else:
+            self._read(event)
+
+    def _find(self, link: Link, event: Found) -> None:
+        entity = event.entity
+        before = self._states.get(entity.id)
+        if not entity.id.startswith(f"{link.name}."):
+            self.ignored += 1
+            log.warning("%s is not an entity of %s", entity.id, link.name)
+            return
+        if before is None and len(self._states) >= self._max_entities:
+            self.ignored += 1
+            if not self._full:
+                log.warning("The home has %d entities; further ones are ignored", self._max_entities)
+            self._full = True
+            return
+        if before is None or before.entity.capability is not entity.capability:
+            self._put(before, State(entity))
+        elif before.entity != entity:
+            self._put(before, replace(before, entity=entity))
+
+    def _read(self, reading: Reading) -> None:
+        before = self._states.get(reading.entity)
+        if before is None or self._is_older(reading, before):
+            self.ignored += 1
+            return
+        after = replace(before, value=reading.value, reported_at=reading.at)
+        repeated = type(before.value) is type(reading.value) and before.value == reading.value
+        self._put(before, after, repeated=repeated, live=reading.live)
+
+    def _is_older(self, reading: Reading, before: State) -> bool:
+        known = before.reported_at
+        return known is not None and reading.at < known <= self._clock() + _AHEAD
+
+    def _put(self, before: State | None, after: State, *, repeated: bool = False, live: bool = False) -> None:
+        self._states[after.entity.id] = after
+        self.changes.publish(StateChanged(before, after, repeated=repeated, live=live))

@@ -1,0 +1,363 @@
+"""Devices of the Home Assistant kind, on a real broker."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+
+import pytest
+
+from gateway.broker import ManagedBroker
+from gateway.iot.entity import Capability, EntityId
+from gateway.iot.link import DeviceRefusedError, LinkDownError
+from gateway.iot.mqtt import MqttLink, MqttLinkConfig
+from gateway.iot.registry import Registry
+from gateway.mqtt import MqttClient
+from gateway.schema import SchemaError, decode
+from tests.conftest import Serve
+from tests.iot.conftest import ACCOUNTS, Lamp, Publishing, kill, until, value
+
+TEMPERATURE = {
+    "unique_id": "bench_temp",
+    "name": "Temperature",
+    "state_topic": "bench/temp",
+    "unit_of_measurement": "°C",
+    "device_class": "temperature",
+    "value_template": "{{ value_json.t | float }}",
+}
+CONFIG = "homeassistant/sensor/bench_temp/config"
+
+
+@pytest.fixture
+def link(mqtt: MqttClient) -> MqttLink:
+    return MqttLink(mqtt, accounts=ACCOUNTS)
+
+
+@pytest.fixture
+async def registry(serve: Serve, link: MqttLink) -> AsyncIterator[Registry]:
+    registry = Registry([link])
+    async with serve(registry), serve(link):
+        yield registry
+
+
+@pytest.fixture
+def tool(broker: ManagedBroker) -> Publishing:
+    return Publishing(broker)
+
+
+async def test_a_sensor_announces_itself_and_reports(registry: Registry, tool: Publishing) -> None:
+    await tool.say(CONFIG, TEMPERATURE, retain=True)
+    await tool.say("bench/temp", {"t": "21.5"}, retain=True)
+
+    await until(registry, lambda: value(registry, "mqtt.bench_temp") == 21.5)
+
+    state = registry.states[EntityId("mqtt.bench_temp")]
+    assert (state.entity.name, state.entity.unit, state.entity.capability) == (
+        "Temperature",
+        "°C",
+        Capability.SENSOR,
+    )
+    assert state.available
+
+
+async def test_what_was_announced_and_reported_before_we_started_is_known(
+    serve: Serve, link: MqttLink, tool: Publishing
+) -> None:
+    await tool.say("bench/temp", {"t": 20}, retain=True)
+    await tool.say(CONFIG, TEMPERATURE, retain=True)
+    registry = Registry([link])
+    async with serve(registry), serve(link):
+        await until(registry, lambda: value(registry, "mqtt.bench_temp") == 20)
+
+
+async def test_an_empty_announcement_removes_the_device(registry: Registry, tool: Publishing) -> None:
+    await tool.say(CONFIG, TEMPERATURE, retain=True)
+    await until(registry, lambda: len(registry.states) == 1)
+    await tool.say(CONFIG, b"", retain=True)
+    await until(registry, lambda: not registry.states)
+
+
+async def test_a_bundle_brings_all_its_entities_and_takes_them_back_one_by_one(
+    registry: Registry, tool: Publishing
+) -> None:
+    both = {
+        "dev": {"ids": "meter"},
+        "o": {"name": "maker"},
+        "~": "meter",
+        "stat_t": "~/all",
+        "cmps": {
+            "p": {"p": "sensor", "uniq_id": "meter_p", "val_tpl": "{{ value_json.p }}"},
+            "door": {"p": "binary_sensor", "uniq_id": "meter_door", "val_tpl": "{{ value_json['d'] }}"},
+        },
+    }
+    await tool.say("homeassistant/device/meter/config", both, retain=True)
+    await tool.say("meter/all", {"p": 120, "d": "ON"}, retain=True)
+    await until(
+        registry, lambda: (value(registry, "mqtt.meter_p"), value(registry, "mqtt.meter_door")) == (120, True)
+    )
+    assert [device.id for device in registry.devices] == ["mqtt.meter"]
+
+    one = json.loads(json.dumps(both))
+    one["cmps"]["door"] = {"p": "binary_sensor"}
+    await tool.say("homeassistant/device/meter/config", one, retain=True)
+    await until(registry, lambda: set(registry.states) == {"mqtt.meter_p"})
+
+
+async def test_a_lamp_that_vanishes_is_unavailable_until_it_is_back(
+    serve: Serve, registry: Registry, broker: ManagedBroker
+) -> None:
+    def available() -> bool:
+        state = registry.states.get(Lamp.ID)
+        return state is not None and state.available
+
+    async with AsyncExitStack() as first:
+        await first.enter_async_context(serve(Lamp(broker)))
+        await until(registry, available)
+    # Leaving politely says no last word; the broker's word for a lamp without power does.
+    await Publishing(broker, "lamp").say("lamp/available", "offline", retain=True)
+    await until(registry, lambda: not available())
+    async with serve(Lamp(broker)):
+        await until(registry, available)
+
+
+@pytest.mark.parametrize(
+    ("mode", "words", "reachable"),
+    [
+        ("all", {"a": "online", "b": "no"}, False),
+        ("all", {"a": "online", "b": "yes"}, True),
+        ("any", {"a": "online", "b": "no"}, True),
+        ("any", {"a": "offline", "b": "no"}, False),
+        ("latest", {"b": "no", "a": "online"}, True),
+        ("latest", {"a": "online", "b": "no"}, False),
+        ("latest", {}, False),
+    ],
+)
+async def test_several_sources_of_availability_are_put_together(
+    registry: Registry, tool: Publishing, mode: str, words: Mapping[str, str], reachable: bool
+) -> None:
+    sources = [{"t": "av/a"}, {"topic": "av/b", "pl_avail": "yes", "pl_not_avail": "no"}]
+    await tool.say(CONFIG, {**TEMPERATURE, "avty": sources, "avty_mode": mode}, retain=True)
+    await until(registry, lambda: len(registry.states) == 1)
+    for source, word in words.items():
+        await tool.say(f"av/{source}", word)
+    await tool.say("bench/temp", {"t": 1})
+    await until(registry, lambda: value(registry, "mqtt.bench_temp") == 1)
+
+    assert registry.states[EntityId("mqtt.bench_temp")].available is reachable
+
+
+async def test_a_report_grows_old(registry: Registry, tool: Publishing) -> None:
+    def available() -> bool:
+        state = registry.states.get(EntityId("mqtt.bench_temp"))
+        return state is not None and state.available
+
+    await tool.say(CONFIG, {**TEMPERATURE, "expire_after": 1}, retain=True)
+    await tool.say("bench/temp", {"t": 20})
+    await until(registry, available)
+    await until(registry, lambda: not available())
+    await tool.say("bench/temp", {"t": 20})
+    await until(registry, available)
+
+
+async def test_the_home_is_unavailable_while_the_broker_is_away_and_back_afterwards(
+    registry: Registry, tool: Publishing, broker: ManagedBroker
+) -> None:
+    await tool.say(CONFIG, TEMPERATURE, retain=True)
+    await until(registry, lambda: len(registry.states) == 1)
+    with registry.changes.subscribe() as changes:
+        kill(broker)
+        async with asyncio.timeout(5):
+            seen = [(await anext(changes)).after for _ in range(2)]
+    assert [state.available for state in seen if state] == [False, True]
+    await tool.say("bench/temp", {"t": 22})
+    await until(registry, lambda: value(registry, "mqtt.bench_temp") == 22)
+
+
+async def test_devices_are_told_that_we_listen_and_that_we_stop(
+    serve: Serve, mqtt: MqttClient, link: MqttLink
+) -> None:
+    with mqtt.subscribe("homeassistant/status") as heard:
+        async with asyncio.timeout(5):
+            async with serve(link):
+                assert (await anext(heard)).payload == b"online"
+            assert (await anext(heard)).payload == b"offline"
+
+
+async def test_a_state_kept_by_the_broker_does_not_undo_a_newer_report(
+    registry: Registry, tool: Publishing
+) -> None:
+    await tool.say("bench/temp", {"t": 1}, retain=True)
+    await tool.say(CONFIG, TEMPERATURE, retain=True)
+    await until(registry, lambda: value(registry, "mqtt.bench_temp") == 1)
+    await tool.say("bench/temp", {"t": 2})
+    await until(registry, lambda: value(registry, "mqtt.bench_temp") == 2)
+
+    await tool.say("homeassistant/sensor/twin/config", {**TEMPERATURE, "unique_id": "twin"}, retain=True)
+    await until(registry, lambda: value(registry, "mqtt.twin") == 1)
+
+    assert value(registry, "mqtt.bench_temp") == 2
+
+
+@pytest.mark.parametrize(
+    ("topic", "announcement", "reason"),
+    [
+        ("homeassistant/sensor/x/config", b"\xff\xfe", "not readable JSON"),
+        ("homeassistant/sensor/x/config", b"[" * 60_000, "not readable JSON"),
+        ("homeassistant/sensor/x/config", b" " * 70_000, "larger than"),
+        ("homeassistant/sensor/x/config", b"[]", "not an object"),
+        ("homeassistant/sensor/x/config", {"state_topic": 5}, "state_topic is not text"),
+        ("homeassistant/sensor/x/config", {"state_topic": "a/#"}, "state_topic is not a topic"),
+        ("homeassistant/sensor/x/config", {}, "state_topic is required"),
+        (
+            "homeassistant/sensor/x/config",
+            {**TEMPERATURE, "val_tpl": "{% if x %}"},
+            "template we do not support",
+        ),
+        ("homeassistant/light/x/config", {"cmd_t": "a", "schema": "template"}, "schema template"),
+        ("homeassistant/switch/x/config", {"stat_t": "x/state"}, "command_topic is required"),
+        ("homeassistant/switch/x/config", {"cmd_t": "homeassistant/status"}, "not a device's own"),
+        ("homeassistant/switch/lamp/config", {"cmd_t": "thermometer/set"}, "not below lamp/"),
+        ("homeassistant/sensor/x/config", TEMPERATURE, "already announced on another topic"),
+        ("homeassistant/device/x/config", {"dev": {"ids": "x"}, "cmps": {}}, "components must be"),
+    ],
+)
+async def test_a_bad_announcement_is_refused_with_a_reason_and_nobody_else_suffers(
+    registry: Registry,
+    link: MqttLink,
+    tool: Publishing,
+    topic: str,
+    announcement: bytes | dict[str, object],
+    reason: str,
+) -> None:
+    await tool.say(CONFIG, TEMPERATURE, retain=True)
+    await until(registry, lambda: len(registry.states) == 1)
+
+    await tool.say(topic, announcement, retain=True)
+    await tool.say("bench/temp", {"t": 30})
+    await until(registry, lambda: value(registry, "mqtt.bench_temp") == 30)
+
+    assert link.refusals == 1
+    assert reason in link.refused[topic]
+    assert len(registry.states) == 1
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"\xff",
+        b"{",
+        b"[" * 60_000,
+        b'{"u": 1}',
+        b'{"t": "warm"}',
+        b'{"t": [1]}',
+        b'{"t": 1e999}',
+        b"x" * 70_000,
+    ],
+)
+async def test_an_unreadable_report_is_counted_and_changes_nothing(
+    registry: Registry, link: MqttLink, tool: Publishing, payload: bytes
+) -> None:
+    await tool.say(CONFIG, TEMPERATURE, retain=True)
+    await tool.say("bench/temp", {"t": 1}, retain=True)
+    await until(registry, lambda: value(registry, "mqtt.bench_temp") == 1)
+
+    await tool.say("bench/temp", payload)
+    await tool.say("homeassistant/sensor/next/config", {**TEMPERATURE, "unique_id": "next"}, retain=True)
+    await until(registry, lambda: value(registry, "mqtt.next") == 1)
+
+    assert value(registry, "mqtt.bench_temp") == 1
+    assert link.unreadable == 1
+
+
+async def test_what_the_gateway_announces_itself_is_not_taken_for_a_device(
+    registry: Registry, link: MqttLink, tool: Publishing
+) -> None:
+    await tool.say(
+        "homeassistant/sensor/box/coap/config", {"stat_t": "gateway/box-1/coap/state"}, retain=True
+    )
+    await tool.say(CONFIG, TEMPERATURE, retain=True)
+    await until(registry, lambda: len(registry.states) == 1)
+    assert set(registry.states) == {"mqtt.bench_temp"}
+    assert link.refusals == 0
+
+
+async def test_a_light_with_a_json_schema_is_told_and_heard(
+    registry: Registry, link: MqttLink, mqtt: MqttClient, tool: Publishing
+) -> None:
+    light = {"schema": "json", "stat_t": "strip/state", "cmd_t": "strip/set"}
+    await tool.say("homeassistant/light/strip/config", light, retain=True)
+    await tool.say("strip/state", {"state": "ON", "brightness": 3}, retain=True)
+    await until(registry, lambda: value(registry, "mqtt.strip") is True)
+    with mqtt.subscribe("strip/set") as told:
+        async with asyncio.timeout(5):
+            assert await link.command(EntityId("mqtt.strip"), value=False) is False
+            assert json.loads((await anext(told)).payload) == {"state": "OFF"}
+
+
+async def test_an_unknown_device_cannot_be_told_anything(registry: Registry, link: MqttLink) -> None:
+    assert not registry.states
+    with pytest.raises(LinkDownError):
+        await link.command(EntityId("mqtt.nobody"), value=True)
+
+
+async def test_a_lamp_is_on_or_off_and_nothing_else(
+    serve: Serve, registry: Registry, link: MqttLink, broker: ManagedBroker
+) -> None:
+    async with serve(Lamp(broker)):
+        await until(registry, lambda: Lamp.ID in registry.states)
+        with pytest.raises(DeviceRefusedError):
+            await link.command(Lamp.ID, "ON")
+
+
+async def test_the_limit_of_entities_holds(serve: Serve, mqtt: MqttClient, tool: Publishing) -> None:
+    link = MqttLink(mqtt, MqttLinkConfig(max_entities=2))
+    registry = Registry([link])
+    async with serve(registry), serve(link):
+        for name in ("a", "b", "c"):
+            await tool.say(f"homeassistant/sensor/{name}/config", {"stat_t": f"{name}/state"}, retain=True)
+        await tool.say("b/state", "1")
+        await until(registry, lambda: value(registry, "mqtt.b") == 1)
+        assert len(registry.states) == 2
+        assert "2 entities already" in link.refused["homeassistant/sensor/c/config"]
+
+
+@pytest.mark.slow
+async def test_ten_thousand_kept_announcements_do_not_hold_up_the_loop(
+    serve: Serve, mqtt: MqttClient, tool: Publishing
+) -> None:
+    for start in range(0, 10_000, 1000):
+        await tool.say_all(
+            {
+                f"homeassistant/sensor/s{n}/config": {"stat_t": f"s/{n}", "uniq_id": f"s{n}"}
+                for n in range(start, start + 1000)
+            },
+            retain=True,
+        )
+    link = MqttLink(mqtt)
+    registry = Registry([link])
+    pauses: list[float] = []
+
+    async def feel_the_pulse() -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(0.001)
+            pauses.append(time.monotonic() - began)
+
+    pulse = asyncio.create_task(feel_the_pulse())
+    async with serve(registry), serve(link):
+        await until(registry, lambda: len(registry.states) == 5000 and link.refusals == 5000, 60)
+    pulse.cancel()
+
+    assert max(pauses) < 0.25
+    assert registry.ignored == 0
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [({"prefix": "a/b"}, "iot.mqtt.prefix: "), ({"max_entities": 0}, "iot.mqtt.max_entities: ")],
+)
+def test_a_wrong_section_is_named_by_its_path(section: dict[str, object], problem: str) -> None:
+    with pytest.raises(SchemaError) as refused:
+        decode(section, MqttLinkConfig, at="iot.mqtt")
+    assert str(refused.value).startswith(problem)
