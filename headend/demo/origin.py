@@ -1,0 +1,422 @@
+"""The demo head-end's HTTP server: line-up, guide, live channels, signed repository.
+
+One rule: it is an ordinary origin until ``/control`` tells it to misbehave, and
+only this machine, and no web page, may tell it so.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import gzip
+import ipaddress
+import logging
+import signal
+import sys
+import time
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+from aiohttp import web
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
+
+from gateway.errors import GatewayError
+from gateway.schema import SchemaError, decode
+from headend.demo import guide, lineup, stock, window
+from headend.demo.channels import CHANNELS, DemoChannel, quick_channels
+from headend.demo.misbehave import Fault, Misbehaviour, Misbehaviours, Order
+from headend.demo.recipe import Recipe
+from headend.demo.stock import Moment, Stock
+
+log = logging.getLogger(__name__)
+
+MAX_CONTROL_BYTES = 4096
+_CACHED_SEGMENTS = 16
+_PLAYLIST = "application/vnd.apple.mpegurl"
+_TYPES = {"ts": "video/mp2t", "m4s": "video/iso.segment", "mp4": "video/mp4", "vtt": "text/vtt"}
+_PAGE = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body>Please sign in.</body></html>"
+_HANG_S = 3600.0
+
+
+class OriginError(GatewayError):
+    """The origin cannot listen where it should."""
+
+    code: ClassVar[str] = "DEMO-103"
+    hint = "Choose another port with --port. 请用 --port 换一个端口。"
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """A channel with its made material."""
+
+    channel: DemoChannel
+    stocks: dict[str, Stock]
+
+    @property
+    def main(self) -> Stock:
+        return self.stocks[self.channel.rungs[0].name]
+
+
+class DemoOrigin:
+    """Serves made material as live channels.
+
+    Args:
+        material: Folder in which `Material` made the channels.
+        channels: Which ones to serve.
+        repository: Folder of a signed repository, served below ``/repo/``.
+        host: Address to listen on.
+        port: Port to listen on; 0 for any.
+        clock: Unix time.
+
+    Attributes:
+        base: Address of the origin once `running`, without a final slash.
+        pulls: Segments handed out, by channel.
+    """
+
+    def __init__(  # noqa: PLR0913 - collaborators and configuration
+        self,
+        material: Path,
+        channels: Sequence[DemoChannel],
+        *,
+        repository: Path | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.base = ""
+        self.pulls: Counter[str] = Counter()
+        self.misbehaviours = Misbehaviours()
+        self._material = material
+        self._channels = tuple(channels)
+        self._repository = repository
+        self._host, self._port, self._clock = host, port, clock
+        self._live: dict[str, _Live] = {}
+        self._segments: OrderedDict[tuple[str, str, int], bytes] = OrderedDict()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve for as long as the block lasts.
+
+        Raises:
+            OriginError: the port is taken.
+        """
+        for channel in self._channels:
+            folder = self._material / channel.id
+            stocks = {r.name: stock.load(folder / r.name) for r in Recipe(channel).renditions}
+            self._live[channel.id] = _Live(channel, stocks)
+        runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.5)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, self._host, self._port)
+            try:
+                await site.start()
+            except OSError as error:
+                raise OriginError(f"port {self._port} cannot be used: {error.strerror}") from error
+            host, port = runner.addresses[0][:2]
+            self.base = f"http://{host}:{port}"
+            yield
+        finally:
+            await runner.cleanup()
+
+    def _app(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_CONTROL_BYTES)
+        app.router.add_get("/lineup.m3u", self._line_up)
+        app.router.add_get("/guide.xml.gz", self._guide)
+        app.router.add_get("/logo/{channel}.svg", self._logo)
+        app.router.add_get("/live/{channel}/index.m3u8", self._entry)
+        app.router.add_get(r"/live/{channel}/key/{number:\d{1,12}}", self._key)
+        app.router.add_get("/live/{channel}/{rendition}/index.m3u8", self._playlist)
+        app.router.add_get("/live/{channel}/{rendition}/init.mp4", self._init)
+        app.router.add_get(
+            r"/live/{channel}/{rendition}/{number:\d{1,12}}.{ending:ts|m4s|vtt}", self._segment
+        )
+        app.router.add_get("/control", self._control_state)
+        app.router.add_post("/control", self._control)
+        if self._repository is not None:
+            self._repository.mkdir(parents=True, exist_ok=True)
+            app.router.add_static("/repo/", self._repository)
+        return app
+
+    # What is announced ------------------------------------------------------------------------------
+
+    async def _line_up(self, request: web.Request) -> web.Response:
+        text = lineup.m3u(self._channels, base=f"http://{request.host}")
+        return web.Response(text=text, content_type="audio/x-mpegurl", charset="utf-8")
+
+    async def _guide(self, request: web.Request) -> web.Response:
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        body = await asyncio.to_thread(guide.xmltv, self._channels, now, base=f"http://{request.host}")
+        return web.Response(body=body, content_type="application/gzip")
+
+    async def _logo(self, request: web.Request) -> web.Response:
+        text = lineup.logo(self._find(request).channel)
+        return web.Response(text=text, content_type="image/svg+xml", charset="utf-8")
+
+    # Live -------------------------------------------------------------------------------------------
+
+    async def _entry(self, request: web.Request) -> web.StreamResponse:
+        live = self._find(request)
+        trouble = self.misbehaviours.of(live.channel.id)
+        if trouble and trouble.fault is Fault.TOKEN and "token" not in request.query:
+            expires = int(self._clock() + trouble.order.valid_s)
+            token = self.misbehaviours.token(live.channel.id, expires)
+            raise web.HTTPFound(f"{request.path}?token={token}")
+        await self._refuse(live, trouble, request)
+        if live.channel.has_master:
+            pictures = {name: s for name, s in live.stocks.items() if not name.startswith("audio-")}
+            return _list(window.master_playlist(live.channel, pictures, _query(request)), trouble)
+        name = live.channel.rungs[0].name
+        return self._media(live, live.main, request, trouble, prefix=f"{name}/", key_prefix="")
+
+    async def _playlist(self, request: web.Request) -> web.StreamResponse:
+        live = self._find(request)
+        trouble = self.misbehaviours.of(live.channel.id)
+        await self._refuse(live, trouble, request)
+        return self._media(live, self._stock(live, request), request, trouble)
+
+    def _media(  # noqa: PLR0913 - one per part of the address
+        self,
+        live: _Live,
+        source: Stock,
+        request: web.Request,
+        trouble: Misbehaviour | None,
+        *,
+        prefix: str = "",
+        key_prefix: str = "../",
+    ) -> web.Response:
+        text_track = request.match_info.get("rendition", "").startswith("text-")
+        shape = window.Shape(
+            ending="vtt" if text_track else source.ending,
+            with_init=bool(source.scales) and not text_track,
+            encrypted=live.channel.encrypted,
+            query=_query(request),
+            prefix=prefix,
+            key_prefix=key_prefix,
+        )
+        stale = trouble is not None and trouble.fault is Fault.STALE
+        moments = window.window(source, trouble.since if trouble and stale else self._clock())
+        text = window.media_playlist(moments, shape)
+        if trouble and trouble.fault is Fault.EMPTY:
+            text = text.split("#EXT-X-PROGRAM-DATE-TIME", 1)[0]
+        return _list(text, trouble)
+
+    async def _init(self, request: web.Request) -> web.StreamResponse:
+        live = self._find(request)
+        await self._refuse(live, self.misbehaviours.of(live.channel.id), request)
+        source = self._stock(live, request)
+        if not source.scales:
+            raise web.HTTPNotFound
+        return web.Response(body=source.init(), content_type=_TYPES["mp4"])
+
+    async def _key(self, request: web.Request) -> web.StreamResponse:
+        live = self._find(request)
+        await self._refuse(live, self.misbehaviours.of(live.channel.id), request)
+        number = int(request.match_info["number"])
+        if not live.channel.encrypted or number > window.key_number(live.main.newest(self._clock())):
+            raise web.HTTPNotFound
+        return web.Response(body=window.key(live.channel, number), content_type="application/octet-stream")
+
+    async def _segment(self, request: web.Request) -> web.StreamResponse:
+        live = self._find(request)
+        trouble = self.misbehaviours.of(live.channel.id)
+        await self._refuse(live, trouble, request)
+        source, number = self._stock(live, request), int(request.match_info["number"])
+        ending = request.match_info["ending"]
+        rendition = request.match_info["rendition"]
+        right = "vtt" if rendition.startswith("text-") else source.ending
+        if ending != right or not window.is_served(source, number, self._served_at(trouble)):
+            raise web.HTTPNotFound
+        if trouble and trouble.fault is Fault.MISSING:
+            raise web.HTTPNotFound
+        moment = source.moment(number)
+        body = await self._body(live, source, rendition, number)
+        self.pulls[live.channel.id] += 1
+        return await _send(request, body, _TYPES[ending], moment, trouble)
+
+    async def _body(self, live: _Live, source: Stock, rendition: str, number: int) -> bytes:
+        key = (live.channel.id, rendition, number)
+        if key in self._segments:
+            self._segments.move_to_end(key)
+            return self._segments[key]
+        if rendition.startswith("text-"):
+            body = window.subtitles(source.moment(number), rendition.removeprefix("text-")).encode()
+        else:
+            body = await asyncio.to_thread(source.segment, number)
+        if live.channel.encrypted:
+            body = encrypt(body, window.key(live.channel, window.key_number(number)), number)
+        self._segments[key] = body
+        while len(self._segments) > _CACHED_SEGMENTS:
+            self._segments.popitem(last=False)
+        return body
+
+    # Faults -----------------------------------------------------------------------------------------
+
+    async def _refuse(self, live: _Live, trouble: Misbehaviour | None, request: web.Request) -> None:
+        """Raise the answer of a fault that answers in place of everything."""
+        if trouble is None:
+            return
+        if trouble.fault is Fault.HTML:
+            raise _HtmlPage
+        if trouble.fault is Fault.ERROR:
+            raise web.HTTPInternalServerError
+        if trouble.fault is Fault.HANG:
+            await asyncio.sleep(_HANG_S)
+        token = request.query.get("token", "")
+        if trouble.fault is Fault.TOKEN and not self.misbehaviours.accepts(
+            live.channel.id, token, self._clock()
+        ):
+            raise web.HTTPForbidden(text="token expired")
+
+    def _served_at(self, trouble: Misbehaviour | None) -> float:
+        return trouble.since if trouble and trouble.fault is Fault.STALE else self._clock()
+
+    async def _control(self, request: web.Request) -> web.Response:
+        _only_from_here(request)
+        try:
+            order = decode(msgspec.json.decode(await request.read()), Order)
+        except (SchemaError, msgspec.DecodeError) as error:
+            return web.json_response({"detail": str(error)}, status=400)
+        if order.channel != "*" and order.channel not in self._live:
+            return web.json_response({"detail": f"channel: {order.channel} is not served"}, status=400)
+        self.misbehaviours.obey(order, self._clock())
+        log.info("fault of %s: %s", order.channel, order.fault)
+        return await self._control_state(request)
+
+    async def _control_state(self, request: web.Request) -> web.Response:
+        _only_from_here(request)
+        return web.json_response({"faults": self.misbehaviours.names, "pulls": dict(self.pulls)})
+
+    # ------------------------------------------------------------------------------------------------
+
+    def _find(self, request: web.Request) -> _Live:
+        live = self._live.get(request.match_info["channel"])
+        if live is None:
+            raise web.HTTPNotFound
+        return live
+
+    def _stock(self, live: _Live, request: web.Request) -> Stock:
+        name = request.match_info["rendition"]
+        if name.startswith("text-") and live.channel.subtitles:
+            if name.removeprefix("text-") in window.SUBTITLE_LANGUAGES:
+                return live.main
+        elif name in live.stocks:
+            return live.stocks[name]
+        raise web.HTTPNotFound
+
+
+class _HtmlPage(web.HTTPOk):
+    """A page where media should be, as captive portals and filters send."""
+
+    def __init__(self) -> None:
+        super().__init__(body=_PAGE, content_type="text/html")
+
+
+def encrypt(body: bytes, key: bytes, number: int) -> bytes:
+    """Return `body` encrypted as AES-128 of HLS: CBC, PKCS7, the sequence number as IV (RFC 8216 5.2)."""
+    padder = PKCS7(128).padder()
+    encryptor = Cipher(algorithms.AES128(key), modes.CBC(number.to_bytes(16))).encryptor()
+    return encryptor.update(padder.update(body) + padder.finalize()) + encryptor.finalize()
+
+
+def _query(request: web.Request) -> str:
+    return f"?token={request.query['token']}" if "token" in request.query else ""
+
+
+def _list(text: str, trouble: Misbehaviour | None) -> web.Response:
+    body = text.encode()
+    if trouble and trouble.fault is Fault.GZIP_NO_HEADER:
+        body = gzip.compress(body)
+    return web.Response(body=body, content_type=_PLAYLIST, headers={"Cache-Control": "no-store"})
+
+
+async def _send(
+    request: web.Request, body: bytes, kind: str, moment: Moment, trouble: Misbehaviour | None
+) -> web.StreamResponse:
+    """Send a segment or the wanted range of it, slowly or not whole if that is the fault."""
+    headers = {"Accept-Ranges": "bytes", "Content-Type": kind, "Cache-Control": "max-age=60"}
+    status, part = 200, body
+    if "Range" in request.headers:
+        try:
+            wanted = request.http_range
+        except ValueError as error:
+            raise web.HTTPRequestRangeNotSatisfiable from error
+        start, stop, _ = wanted.indices(len(body))
+        if start >= stop:
+            raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{len(body)}"})
+        status, part = 206, body[start:stop]
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(body)}"
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_length = len(part)
+    await response.prepare(request)
+    if trouble and trouble.fault is Fault.SHORT and status == 200:  # noqa: PLR2004 - OK
+        await response.write(part[: len(part) // 2])
+        if request.transport:
+            request.transport.close()
+        return response
+    if trouble and trouble.fault is Fault.SLOW:
+        rate = trouble.order.bytes_per_s or max(1, int(len(body) / moment.duration_s / 2))
+        for at in range(0, len(part), max(1, rate // 10)):
+            await response.write(part[at : at + max(1, rate // 10)])
+            await asyncio.sleep(0.1)
+    else:
+        await response.write(part)
+    await response.write_eof()
+    return response
+
+
+def _only_from_here(request: web.Request) -> None:
+    """Refuse other machines, and web pages on this one."""
+    try:
+        here = ipaddress.ip_address(request.remote or "").is_loopback
+    except ValueError:
+        here = False
+    if not here or "Origin" in request.headers:
+        raise web.HTTPForbidden(text="only from this machine, and not from a web page")
+
+
+async def _serve(origin: DemoOrigin) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with origin.running():
+        print(f"origin: {origin.base}", flush=True)  # noqa: T201 - told to whoever started us
+        await stop.wait()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve made material until told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m headend.demo.origin", description="The demo's head-end.")
+    parser.add_argument("--state", type=Path, default=Path("state"), help="folder of the demo's state")
+    parser.add_argument("--port", type=int, default=8082, help="port to listen on (0: any)")
+    parser.add_argument(
+        "--repository", type=Path, help="folder of the signed repository, served below /repo/"
+    )
+    parser.add_argument("--quick", action="store_true", help="serve the small material for tests")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    channels = quick_channels() if options.quick else CHANNELS
+    material = options.state / "demo" / material_folder(quick=options.quick)
+    origin = DemoOrigin(material, channels, repository=options.repository, port=options.port)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_serve(origin))
+    except GatewayError as error:
+        print(error.line(), file=sys.stderr)  # noqa: T201 - the command's answer
+        return 1
+    return 0
+
+
+def material_folder(*, quick: bool) -> str:
+    """Return the name of the folder in which the material of this kind is kept."""
+    return "material-quick" if quick else "material"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
