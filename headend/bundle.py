@@ -18,9 +18,9 @@ from gateway.trust.bundle import DEFAULT_LIMITS, unpack
 from gateway.trust.disk import LocalDisk, replace_file
 from gateway.trust.errors import BundleError, ManifestError
 from gateway.trust.manifest import (
+    KEPT_PREFIX,
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
-    SDK_NAME,
     Manifest,
     is_bundle_path,
     need_entries,
@@ -83,8 +83,8 @@ def _files(source: Path) -> Iterator[tuple[str, Path]]:
             raise BundleError(f"{name} is a link or a device")
         if path.is_dir() or name == MANIFEST_NAME:
             continue
-        if name == SDK_NAME:
-            raise BundleError(f"{name} is served by the box; leave it out of the sources")
+        if name.startswith(KEPT_PREFIX):
+            raise BundleError(f"{name}: names beginning with {KEPT_PREFIX} are the box's own")
         if not is_bundle_path(name):
             raise BundleError(f"{name!r}: names are letters, digits, dot, hyphen and underscore")
         yield name, path

@@ -22,11 +22,12 @@ from gateway.apps.errors import HostError
 from gateway.apps.shelf import InstalledApp
 from gateway.pubsub import Publisher
 from gateway.schema import FieldError
-from gateway.trust.manifest import SDK_NAME, AppId
+from gateway.trust.manifest import AppId
 
 log = logging.getLogger(__name__)
 
-_SDK = Path(__file__).parent / "web" / SDK_NAME
+_OWN = Path(__file__).parent / "web"
+_OWN_FILES = frozenset({"gateway-sdk.js", "gateway-tv.js", "gateway-look.css"})
 _TOKEN_BYTES = 24
 _STOP_S = 1.0
 _KINDS: Mapping[str, str] = MappingProxyType(
@@ -211,8 +212,8 @@ class AppHost:
 
 def _file(app: InstalledApp, name: str) -> Path | None:
     """Return the file of the bundle under `name`; only what the manifest lists is there."""
-    if name == SDK_NAME:
-        return _SDK
+    if name in _OWN_FILES:
+        return _OWN / name
     return app.folder / name if name in app.manifest.files else None
 
 

@@ -18,7 +18,8 @@ AppId = NewType("AppId", str)
 SCHEMA = 1
 API_LEVEL = 1
 MANIFEST_NAME = "manifest.yaml"
-SDK_NAME = "gateway-sdk.js"
+KEPT_PREFIX = "gateway-"
+"""Files of this beginning at a bundle's top are the box's own: the SDK and the look."""
 MAX_MANIFEST_BYTES = 256 * 1024
 MAX_QUOTA_MB = 16
 LOCALES = ("zh-CN", "en")
@@ -190,7 +191,7 @@ class Manifest:
         for path, digest in self.files.items():
             if not is_bundle_path(path):
                 raise FieldError(f"files.{path}", "is not a safe relative path")
-            if path in {MANIFEST_NAME, SDK_NAME}:
+            if path == MANIFEST_NAME or path.startswith(KEPT_PREFIX):
                 raise FieldError(f"files.{path}", "is a name the box keeps for itself")
             if not _SHA256.fullmatch(digest):
                 raise FieldError(f"files.{path}", "is not a SHA-256 in hexadecimal")

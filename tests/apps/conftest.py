@@ -120,7 +120,7 @@ def catalog(state: Path) -> Catalog:
 @pytest.fixture
 def shipped(tmp_path: Path, operator: Repository) -> Path:
     """The root of trust that came with the box."""
-    return shutil.copy(operator.root_of_trust, tmp_path / "shipped-root.json")
+    return Path(shutil.copy(operator.root_of_trust, tmp_path / "shipped-root.json"))
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ class Line {
     this._waiting = [];
     this._listeners = new Set();
     this.locale = null;
+    /** Resolves when the box has handed over the port. */
+    this.ready = new Promise((resolve) => { this._open = resolve; });
     addEventListener("message", (event) => this._heed(event));
     addEventListener("keydown", (event) => this._pressed(event));
     if (parent !== window) parent.postMessage({ type: "gateway.hello", version: 1 }, "*");
@@ -64,6 +66,7 @@ class Line {
     this._port.onmessage = ({ data: message }) => this._told(message);
     if (typeof data.locale === "string") this.locale = data.locale;
     for (const message of this._waiting.splice(0)) this._port.postMessage(message);
+    this._open();
   }
 
   async _told(message) {
@@ -102,7 +105,10 @@ export const clock = {
 };
 
 export const i18n = {
-  locale: async () => line.locale ?? (await line.call("i18n.locale")).locale ?? DEFAULT_LOCALE,
+  locale: async () => {
+    await line.ready;
+    return line.locale ?? (await line.call("i18n.locale")).locale ?? DEFAULT_LOCALE;
+  },
 };
 
 export const focus = {
