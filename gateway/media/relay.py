@@ -6,7 +6,7 @@ it, and it ends a little while after the last one has gone.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Protocol
 from urllib.parse import quote
@@ -139,7 +139,7 @@ class Relay:
         await pull.until_full_start(shelf, FULL_START_S)
         return Resource(PLAYLIST_TYPE, shelf.playlist(ticket))
 
-    async def continuous(self, channel: ChannelId) -> AsyncIterator[bytes]:
+    async def continuous(self, channel: ChannelId) -> AsyncGenerator[bytes, None]:
         """Yield the channel as one transport stream, from now on; close it when done.
 
         Raises:

@@ -5,7 +5,7 @@ next segment has left the shelf is dropped; nothing is buffered for anybody.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.media import ts
@@ -47,7 +47,7 @@ def starting_point(pieces: Sequence[Piece], now_s: float, target_s: float) -> St
     return Start(pieces[0].number, 0)
 
 
-async def continuous(pull: ChannelPull) -> AsyncIterator[bytes]:
+async def continuous(pull: ChannelPull) -> AsyncGenerator[bytes, None]:
     """Yield the channel as whole transport stream packets, from now on.
 
     Ends when the reader is too slow, when nothing came for a long time, or

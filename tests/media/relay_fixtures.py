@@ -58,7 +58,7 @@ async def some_of(relay: Relay, channel: str, size: int) -> bytes:
     """Return the first `size` bytes or more of the continuous stream."""
     received = bytearray()
     stream = relay.continuous(ChannelId(channel))
-    async with aclosing(stream):  # type: ignore[type-var]
+    async with aclosing(stream):
         async for chunk in stream:
             received += chunk
             if len(received) >= size:

@@ -28,7 +28,7 @@ NEWS = ChannelId("news")
 async def test_television_and_two_phones_cost_one_upstream_pull(serve: Serve, head_end: HeadEnd) -> None:
     async with relaying(serve, head_end, news="plain/index.m3u8") as relay, asyncio.timeout(15):
         stream = relay.continuous(NEWS)
-        async with aclosing(stream):  # type: ignore[type-var]
+        async with aclosing(stream):
             await anext(stream)
             for phone in ("p1", "p2"):
                 listed = await relay.resource(NEWS, "index.m3u8", reader=phone)
@@ -146,7 +146,7 @@ async def test_a_pull_ends_when_nobody_watches_any_more(serve: Serve, head_end: 
     async with relaying(serve, head_end, brief, news="plain/index.m3u8") as relay, asyncio.timeout(15):
         with relay.facts.subscribe() as facts:
             stream = relay.continuous(NEWS)
-            async with aclosing(stream):  # type: ignore[type-var]
+            async with aclosing(stream):
                 await anext(stream)
                 held = relay.state[NEWS]
             assert await anext(facts) == PullEnded(NEWS)
@@ -187,7 +187,7 @@ async def test_more_channels_than_allowed_end_the_one_nobody_watches(serve: Serv
         asyncio.timeout(15),
     ):
         stream = relay.continuous(ChannelId("a"))
-        async with aclosing(stream):  # type: ignore[type-var]
+        async with aclosing(stream):
             await anext(stream)
             await relay.open(ChannelId("b"))
             await relay.open(ChannelId("c"))

@@ -73,7 +73,7 @@ async def test_a_reader_that_does_not_read_is_dropped_and_holds_no_memory(
     few = replace(QUICK, start_segments=2, window_segments=2, keep_segments=3)
     async with relaying(serve, head_end, few, news="plain/index.m3u8") as relay, asyncio.timeout(20):
         stream = relay.continuous(NEWS)
-        async with aclosing(stream):  # type: ignore[type-var]
+        async with aclosing(stream):
             await anext(stream)
             await head_end.broadcast(8)
             rest = [len(chunk) async for chunk in stream]

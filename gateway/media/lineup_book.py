@@ -1,0 +1,144 @@
+"""The owner of the line-up: loads it, keeps it fresh, keeps the last good copy.
+
+One rule: a line-up that has been good once is never lost.  Whatever comes
+after it, missing, broken or empty, leaves the household its channels.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.errors import GatewayError
+from gateway.media.lineup import MAX_LINE_UP_BYTES, LineUp, LineUpError, parse_m3u
+from gateway.media.published import Published
+from gateway.pubsub import Publisher
+from gateway.schema import FieldError
+
+log = logging.getLogger(__name__)
+
+KEPT = "lineup.m3u"
+TOLD_LINES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineUpBookConfig:
+    """The ``media.line_up_book`` section.
+
+    Attributes:
+        file_every_s: How often a file is looked at.
+        address_every_s: How often an http(s) address is asked.
+        retry_every_s: How often while there is no line-up at all.
+        timeout_s: For a whole download.
+    """
+
+    file_every_s: float = 2.0
+    address_every_s: float = 300.0
+    retry_every_s: float = 3.0
+    timeout_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("file_every_s", "address_every_s", "retry_every_s", "timeout_s"):
+            if not 0 < getattr(self, name) <= 86_400:  # noqa: PLR2004 - a day
+                raise FieldError(name, "must be over 0 and at most 86400")
+
+
+class LineUpBook:
+    """See the module.
+
+    Attributes:
+        state: The line-up now; empty until the first was loaded.
+        changes: Every new line-up.
+        problem: Why the newest attempt failed, or None.
+        problems: Every attempt that failed.
+    """
+
+    def __init__(self, address: str, folder: Path, config: LineUpBookConfig) -> None:
+        """Describe the book.
+
+        Args:
+            address: File or http(s) address of the list; empty for a box without television.
+            folder: Where the last good copy is kept.
+            config: Times.
+        """
+        self.state = LineUp()
+        self.changes: Publisher[LineUp] = Publisher()
+        self.problem: GatewayError | None = None
+        self.problems: Publisher[GatewayError] = Publisher()
+        self._kept = folder / KEPT
+        self._scratch = folder / f"{KEPT}.new"
+        self._config = config
+        self._list = (
+            Published(address, limit_bytes=MAX_LINE_UP_BYTES, timeout_s=config.timeout_s) if address else None
+        )
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until cancelled.
+
+        Raises:
+            MissingDocumentError, LineUpError: the file cannot be used, and there never was a good one.
+        """
+        if self._list is None:
+            ready()
+            await asyncio.get_running_loop().create_future()
+            return
+        await asyncio.to_thread(self._kept.parent.mkdir, parents=True, exist_ok=True)
+        await self._begin(self._list)
+        ready()
+        while True:
+            await self._reload(self._list)
+            await asyncio.sleep(self._pause_s(self._list))
+
+    def _pause_s(self, source: Published) -> float:
+        if not self.state.channels:
+            return self._config.retry_every_s
+        return self._config.file_every_s if source.is_file else self._config.address_every_s
+
+    async def _begin(self, source: Published) -> None:
+        has_copy = await asyncio.to_thread(self._kept.exists)
+        if has_copy:
+            try:
+                self._publish(await asyncio.to_thread(_parsed, self._kept, source.base))
+            except (OSError, LineUpError) as error:
+                log.warning("the kept line-up is of no use: %s", error)
+        if source.is_file or not self.state.channels:
+            await self._reload(source)
+        if self.problem is not None and source.is_file and not self.state.channels:
+            raise self.problem
+
+    async def _reload(self, source: Published) -> None:
+        try:
+            path = await source.newer(self._scratch)
+            if path is not None:
+                line_up = await asyncio.to_thread(_parsed, path, source.base)
+                self._publish(line_up)
+                await asyncio.to_thread(self._keep, path)
+        except (GatewayError, OSError) as error:
+            problem = error if isinstance(error, GatewayError) else LineUpError(f"{error}")
+            if self.problem is None or str(self.problem) != str(problem):
+                log.warning("%s", problem.line())
+            self.problem = problem
+            self.problems.publish(problem)
+        else:
+            # A list that was bad and has not changed is still bad.
+            if path is not None or not isinstance(self.problem, LineUpError):
+                self.problem = None
+
+    def _keep(self, path: Path) -> None:
+        fresh = self._kept.with_suffix(".keeping")
+        fresh.write_bytes(path.read_bytes())
+        fresh.replace(self._kept)
+
+    def _publish(self, line_up: LineUp) -> None:
+        if line_up == self.state:
+            return
+        self.state = line_up
+        self.changes.publish(line_up)
+        log.info("line-up: %d channels, %d lines skipped", len(line_up.channels), len(line_up.skipped))
+        for skipped in line_up.skipped[:TOLD_LINES]:
+            log.warning("line-up: line %d skipped: %s", skipped.line, skipped.reason)
+
+
+def _parsed(path: Path, base: str) -> LineUp:
+    return parse_m3u(path.read_bytes().decode("utf-8", errors="replace"), base=base)
