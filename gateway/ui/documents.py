@@ -5,11 +5,24 @@ may change behind them; a name here may not.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 Value = bool | int | float | str
+
+EntityName = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+WantedValue = (
+    bool
+    | Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+    | Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
+    | Annotated[str, msgspec.Meta(max_length=1024)]
+)
+Threshold = (
+    Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
+)
+NoticeText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+CommandStateName = Literal["sent", "acknowledged", "confirmed", "failed", "expired"]
 PictureName = Literal["idle", "tuning", "playing", "stalled", "failed"]
 
 
@@ -146,7 +159,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
 class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an entity should become."""
 
-    value: Value
+    value: WantedValue
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,11 +168,72 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     entity: str
     value: Value
-    state: Literal["sent", "acknowledged", "confirmed", "failed", "expired"]
+    state: CommandStateName
     code: str | None
     created_at: datetime
     changed_at: datetime
     expires_at: datetime
+
+
+class RuleCondition(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Something that is so of an entity; exactly one of `above`, `below`, `equals`."""
+
+    entity: EntityName
+    above: Threshold | msgspec.UnsetType = msgspec.UNSET
+    below: Threshold | msgspec.UnsetType = msgspec.UNSET
+    equals: WantedValue | msgspec.UnsetType = msgspec.UNSET
+    for_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] | msgspec.UnsetType = msgspec.UNSET
+    hysteresis: Annotated[float, msgspec.Meta(ge=0, le=1e15)] | msgspec.UnsetType = msgspec.UNSET
+
+
+class RuleTrigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What sets a rule off; exactly one of `above`, `below`, `equals`, `changes`."""
+
+    entity: EntityName
+    above: Threshold | msgspec.UnsetType = msgspec.UNSET
+    below: Threshold | msgspec.UnsetType = msgspec.UNSET
+    equals: WantedValue | msgspec.UnsetType = msgspec.UNSET
+    changes: bool | msgspec.UnsetType = msgspec.UNSET
+    for_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] | msgspec.UnsetType = msgspec.UNSET
+    hysteresis: Annotated[float, msgspec.Meta(ge=0, le=1e15)] | msgspec.UnsetType = msgspec.UNSET
+
+
+class RuleCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Order an entity to become a value."""
+
+    entity: EntityName
+    value: WantedValue
+
+
+class RuleNotice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Show a text on the television; one for all, or one per locale."""
+
+    text: NoticeText | Annotated[dict[str, NoticeText], msgspec.Meta(min_length=1, max_length=16)]
+
+
+class RuleStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One thing to do; exactly one of the three."""
+
+    command: RuleCommand | msgspec.UnsetType = msgspec.UNSET
+    notice: RuleNotice | msgspec.UnsetType = msgspec.UNSET
+    tune: Tune | msgspec.UnsetType = msgspec.UNSET
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """When something becomes so, and if other things are so, do something.
+
+    `id` may be left out of a `PUT`; the address says it.
+    """
+
+    id: str | msgspec.UnsetType = msgspec.UNSET
+    when: RuleTrigger
+    conditions: Annotated[list[RuleCondition], msgspec.Meta(max_length=16)] | msgspec.UnsetType = (
+        msgspec.field(default=msgspec.UNSET, name="if")
+    )
+    do: Annotated[list[RuleStep], msgspec.Meta(min_length=1, max_length=16)]
+    mode: Literal["single", "restart", "queued", "parallel"] | msgspec.UnsetType = msgspec.UNSET
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +252,13 @@ class AppOpened(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     entry: str
+
+
+class AppCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A call an app made over its port, as the page relays it."""
+
+    method: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    params: dict[str, Any] = {}
 
 
 class Permission(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ falls between; whoever is too slow is sent away and joins anew.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
 
-from gateway.iot.entity import StateChanged
+from gateway.iot.entity import EntityId, StateChanged
 from gateway.pubsub import Publisher, Subscription
 from gateway.ui import documents as doc
 from gateway.ui import views
@@ -26,6 +27,7 @@ MAX_LISTENERS = 32
 BACKLOG = 512
 SOURCE_BACKLOG = 8192
 SEND_TIMEOUT_S = 10.0
+REPEATED_EVERY_S = 1.0
 
 _TRY_AGAIN_LATER = 1013
 _GOING_AWAY = 1001
@@ -45,7 +47,10 @@ class Events:
         sources: list[tuple[Publisher[Any], Callable[[Any], doc.Event | None]]] = [
             (house.tv.changes, lambda _: doc.TvEvent(tv=views.tv(house))),
             (house.line_up.changes, lambda line_up: doc.ChannelsEvent(channels=views.channels(line_up))),
-            (house.registry.changes, _of_entity),
+            (house.registry.changes, _Reports().event),
+            (house.commands.changes, lambda command: doc.CommandEvent(command=views.command(command))),
+            (house.catalog.changes, lambda _: doc.AppsEvent(apps=views.apps(house))),
+            (house.app_host.changes, lambda _: doc.AppsEvent(apps=views.apps(house))),
             (house.focus.changes, lambda holder: doc.ScreenEvent(screen=views.screen(holder))),
             (house.services().changes, _of_services),
         ]
@@ -77,8 +82,8 @@ class Events:
             tv=views.tv(house),
             channels=views.channels(house.line_up.state),
             entities=[views.entity(state) for state in house.registry.states.values()],
-            commands=[],
-            apps=[],
+            commands=[views.command(command) for command in house.commands.recent],
+            apps=views.apps(house),
             services=dict(house.services().states),
             screen=views.screen(house.focus.holder),
         )
@@ -95,16 +100,12 @@ class Events:
 
 
 class Listeners:
-    """The open WebSockets; `close` ends them all."""
+    """The open WebSockets; setting `closing` ends them all."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, closing: asyncio.Event) -> None:
         self._events = events
         self._count = 0
-        self._closing = asyncio.Event()
-
-    def close(self) -> None:
-        """Send everyone away; they may come back to the next run."""
-        self._closing.set()
+        self._closing = closing
 
     async def serve(self, socket: WebSocket[Any, Any, Any]) -> None:
         """Talk to one listener until it leaves."""
@@ -175,10 +176,24 @@ async def _until_left(socket: WebSocket[Any, Any, Any]) -> None:
             await socket.receive_data("text")  # what a listener says means nothing here
 
 
-def _of_entity(change: StateChanged) -> doc.Event | None:
-    if change.after is not None:
-        return None if change.repeated else doc.EntityEvent(entity=views.entity(change.after))
-    return doc.EntityGoneEvent(id=change.before.entity.id) if change.before else None
+class _Reports:
+    """Decides which reports are worth a message: a repeated one at most once a second."""
+
+    def __init__(self) -> None:
+        self._told_at: dict[EntityId, float] = {}
+
+    def event(self, change: StateChanged) -> doc.Event | None:
+        now = time.monotonic()
+        if change.after is None:
+            if change.before is None:
+                return None
+            self._told_at.pop(change.before.entity.id, None)
+            return doc.EntityGoneEvent(id=change.before.entity.id)
+        entity = change.after.entity.id
+        if change.repeated and now - self._told_at.get(entity, 0.0) < REPEATED_EVERY_S:
+            return None
+        self._told_at[entity] = now
+        return doc.EntityEvent(entity=views.entity(change.after))
 
 
 def _of_services(states: Mapping[str, str]) -> doc.Event:

@@ -4,17 +4,23 @@ One rule: this package decides nothing about television, home or apps; it asks
 whoever is behind these ports.  `gateway.daemon` fills them with the real ones.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from gateway.apps.installer import UpdateRecord
+from gateway.apps.shelf import InstalledApp
 from gateway.focus import Holder
-from gateway.iot.entity import EntityId, State, StateChanged
+from gateway.iot.commands import Command
+from gateway.iot.entity import EntityId, State, StateChanged, Value
+from gateway.iot.rules_model import Rule, RuleId
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import Channel, ChannelId, LineUp
 from gateway.media.player import Plane, Track
+from gateway.media.relay_facts import Resource
 from gateway.pubsub import Publisher
+from gateway.trust.manifest import AppId
 
 
 class LineUps(Protocol):
@@ -102,6 +108,73 @@ class Focus(Protocol):
     def changes(self) -> Publisher[Holder | None]: ...
 
 
+class Relay(Protocol):
+    """See `gateway.media.relay.Relay`."""
+
+    async def resource(
+        self, channel: ChannelId, name: str, *, ticket: str = "", reader: str = ""
+    ) -> Resource: ...
+    def continuous(self, channel: ChannelId) -> AsyncIterator[bytes]: ...
+
+
+class Commands(Protocol):
+    """See `gateway.iot.commands.Commands`."""
+
+    @property
+    def recent(self) -> Sequence[Command]: ...
+    @property
+    def changes(self) -> Publisher[Command]: ...
+    async def order(self, entity: EntityId, value: Value) -> Command: ...
+    def get(self, command_id: str) -> Command | None: ...
+
+
+class Rules(Protocol):
+    """See `gateway.iot.rules.Rules`."""
+
+    @property
+    def rules(self) -> Sequence[Rule]: ...
+    async def put(self, rule: Rule) -> None: ...
+    async def delete(self, rule: RuleId) -> None: ...
+
+
+class Catalog(Protocol):
+    """See `gateway.apps.catalog.Catalog`."""
+
+    @property
+    def apps(self) -> Mapping[AppId, InstalledApp]: ...
+    @property
+    def changes(self) -> Publisher[Mapping[AppId, InstalledApp]]: ...
+    def get(self, app: AppId) -> InstalledApp: ...
+
+
+class AppHost(Protocol):
+    """See `gateway.apps.host.AppHost`."""
+
+    @property
+    def origins(self) -> Sequence[str]: ...
+    @property
+    def opened(self) -> frozenset[AppId]: ...
+    @property
+    def changes(self) -> Publisher[frozenset[AppId]]: ...
+    async def open(self, app: AppId) -> str: ...
+    async def close(self, app: AppId) -> None: ...
+
+
+class AppBridge(Protocol):
+    """See `gateway.apps.bridge.Bridge`."""
+
+    async def call(self, app: AppId, method: str, params: object) -> object: ...
+
+
+class Installer(Protocol):
+    """See `gateway.apps.installer.Installer`."""
+
+    @property
+    def updates(self) -> Sequence[UpdateRecord]: ...
+    async def check(self) -> bool: ...
+    async def uninstall(self, app: AppId) -> None: ...
+
+
 class Services(Protocol):
     """See `gateway.supervisor.Supervisor`."""
 
@@ -127,18 +200,24 @@ class House:
     Attributes:
         box: The box's own id.
         live_ticket: Opens ``/live`` for the local player; the relay's addresses carry it.
-        apps_origin: Origin of the app frames, empty when there is none.
+        services: Looked up at each use, because the supervisor is made after the server.
         inpage: Set when the page itself shows the picture.
     """
 
     box: str
     live_ticket: str
-    apps_origin: str
     line_up: LineUps
     guide: Guide
     tv: Tv
     screen: Screen
     inpage: InPagePlayer | None
     focus: Focus
+    relay: Relay
     registry: Registry
+    commands: Commands
+    rules: Rules
+    catalog: Catalog
+    installer: Installer
+    app_host: AppHost
+    app_bridge: AppBridge
     services: Callable[[], Services]

@@ -6,6 +6,7 @@ told to run nothing else.
 
 import asyncio
 import mimetypes
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from http import HTTPStatus
 from pathlib import Path
@@ -30,9 +31,9 @@ _TYPES = {
 class Pages:
     """An ASGI application that serves the files below one folder."""
 
-    def __init__(self, folder: Path, apps_origin: str) -> None:
+    def __init__(self, folder: Path, frames: Callable[[], Sequence[str]]) -> None:
         self._folder = folder
-        self._apps_origin = apps_origin
+        self._frames = frames
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         try:
@@ -72,7 +73,7 @@ class Pages:
 
     def _policy(self, host: str) -> str:
         # Older WebKit does not count ws: as 'self', so the address is said in full; the guard has checked it.
-        frames = self._apps_origin or "'none'"
+        frames = " ".join(self._frames()) or "'none'"
         return "; ".join(
             (
                 "default-src 'self'",

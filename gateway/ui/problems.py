@@ -5,7 +5,7 @@ that the television shows, and the handlers only raise.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -16,14 +16,24 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from gateway.errors import BadInputError, GatewayError
 from gateway.schema import Problem as Fault
+from gateway.schema import SchemaError
 
 log = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
 
 _STATUSES: Mapping[str, HTTPStatus] = {
-    "TV-101": HTTPStatus.NOT_FOUND,
-    "IOT-201": HTTPStatus.CONFLICT,
+    "TV-208": HTTPStatus.NOT_FOUND,  # no such channel
+    "TV-209": HTTPStatus.NOT_FOUND,  # no such piece of media, or not any more
+    "TV-210": HTTPStatus.CONFLICT,  # the channel has no continuous stream
+    "IOT-203": HTTPStatus.NOT_FOUND,  # no such entity
+    "IOT-204": HTTPStatus.CONFLICT,  # the entity takes no commands
+    "IOT-402": HTTPStatus.NOT_FOUND,  # no such rule
+    "APP-201": HTTPStatus.NOT_FOUND,  # no such app
+    "APP-202": HTTPStatus.CONFLICT,  # the app is not open
+    "APP-301": HTTPStatus.FORBIDDEN,  # the app did not ask for this permission
+    "APP-302": HTTPStatus.CONFLICT,  # the app's storage is full
+    "APP-304": HTTPStatus.TOO_MANY_REQUESTS,  # the app calls too often
 }
 """Codes whose status is not the one of their class; see `status_of`."""
 
@@ -160,7 +170,11 @@ def status_of(error: GatewayError) -> HTTPStatus:
 def problem_of(error: GatewayError) -> Problem:
     """Return the document that tells a caller about `error`."""
     status = status_of(error)
-    faults = error.faults if isinstance(error, MalformedError) else []
+    faults: Sequence[Fault] = ()
+    if isinstance(error, MalformedError):
+        faults = error.faults
+    elif isinstance(error, SchemaError):
+        faults = error.problems
     return Problem(
         title=status.phrase,
         status=status,

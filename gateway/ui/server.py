@@ -19,7 +19,21 @@ from litestar.handlers.base import BaseRouteHandler
 
 from gateway.errors import GatewayError
 from gateway.schema import FieldError
-from gateway.ui.api import channels, guide, health, home, keys, openapi, session, tv
+from gateway.ui.api import (
+    apps,
+    channels,
+    commands,
+    guide,
+    health,
+    home,
+    keys,
+    live,
+    openapi,
+    rules,
+    session,
+    tv,
+    updates,
+)
 from gateway.ui.asgi import Application, Receive, Scope, Send
 from gateway.ui.auth import Access, Attempts
 from gateway.ui.events import Events, Listeners, events_handler
@@ -95,8 +109,8 @@ class UiServer:
         self.port = 0
 
     async def run(self, ready: Callable[[], None]) -> None:
-        listeners = Listeners(self._desk.events)
-        server = uvicorn.Server(_uvicorn_config(self._application(listeners)))
+        closing = asyncio.Event()
+        server = uvicorn.Server(_uvicorn_config(self._application(closing)))
         server.config.load()
         server.lifespan = server.config.lifespan_class(server.config)
         with await _listen(self._config) as listening:
@@ -108,20 +122,26 @@ class UiServer:
                 await server.main_loop()
             finally:
                 self.port = 0
-                listeners.close()
+                closing.set()
                 await server.shutdown(sockets=[listening])
 
-    def _application(self, listeners: Listeners) -> Application:
+    def _application(self, closing: asyncio.Event) -> Application:
         routes = api_routes(self._desk)
         litestar = Litestar(
-            [*openapi.options_handlers(routes), *routes, openapi.handler(routes), events_handler(listeners)],
+            [
+                *openapi.options_handlers(routes),
+                *routes,
+                openapi.handler(routes),
+                *live.handlers(self._desk.house, closing),
+                events_handler(Listeners(self._desk.events, closing)),
+            ],
             openapi_config=None,
             logging_config=None,
             exception_handlers={Exception: answer_error},
         )
         # The same protocol; only Litestar's own types for it are narrower.
         api = cast("Application", litestar)
-        pages = Pages(self._web, self._desk.house.apps_origin)
+        pages = Pages(self._web, lambda: self._desk.house.app_host.origins)
 
         async def route(scope: Scope, receive: Receive, send: Send) -> None:
             ours = scope["path"].startswith(_API_PREFIXES) or scope["path"] == "/healthz"
@@ -147,6 +167,10 @@ def api_routes(desk: Desk) -> list[BaseRouteHandler]:
         *tv.handlers(house),
         *keys.handlers(desk.keys),
         *home.handlers(house),
+        *commands.handlers(house),
+        *rules.handlers(house),
+        *apps.handlers(house),
+        *updates.handlers(house),
     ]
 
 

@@ -6,9 +6,16 @@ One rule: pure; nothing here waits, decides or remembers.
 from typing import cast
 from urllib.parse import urlsplit
 
+import msgspec
+
+from gateway.apps.installer import UpdateRecord
 from gateway.focus import Holder
+from gateway.iot.commands import Command
 from gateway.iot.entity import State
+from gateway.iot.rules_file import document_of
+from gateway.iot.rules_model import Rule
 from gateway.media.lineup import Channel, LineUp
+from gateway.trust.manifest import Permission
 from gateway.ui import documents as doc
 from gateway.ui.house import House, ProgrammeFacts
 
@@ -121,3 +128,55 @@ def devices(states: list[State]) -> list[doc.Device]:
 def screen(holder: Holder | None) -> str:
     """Who has the screen: ``tv``, ``app``, ``doorbell`` or ``alert``."""
     return holder.priority.name.lower() if holder else "tv"
+
+
+def command(facts: Command) -> doc.Command:
+    """The life of an order so far."""
+    return doc.Command(
+        id=facts.id,
+        entity=facts.entity,
+        value=facts.value,
+        state=facts.state.value,
+        code=facts.code,
+        created_at=facts.created_at,
+        changed_at=facts.changed_at,
+        expires_at=facts.expires_at,
+    )
+
+
+def rule(what: Rule) -> doc.Rule:
+    """A rule in the words of the rules file."""
+    return msgspec.convert(document_of(what), doc.Rule)
+
+
+def apps(house: House) -> list[doc.App]:
+    """The installed apps, in the order of their ids."""
+    return [
+        doc.App(
+            id=app.id,
+            version=app.version,
+            name=dict(app.manifest.name),
+            icon=f"/api/v1/apps/{app.id}/icon",
+            color=app.manifest.color,
+            state="open" if app.id in house.app_host.opened else "installed",
+        )
+        for _, app in sorted(house.catalog.apps.items())
+    ]
+
+
+def permission(asked: Permission) -> doc.Permission:
+    """What an app may do, and why it says it must."""
+    return doc.Permission(name=asked.name, sensitivity=asked.sensitivity, reason=dict(asked.reason))
+
+
+def update(record: UpdateRecord) -> doc.Update:
+    """What is here, what is offered, and why the last offer was refused."""
+    return doc.Update(
+        kind="app",
+        id=record.app,
+        installed=record.installed,
+        available=record.available,
+        refused_code=record.refused_code,
+        refused_reason=record.refused_reason,
+        checked_at=record.checked_at,
+    )

@@ -1,7 +1,6 @@
 """A house with its server running, and a client that may use it."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,7 @@ from gateway.ui.auth import Access
 from gateway.ui.events import Events
 from gateway.ui.keys import Keys, KeysConfig
 from gateway.ui.server import Desk, UiConfig, UiServer
-from tests.ui.living import LivingHouse
-
-START_TIMEOUT_S = 10.0
+from tests.ui.living import LivingHouse, running
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +25,13 @@ class Box:
 
     living: LivingHouse
     server: UiServer
-    events: Events
-    access: Access
     desk: Desk
+    web: Path
     client: aiohttp.ClientSession
+
+    @property
+    def access(self) -> Access:
+        return self.desk.access
 
     @property
     def root(self) -> str:
@@ -42,52 +42,30 @@ class Box:
 
 
 @asynccontextmanager
-async def running(run: Callable[[Callable[[], None]], Awaitable[None]]) -> AsyncIterator[None]:
-    """Keep a service alive for the length of the block."""
-    ready = asyncio.Event()
-
-    async def live() -> None:
-        await run(ready.set)
-
-    task = asyncio.create_task(live(), name="service under test")
-    waiting = asyncio.create_task(ready.wait(), name="readiness")
-    try:
-        async with asyncio.timeout(START_TIMEOUT_S):
-            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
-        yield
-    finally:
-        waiting.cancel()
-        task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled() and (error := task.exception()):
-            raise error
-
-
-@pytest.fixture
-def web(tmp_path: Path) -> Path:
-    folder = tmp_path / "web"
-    folder.mkdir()
-    (folder / "index.html").write_text("<!doctype html><title>电视</title>")
-    (folder / "js").mkdir()
-    (folder / "js" / "main.js").write_text("export {};")
-    (tmp_path / "secret.txt").write_text("not for browsers")
-    return folder
-
-
-@pytest.fixture
-async def box(tmp_path: Path, web: Path) -> AsyncIterator[Box]:
-    living = LivingHouse()
-    access = Access(tmp_path / "state" / "token")
+async def lived_in(folder: Path, ui: UiConfig) -> AsyncIterator[Box]:
+    """A house with its server, for as long as the block lasts."""
+    web = folder / "web"
+    (web / "js").mkdir(parents=True)
+    (web / "index.html").write_text("<!doctype html><title>电视</title>")
+    (web / "js" / "main.js").write_text("export {};")
+    (folder / "secret.txt").write_text("not for browsers")
+    living = LivingHouse(folder)
+    access = Access(folder / "state" / "token")
     events = Events(living.house)
     keys = Keys(KeysConfig(digits_pause_s=0.3), living.house, events)
     desk = Desk(house=living.house, access=access, events=events, keys=keys)
-    server = UiServer(UiConfig(port=0), desk, web)
+    server = UiServer(ui, desk, web)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(running(events.run))
-        await stack.enter_async_context(running(keys.run))
-        await stack.enter_async_context(running(server.run))
+        await stack.enter_async_context(living.lived_in())
+        for part in (events, keys, server):
+            await stack.enter_async_context(running(part.run))
         headers = {"Authorization": f"Bearer {access.token()}"}
         client = await stack.enter_async_context(aiohttp.ClientSession(headers=headers))
-        yield Box(living=living, server=server, events=events, access=access, desk=desk, client=client)
+        yield Box(living=living, server=server, desk=desk, web=web, client=client)
+
+
+@pytest.fixture
+async def box(tmp_path: Path) -> AsyncIterator[Box]:
+    """A box for one test."""
+    async with lived_in(tmp_path, UiConfig(port=0)) as box:
+        yield box

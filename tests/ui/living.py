@@ -6,19 +6,34 @@ ports of `gateway.ui.house`; where the real one needs no network, it is used.
 
 import asyncio
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from gateway.apps.bridge import Bridge, Capabilities
+from gateway.apps.catalog import Catalog
+from gateway.apps.host import AppHost, AppsConfig
+from gateway.apps.installer import Installer
 from gateway.focus import Focus
-from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, State, StateChanged, Value
+from gateway.iot import commands, rules
+from gateway.iot.commands import Commands, CommandsConfig
+from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Reading, Value
+from gateway.iot.link import Found, LinkEvent, Lost
+from gateway.iot.registry import Registry
+from gateway.iot.rules import Rules
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import Channel, ChannelId, LineUp, Source
 from gateway.media.player import Track
+from gateway.media.relay_facts import NoSuchPieceError, Resource, UnknownChannelError
 from gateway.pubsub import Publisher
+from gateway.store import Store
+from gateway.trust.manifest import AppId
 from gateway.ui.house import House, TvFacts
+from gateway.ui.screen import AppScreen
+from headend import bundle
 
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 NEWS = Channel(
     id=ChannelId("news"),
     number=1,
@@ -39,13 +54,31 @@ LAMP = Entity(
     capability=Capability.LIGHT,
 )
 TEMPERATURE = Entity(
-    id=EntityId("coap.ep1.3303.0.5700"),
-    device=Device(id=DeviceId("coap.ep1"), name="温度计", link="coap", manufacturer="Demo"),
+    id=EntityId("mqtt.thermometer"),
+    device=Device(id=DeviceId("mqtt.thermometer-1"), name="温度计", link="mqtt", manufacturer="Demo"),
     name="温度",
     capability=Capability.SENSOR,
     device_class="temperature",
     unit="°C",
 )
+
+
+HELLO = AppId("com.example.hello")
+HELLO_MANIFEST = """\
+schema: 1
+id: com.example.hello
+version: 1.0.0
+name: {zh-CN: 你好, en: Hello}
+icon: icon.svg
+color: "#1676a8"
+entry: {tv: index.html}
+permissions:
+  - name: sensors
+    args: {device_class: [temperature]}
+    sensitivity: sensitive
+    reason: {zh-CN: 显示温度, en: Shows the temperature}
+"""
+START_TIMEOUT_S = 10.0
 
 
 @dataclass
@@ -157,28 +190,58 @@ class Television:
         self.changes.publish(state)
 
 
-class Things:
-    """The registry of a lamp and a thermometer."""
+class Lamp:
+    """A link with two devices: a lamp that obeys and reports, and a thermometer.
+
+    Attributes:
+        broken: A broken lamp takes commands and stays as it is.
+    """
+
+    name = "mqtt"
 
     def __init__(self) -> None:
-        self.states: Mapping[EntityId, State] = {
-            LAMP.id: State(LAMP),
-            TEMPERATURE.id: State(TEMPERATURE, 21.5, NOON),
-        }
-        self.changes: Publisher[StateChanged] = Publisher()
+        self.events: Publisher[LinkEvent] = Publisher()
+        self.broken = False
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        for found in (LAMP, TEMPERATURE):
+            self.events.publish(Found(found))
+        self.report(TEMPERATURE.id, 21.5)
+        ready()
+        await asyncio.Event().wait()
+
+    async def command(self, entity: EntityId, value: Value) -> bool:
+        if not self.broken:
+            self.report(entity, value)
+        return False
 
     def report(self, entity: EntityId, value: Value) -> None:
         """Let the device say what it is now."""
-        before = self.states[entity]
-        after = replace(before, value=value, reported_at=NOON)
-        self.states = {**self.states, entity: after}
-        self.changes.publish(StateChanged(before, after))
+        self.events.publish(Reading(entity, value, datetime.now(UTC)))
 
     def forget(self, entity: EntityId) -> None:
         """Let the device take the entity back."""
-        before = self.states[entity]
-        self.states = {known: state for known, state in self.states.items() if known != entity}
-        self.changes.publish(StateChanged(before, None))
+        self.events.publish(Lost(entity))
+
+
+class Upstream:
+    """A relay with one endless stream."""
+
+    async def resource(
+        self, channel: ChannelId, name: str, *, ticket: str = "", reader: str = ""
+    ) -> Resource:
+        assert reader
+        if channel != NEWS.id or name != "index.m3u8":
+            raise NoSuchPieceError(f"There is no {name} here")
+        query = f"?ticket={ticket}" if ticket else ""
+        return Resource("application/vnd.apple.mpegurl", f"#EXTM3U\n1.ts{query}\n".encode())
+
+    async def continuous(self, channel: ChannelId) -> AsyncIterator[bytes]:
+        if channel != NEWS.id:
+            raise UnknownChannelError("There is no such channel")
+        while True:
+            yield b"\x47" + bytes(187)
+            await asyncio.sleep(0.01)
 
 
 @dataclass
@@ -196,29 +259,110 @@ class Keeper:
 class LivingHouse:
     """The parts of one house, to act on, and the `house` the API is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: Path) -> None:
         self.book = Book()
         self.player = InPagePlayer()
         self.tv = Television(self.book, self.player)
-        self.things = Things()
+        self.things = Lamp()
         self.focus = Focus()
         self.keeper = Keeper()
+        self._state = state
+        migrations = {"commands": commands.MIGRATIONS, "rules": rules.MIGRATIONS}
+        self._store = Store(state / "gateway.db", migrations, durable=False)
+        self._registry = Registry([self.things])
+        self._commands = Commands(self._store, self._registry, [self.things], CommandsConfig(deadline_s=1.0))
+        self._rules = Rules(None, self._registry, self._store, {"command": self._order})
+        self.catalog = Catalog(state / "apps")
+        self._installer = Installer(self.catalog, None, check_every_s=3600)
+        self._host = AppHost(self.catalog, AppsConfig(port=0), pages=())
+        self._screen = AppScreen(self._host, self.focus)
         self.house = House(
             box="box-1",
             live_ticket="secret",
-            apps_origin="http://127.0.0.1:9",
             line_up=self.book,
             guide=Evening(self.book),
             tv=self.tv,
             screen=self.player,
             inpage=self.player,
             focus=self.focus,
-            registry=self.things,
+            relay=Upstream(),
+            registry=self._registry,
+            commands=self._commands,
+            rules=self._rules,
+            catalog=self.catalog,
+            installer=self._installer,
+            app_host=self._host,
+            app_bridge=Bridge(
+                self.catalog,
+                lambda: self._host.opened,
+                Capabilities(sensors=lambda: (), notices=lambda *_: None, close=self._host.close),
+            ),
             services=lambda: self.keeper,
         )
 
-    async def live(self) -> None:
+    @asynccontextmanager
+    async def lived_in(self) -> AsyncIterator[None]:
+        """Let every part live for as long as the block lasts."""
+        parts = (
+            self._store,
+            self._registry,
+            self.things,
+            self._commands,
+            self._rules,
+            self.catalog,
+            self._installer,
+            self._host,
+            self._screen,
+        )
+        async with AsyncExitStack() as stack:
+            for part in parts:
+                await stack.enter_async_context(running(part.run))
+            await self._install_hello()
+            yield
+
+    async def wander(self) -> None:
         """Let the temperature wander, for ever."""
         for tenths in itertools.cycle((*range(205, 260), *range(260, 205, -1))):
             self.things.report(TEMPERATURE.id, tenths / 10)
             await asyncio.sleep(3)
+
+    async def _order(self, entity: EntityId, value: Value) -> None:
+        await self._commands.order(entity, value)
+
+    async def _install_hello(self) -> None:
+        source = self._state / "hello"
+        await asyncio.to_thread(_write_hello, source)
+        archive = self._state / "hello.zip"
+        await asyncio.to_thread(bundle.build, source, archive)
+        await self.catalog.install(archive, HELLO, "1.0.0")
+
+
+@asynccontextmanager
+async def running(run: Callable[[Callable[[], None]], Awaitable[None]]) -> AsyncIterator[None]:
+    """Keep a service alive for the length of the block."""
+    ready = asyncio.Event()
+
+    async def live() -> None:
+        await run(ready.set)
+
+    task = asyncio.create_task(live(), name="service under test")
+    waiting = asyncio.create_task(ready.wait(), name="readiness")
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+        yield
+    finally:
+        waiting.cancel()
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled() and (error := task.exception()):
+            raise error
+
+
+def _write_hello(source: Path) -> None:
+    source.mkdir()
+    (source / "manifest.yaml").write_text(HELLO_MANIFEST)
+    (source / "index.html").write_text("<!doctype html><title>hello</title>")
+    (source / "icon.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")

@@ -23,7 +23,7 @@ async def test_the_first_message_is_the_whole_house(box: Box) -> None:
         first = await heard(socket, "snapshot")
     assert first["box"] == "box-1"
     assert [one["id"] for one in first["channels"]] == ["news", "sport", "opera"]
-    assert {one["id"] for one in first["entities"]} == {"mqtt.lamp", "coap.ep1.3303.0.5700"}
+    assert {one["id"] for one in first["entities"]} == {"mqtt.lamp", "mqtt.thermometer"}
     assert first["screen"] == "tv"
 
 

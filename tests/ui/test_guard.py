@@ -1,14 +1,15 @@
 import asyncio
-import stat
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
-from gateway.ui.auth import COOKIE_NAME, Access
-from tests.ui.conftest import Box
+from gateway.ui.auth import COOKIE_NAME
+from gateway.ui.server import UiConfig
+from tests.ui.conftest import Box, lived_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +22,19 @@ class Request:
     body: bytes | None = None
 
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 BEARER = {"Authorization": "Bearer {token}"}
 COOKIE = {"Cookie": COOKIE_NAME + "={cookie}"}
 OURS = {"Origin": "{root}", "X-Gateway": "1"}
 JSON = {"Content-Type": "application/json"}
+
+
+@pytest_asyncio.fixture(name="box", scope="module", loop_scope="module")
+async def one_box_for_all(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Box]:
+    """These tests leave the house as it was."""
+    ui = UiConfig(port=0, wrong_tokens_per_minute=1000)
+    async with lived_in(tmp_path_factory.mktemp("box"), ui) as box:
+        yield box
 
 
 async def status_and_code(box: Box, request: Request) -> tuple[int, str | None]:
@@ -203,11 +213,12 @@ async def test_the_wrong_method_says_which_are_right(box: Box) -> None:
         assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
 
 
-async def test_many_wrong_tokens_are_slowed_and_the_right_one_is_not(box: Box) -> None:
+async def test_many_wrong_tokens_are_slowed_and_the_right_one_is_not(tmp_path: Path) -> None:
     wrong = Request(headers={"Authorization": "Bearer wrong"})
-    statuses = [(await status_and_code(box, wrong))[0] for _ in range(25)]
-    assert statuses == [401] * 20 + [429] * 5
-    assert (await status_and_code(box, Request(headers=BEARER)))[0] == 200
+    async with lived_in(tmp_path, UiConfig(port=0, wrong_tokens_per_minute=5)) as box:
+        statuses = [(await status_and_code(box, wrong))[0] for _ in range(8)]
+        assert statuses == [401] * 5 + [429] * 3
+        assert (await status_and_code(box, Request(headers=BEARER)))[0] == 200
 
 
 async def test_a_session_is_a_cookie_that_scripts_cannot_read(box: Box) -> None:
@@ -238,21 +249,3 @@ async def test_events_open_with_the_cookie_from_our_page(box: Box) -> None:
         asyncio.timeout(5),
     ):
         assert '"snapshot"' in await socket.receive_str()
-
-
-def test_the_token_outlives_a_restart_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
-    file = tmp_path / "state" / "token"
-    first = Access(file)
-    assert Access(file).token() == first.token()
-    assert Access(file).cookie() == first.cookie()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert [one.name for one in file.parent.iterdir()] == ["token"]
-
-
-def test_a_torn_token_file_is_replaced(tmp_path: Path) -> None:
-    file = tmp_path / "token"
-    file.write_bytes(b"")
-    token = Access(file).token()
-    assert len(token) >= 32
-    assert Access(file).token() == token
-    assert not Access(file).is_cookie("")

@@ -1,12 +1,13 @@
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from gateway.focus import Priority
 from gateway.ui.events import Events
 from gateway.ui.keys import Keys, KeysConfig
-from tests.ui.conftest import Box, running
-from tests.ui.living import NEWS, OPERA, SPORT, LivingHouse
+from tests.ui.conftest import Box
+from tests.ui.living import NEWS, OPERA, SPORT, LivingHouse, running
 from tests.ui.test_events import heard
 
 
@@ -70,12 +71,12 @@ async def test_an_app_gets_the_channel_keys_while_it_has_the_screen(box: Box) ->
     assert box.living.tv.state.channel is None
 
 
-async def test_the_remote_is_read_and_unknown_keys_are_ignored() -> None:
+async def test_the_remote_is_read_and_unknown_keys_are_ignored(tmp_path: Path) -> None:
     async def remote() -> AsyncIterator[str]:
         for key in ("teletext", "channel_up", "channel_up"):
             yield key
 
-    living = LivingHouse()
+    living = LivingHouse(tmp_path)
     with living.tv.changes.subscribe() as changes:
         async with running(Keys(KeysConfig(), living.house, Events(living.house), remote()).run):
             assert (await anext(changes)).channel == NEWS

@@ -2,25 +2,25 @@ import asyncio
 import socket
 import time
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import aiohttp
 import pytest
 
 from gateway.schema import FieldError
 from gateway.ui.server import PortError, UiConfig, UiServer
-from tests.ui.conftest import Box, running
+from tests.ui.conftest import Box
+from tests.ui.living import running
 
 
-async def test_a_port_in_use_is_one_clear_line(box: Box, web: Path) -> None:
-    second = UiServer(UiConfig(port=box.server.port), box.desk, web)
+async def test_a_port_in_use_is_one_clear_line(box: Box) -> None:
+    second = UiServer(UiConfig(port=box.server.port), box.desk, box.web)
     with pytest.raises(PortError, match=f"port {box.server.port} on 127.0.0.1 cannot be opened") as refused:
         await second.run(lambda: None)
     assert refused.value.line().startswith("UI-101: ")
 
 
-async def test_an_address_that_is_not_ours_is_one_clear_line(box: Box, web: Path) -> None:
-    elsewhere = UiServer(UiConfig(port=0, host="no-such-host.invalid"), box.desk, web)
+async def test_an_address_that_is_not_ours_is_one_clear_line(box: Box) -> None:
+    elsewhere = UiServer(UiConfig(port=0, host="no-such-host.invalid"), box.desk, box.web)
     with pytest.raises(PortError, match=r"no-such-host\.invalid"):
         await elsewhere.run(lambda: None)
 
@@ -40,13 +40,15 @@ def test_bad_settings_are_named(field: str, values: dict[str, object]) -> None:
     assert refused.value.field == field
 
 
-async def test_it_stops_within_two_seconds_with_everything_open(box: Box, web: Path) -> None:
-    server = UiServer(UiConfig(port=0), box.desk, web)
+async def test_it_stops_within_two_seconds_with_everything_open(box: Box) -> None:
+    server = UiServer(UiConfig(port=0), box.desk, box.web)
     async with AsyncExitStack() as stack:
         async with running(server.run):
             root = f"http://127.0.0.1:{server.port}"
             events = await stack.enter_async_context(box.client.ws_connect(f"{root}/api/v1/events"))
             await events.receive_str()
+            watching = await stack.enter_async_context(box.client.get(f"{root}/live/news.ts"))
+            await watching.content.readexactly(188)
             idle = await asyncio.open_connection("127.0.0.1", server.port)
             half = await asyncio.open_connection("127.0.0.1", server.port)
             half[1].write(b"POST /api/v1/keys HTTP/1.1\r\nHost: ")
@@ -93,7 +95,7 @@ async def test_the_page_is_told_to_run_nothing_else(box: Box) -> None:
         tag = answer.headers["ETag"]
     assert "电视" in page
     assert "default-src 'self'" in policy
-    assert "frame-src http://127.0.0.1:9;" in policy
+    assert f"frame-src {' '.join(box.living.house.app_host.origins)};" in policy
     assert "frame-ancestors 'none'" in policy
     assert (answer.headers["X-Content-Type-Options"], answer.headers["Cache-Control"]) == (
         "nosniff",

@@ -26,8 +26,18 @@ _DESCRIPTION = """The box's own interface.
 `GET /live/{channel}/index.m3u8` is HLS and `GET /live/{channel}.ts` continuous MPEG-TS.
 """
 
+_OVER = {"required": ["above"]}
+_UNDER = {"required": ["below"]}
+_EQUAL = {"required": ["equals"], "properties": {"hysteresis": {"const": 0}}}
+_CHANGE = {
+    "required": ["changes"],
+    "properties": {"changes": {"const": True}, "for_s": {"const": 0}, "hysteresis": {"const": 0}},
+}
 _EXACTER: Mapping[str, Mapping[str, Any]] = {
     "Tune": {"oneOf": [{"required": ["channel"]}, {"required": ["number"]}]},
+    "RuleStep": {"oneOf": [{"required": ["command"]}, {"required": ["notice"]}, {"required": ["tune"]}]},
+    "RuleCondition": {"oneOf": [_OVER, _UNDER, _EQUAL]},
+    "RuleTrigger": {"oneOf": [_OVER, _UNDER, _EQUAL, _CHANGE]},
 }
 """What holds between the keys of a document, which types cannot say."""
 
