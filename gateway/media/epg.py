@@ -52,7 +52,7 @@ _SELECT = "SELECT channel, start, stop, title, subtitle, description, category F
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuideConfig:
-    """The ``media.epg`` section.
+    """The ``media.guide_reload`` section.
 
     Attributes:
         file_every_s: How often a file is looked at.

@@ -23,8 +23,8 @@ TOLD_LINES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LineUpBookConfig:
-    """The ``media.line_up_book`` section.
+class LineUpConfig:
+    """The ``media.line_up_reload`` section.
 
     Attributes:
         file_every_s: How often a file is looked at.
@@ -54,7 +54,7 @@ class LineUpBook:
         problems: Every attempt that failed.
     """
 
-    def __init__(self, address: str, folder: Path, config: LineUpBookConfig) -> None:
+    def __init__(self, address: str, folder: Path, config: LineUpConfig) -> None:
         """Describe the book.
 
         Args:

@@ -6,11 +6,11 @@ import pytest
 from aiohttp import web
 
 from gateway.media.lineup import LineUp, LineUpError
-from gateway.media.lineup_book import LineUpBook, LineUpBookConfig
+from gateway.media.lineup_book import LineUpBook, LineUpConfig
 from gateway.media.published import MissingDocumentError, UnreachableDocumentError
 from tests.conftest import Serve
 
-QUICK = LineUpBookConfig(file_every_s=0.02, address_every_s=0.02, retry_every_s=0.02, timeout_s=2.0)
+QUICK = LineUpConfig(file_every_s=0.02, address_every_s=0.02, retry_every_s=0.02, timeout_s=2.0)
 ONE = "#EXTM3U\n#EXTINF:-1,One\nlive/one.m3u8\n".replace("live", "http://a.example/live")
 TWO = ONE + "#EXTINF:-1,Two\nhttp://a.example/two.m3u8\n"
 
