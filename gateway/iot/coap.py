@@ -127,6 +127,14 @@ class CoapLink:
         answer = await ask(self._endpoint.context, request, self._config.command_timeout_s)
         if not answer.code.is_successful():
             raise DeviceRefusedError(f"{entity} answered {answer.code}")
+        # Not every device notifies of a value that it had already: ask what it is now.
+        with contextlib.suppress(GatewayError):
+            read = aiocoap.Message(
+                code=aiocoap.GET, uri=resource.url, accept=resource.accept, transport_tuning=HomeTuning()
+            )
+            await self._take(
+                resource, await ask(self._endpoint.context, read, self._config.command_timeout_s)
+            )
         return True
 
     def _is_static(self, endpoint: str) -> bool:
@@ -243,8 +251,10 @@ class CoapLink:
             self._resources[entity.id] = replace(resource, entity=entity)
             self._events.publish(Found(entity))
         self._set_available(entity.id, available=True)
-        # A device's clock may be ahead of ours; nothing was measured in the future.
-        self._events.publish(Reading(entity.id, value, min(record.at or now, now)))
+        # A clock may be ahead of ours, but nothing was measured in the future; and what a switch is,
+        # it is when it says so, whatever it thinks the time is.
+        at = now if entity.capability.writable else min(record.at or now, now)
+        self._events.publish(Reading(entity.id, value, at))
 
     def _announce(self, device: Device, links: tuple[Link, ...], base: str) -> tuple[_Resource, ...]:
         """Publish what `device` now has and no longer has; returns its resources."""

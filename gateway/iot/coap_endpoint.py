@@ -8,15 +8,18 @@ peers apart by address and port.
 import asyncio
 import errno
 import ipaddress
+import logging
 import socket
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 import aiocoap
-from aiocoap import resource
+from aiocoap import error, resource
 from aiocoap.numbers.constants import TransportTuning
+from aiocoap.transports.udp6 import MessageInterfaceUDP6
 
 from gateway.errors import GatewayError
 from gateway.iot.link import LinkDownError
@@ -150,12 +153,7 @@ class CoapEndpoint:
             CoapPortError: the port is taken or the address is not ours.
         """
         self._probe()
-        self._context = await aiocoap.Context.create_server_context(
-            self.site,
-            bind=(self._config.host, self._config.port),
-            transports=["udp6"],
-            loggername="gateway.coap",
-        )
+        self._context = await self._open()
         try:
             self.changes.publish(True)
             ready()
@@ -164,6 +162,21 @@ class CoapEndpoint:
             context, self._context = self._context, None
             self.changes.publish(False)
             await context.shutdown()
+
+    async def _open(self) -> aiocoap.Context:
+        context = aiocoap.Context(serversite=self.site, loggername="gateway.coap.wire")
+        # Its warnings are about malformed datagrams: a stranger must not fill the log.
+        context.log.setLevel(logging.ERROR)
+        await context._append_tokenmanaged_messagemanaged_transport(  # noqa: SLF001 - the only way to `_Ear`
+            lambda manager: _Ear.create_server_transport_endpoint(
+                manager,
+                log=context.log,
+                loop=asyncio.get_running_loop(),
+                bind=(self._config.host, self._config.port),
+                multicast=[],
+            )
+        )
+        return context
 
     def _probe(self) -> None:
         # aiocoap sets SO_REUSEPORT, so a second daemon would silently share the port: ask without it first.
@@ -174,6 +187,22 @@ class CoapEndpoint:
             except OSError as error:
                 why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
                 raise CoapPortError(f"CoAP port {self._config.host}:{self._config.port} {why}") from error
+
+
+class _Ear(MessageInterfaceUDP6):  # type: ignore[misc]  # aiocoap has no types
+    """The transport, deaf to datagrams on which aiocoap's decoder stumbles.
+
+    It refuses most malformed messages by itself, but lets out the errors of some options.
+    """
+
+    def datagram_msg_received(
+        self, data: bytes, ancdata: Sequence[object], flags: int, address: tuple[object, ...]
+    ) -> None:
+        try:
+            aiocoap.Message.decode(data)
+        except (ValueError, LookupError, ArithmeticError, struct.error, error.Error):
+            return
+        super().datagram_msg_received(data, ancdata, flags, address)
 
 
 def is_endpoint_name(name: str) -> bool:
