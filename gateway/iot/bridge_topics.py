@@ -1,0 +1,106 @@
+"""How an entity of another world looks in MQTT: topics, announcement, values.  Pure.
+
+One rule: everything the box announces has topics below ``gateway/{box}/`` and
+nothing else, which is how its own ear knows not to believe them.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+
+from gateway.iot.entity import Capability, Entity, EntityId, State, Value
+
+_PLAIN = re.compile(r"[A-Za-z0-9.]+")
+_UNTIDY = re.compile(r"[^A-Za-z0-9_-]+")
+_SWITCHABLE = (Capability.SWITCH, Capability.LIGHT, Capability.BINARY_SENSOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The box's own topics.
+
+    Attributes:
+        box: The box's id, one level of a topic.
+        prefix: First level of Home Assistant's discovery topics.
+    """
+
+    box: str
+    prefix: str = "homeassistant"
+
+    @property
+    def orders(self) -> str:
+        """Filter of all topics that take commands."""
+        return f"gateway/{self.box}/+/set"
+
+    @property
+    def announcements(self) -> str:
+        """Filter of all announcements the box ever made."""
+        return f"{self.prefix}/+/{self._node}/+/config"
+
+    def announcement(self, component: str, object_id: str) -> str:
+        """Topic on which the object is announced."""
+        return f"{self.prefix}/{component}/{self._node}/{object_id}/config"
+
+    def below(self, object_id: str, leaf: str) -> str:
+        """Topic of the object's ``state``, ``set`` or ``availability``."""
+        return f"gateway/{self.box}/{object_id}/{leaf}"
+
+    def document(self, entity: Entity) -> bytes:
+        """Return the announcement of `entity` as Home Assistant's MQTT discovery has it."""
+        name = object_id(entity.id)
+        device = {
+            "identifiers": [f"{self._node}_{entity.device.id}"],
+            "name": entity.device.name,
+            "manufacturer": entity.device.manufacturer,
+            "model": entity.device.model,
+            "sw_version": entity.device.firmware,
+        }
+        fields: dict[str, object] = {
+            "name": entity.name,
+            "unique_id": f"{self._node}_{name}",
+            "object_id": name,
+            "state_topic": self.below(name, "state"),
+            "command_topic": self.below(name, "set") if entity.capability.writable else "",
+            "availability": [
+                {"topic": f"gateway/{self.box}/status"},
+                {"topic": self.below(name, "availability")},
+            ],
+            "availability_mode": "all",
+            "device_class": entity.device_class,
+            "unit_of_measurement": entity.unit,
+            "device": {key: value for key, value in device.items() if value},
+            "origin": {"name": "gateway"},
+        }
+        kept = {key: value for key, value in fields.items() if value}
+        return json.dumps(kept, ensure_ascii=False, sort_keys=True).encode()
+
+    @property
+    def _node(self) -> str:
+        return f"gateway_{_UNTIDY.sub('_', self.box)}"
+
+
+def object_id(entity: EntityId) -> str:
+    """Return a name for `entity` that can stand in a topic; different for different entities."""
+    tidy = _UNTIDY.sub("_", entity.replace(".", "_"))
+    if _PLAIN.fullmatch(entity):
+        return tidy
+    # Replacing more than dots could make two ids the same.
+    return f"{tidy[:100]}_{hashlib.sha256(entity.encode()).hexdigest()[:8]}"
+
+
+def state_text(state: State) -> bytes:
+    """Return the value of `state` as its announcement says; empty when there is none yet."""
+    if state.value is None:
+        return b""
+    if isinstance(state.value, bool):
+        on, off = ("ON", "OFF") if state.entity.capability in _SWITCHABLE else ("true", "false")
+        return (on if state.value else off).encode()
+    return str(state.value).encode()
+
+
+def ordered(entity: Entity, payload: bytes) -> Value | None:
+    """Return the value that `payload` on the entity's command topic asks for; `None` if none."""
+    if not entity.capability.writable:
+        return None
+    return {b"ON": True, b"OFF": False}.get(payload.strip().upper())
