@@ -57,6 +57,10 @@ class Peer:
         transport = interface.token_interface.message_interface.transport
         return f"coap://127.0.0.1:{transport.get_extra_info('socket').getsockname()[1]}"
 
+    def request(self, message: aiocoap.Message) -> aiocoap.protocol.BlockwiseRequest:
+        """Send `message` and return what follows."""
+        return self._context.request(message)
+
     async def ask(
         self, code: aiocoap.Code, url: str, payload: bytes = b"", **options: object
     ) -> aiocoap.Message:

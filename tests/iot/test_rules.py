@@ -162,7 +162,7 @@ def test_a_file_without_rules_is_no_rules(text: bytes) -> None:
             "rules[0].if[0].below: expected",
         ),
         (
-            "{id: a, when: {entity: e, above: 1}, if: [{entity: f, changes: true}], do: [{tune: {number: 1}}]}",
+            "{id: a, when: {entity: e, above: 1}, if: [{entity: f, changes: true}], do: [{scene: x}]}",
             "rules[0].if: changes cannot be a condition",
         ),
         (

@@ -1,0 +1,174 @@
+"""A whole house for tests: real broker, both links, and everything between them, as on a box."""
+
+import asyncio
+import json
+import socket
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.child import running
+from gateway.iot import coap_directory, commands, rules
+from gateway.iot.bridge import BridgeConfig, BridgeOut
+from gateway.iot.bridge_topics import Topics
+from gateway.iot.coap import CoapLink
+from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint
+from gateway.iot.coap_server import CoapServer
+from gateway.iot.commands import Commands, CommandsConfig
+from gateway.iot.entity import EntityId, State
+from gateway.iot.mqtt import MqttLink
+from gateway.iot.registry import Registry
+from gateway.mqtt import BrokerAddress, Message, MqttClient
+from gateway.store import Store
+from gateway.supervisor import Service
+from tests.conftest import Serve
+
+BOX = "box-1"
+COAP_CLIENT = "coap-client-notls"
+
+
+@dataclass(kw_only=True)
+class House:
+    """What a test can reach of it."""
+
+    folder: Path
+    broker_port: int
+    store: Store
+    client: MqttClient
+    endpoint: CoapEndpoint
+    registry: Registry
+    commands: Commands
+
+    @property
+    def coap(self) -> str:
+        """Address of the box's CoAP endpoint."""
+        return f"coap://127.0.0.1:{self.endpoint.port}"
+
+    async def state(self, entity: EntityId, **wanted: object) -> State:
+        """Return the state of `entity` once it is known and as `wanted`."""
+
+        def fits() -> State | None:
+            state = self.registry.states.get(entity)
+            return state if state and all(getattr(state, key) == to for key, to in wanted.items()) else None
+
+        with self.registry.changes.subscribe() as changes:
+            async with asyncio.timeout(20):
+                while (state := fits()) is None:
+                    await anext(changes)
+        return state
+
+    async def retain(self, topic: str, payload: object) -> None:
+        """Publish as a device would, retained; documents as JSON."""
+        data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        await self.client.publish(Message(topic, data, retain=True))
+
+    @asynccontextmanager
+    async def listening(self, pattern: str) -> AsyncIterator["Listener"]:
+        """A mosquitto_sub on `pattern`."""
+        argv = ["mosquitto_sub", "-p", str(self.broker_port), "-t", pattern, "-F", "%t %p", "-q", "1"]
+        async with running(argv, stdout=PIPE) as process:
+            assert process.stdout is not None
+            yield Listener(process.stdout)
+
+
+@dataclass
+class Listener:
+    """What a real subscriber hears."""
+
+    output: asyncio.StreamReader
+
+    async def next(self, topic: str) -> str:
+        """Return the next payload on `topic`."""
+        async with asyncio.timeout(20):
+            while line := (await self.output.readline()).decode().rstrip("\n"):
+                heard, _, payload = line.partition(" ")
+                if heard == topic:
+                    return payload
+        raise AssertionError
+
+    async def until(self, topic: str, payload: str) -> None:
+        """Wait until `payload` is heard on `topic`."""
+        while await self.next(topic) != payload:
+            pass
+
+
+@asynccontextmanager
+async def mosquitto(folder: Path, port: int = 0) -> AsyncIterator[int]:
+    """A real broker that lets everybody in; its port."""
+    with socket.create_server(("127.0.0.1", port)) as probe:
+        port = probe.getsockname()[1]
+    configuration = folder / "mosquitto.conf"
+    configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n")
+    async with running(["/usr/sbin/mosquitto", "-c", configuration], stdout=DEVNULL, stderr=DEVNULL):
+        yield port
+
+
+@asynccontextmanager
+async def house(
+    folder: Path,
+    serve: Serve,
+    broker_port: int,
+    *,
+    rules_text: bytes = b"",
+    bridge: BridgeConfig | None = None,
+    deadline_s: float = 5.0,
+    coap_port: int = 0,
+) -> AsyncIterator[House]:
+    """The house for the length of a block."""
+    migrations = {
+        "coap": coap_directory.MIGRATIONS,
+        "rules": rules.MIGRATIONS,
+        "commands": commands.MIGRATIONS,
+    }
+    store = Store(folder / "gateway.db", migrations)
+    will = Message(f"gateway/{BOX}/status", b"offline", retain=True)
+    birth = Message(f"gateway/{BOX}/status", b"online", retain=True)
+    client = MqttClient(BrokerAddress("127.0.0.1", broker_port), "gateway-test", will=will, birth=birth)
+    config = CoapConfig(port=coap_port, longest_pause_s=1, margin_s=0.5)
+    endpoint = CoapEndpoint(config)
+    links = (MqttLink(client), CoapLink(config, endpoint, store))
+    registry = Registry(links)
+    orders = Commands(store, registry, links, CommandsConfig(deadline_s=deadline_s))
+    file = folder / "rules.yaml"
+    file.write_bytes(rules_text)
+    services: list[Service] = [
+        store,
+        client,
+        endpoint,
+        registry,
+        orders,
+        rules.Rules(file, registry, store, {"command": orders.order}),
+        CoapServer(endpoint, registry, orders),
+        BridgeOut(Topics(BOX), client, registry, orders, bridge),
+        *links,
+    ]
+    async with AsyncExitStack() as stack:
+        for service in services:
+            await stack.enter_async_context(serve(service))
+            if service is client:
+                await _connected(client)
+        yield House(
+            folder=folder,
+            broker_port=broker_port,
+            store=store,
+            client=client,
+            endpoint=endpoint,
+            registry=registry,
+            commands=orders,
+        )
+
+
+async def _connected(client: MqttClient) -> None:
+    with client.changes.subscribe() as changes:
+        async with asyncio.timeout(20):
+            while not client.connected:
+                await anext(changes)
+
+
+async def output_of(argv: Sequence[str]) -> tuple[str, str]:
+    """Return what a program writes to its two outputs; bytes that are not UTF-8 replaced."""
+    async with asyncio.timeout(30), running(argv, stdout=PIPE, stderr=PIPE) as process:
+        out, err = await process.communicate()
+    return out.decode(errors="replace"), err.decode(errors="replace")

@@ -1,0 +1,123 @@
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.iot.bridge import BridgeConfig
+from gateway.iot.entity import EntityId
+from gateway.mqtt import Message
+from tests.conftest import Serve
+from tests.iot.coap_peers import Value, peer
+from tests.iot.house import BOX, House, house, mosquitto
+
+TEMPERATURE = EntityId("coap.ep1.3303.0.5700")
+SWITCH = EntityId("coap.ep1.3306.0.5850")
+LINKS = '</3303/0/5700>;title="Cellar",</3306/0/5850>'
+TEMPERATURE_TOPIC = f"gateway/{BOX}/coap_ep1_3303_0_5700"
+SWITCH_TOPIC = f"gateway/{BOX}/coap_ep1_3306_0_5850"
+TEMPERATURE_CONFIG = "homeassistant/sensor/gateway_box-1/coap_ep1_3303_0_5700/config"
+
+
+@pytest.fixture
+async def broker_port(tmp_path: Path) -> AsyncIterator[int]:
+    async with mosquitto(tmp_path) as port:
+        yield port
+
+
+@pytest.fixture
+async def home(tmp_path: Path, serve: Serve, broker_port: int) -> AsyncIterator[House]:
+    async with house(tmp_path, serve, broker_port, bridge=BridgeConfig(sweep_after_s=1)) as home:
+        yield home
+
+
+async def test_a_coap_sensors_change_reaches_an_mqtt_subscriber(home: House) -> None:
+    value = Value("20")
+    async with peer({"/3303/0/5700": value}) as device, home.listening("#") as listener:
+        await device.register(home.endpoint.port, LINKS)
+        await listener.until(f"{TEMPERATURE_TOPIC}/state", "20")
+        value.become("21.5")
+        await listener.until(f"{TEMPERATURE_TOPIC}/state", "21.5")
+
+
+async def test_a_coap_device_is_announced_as_home_assistant_expects(home: House) -> None:
+    async with peer({"/3303/0/5700": Value("20")}) as device, home.listening("homeassistant/#") as listener:
+        await device.register(home.endpoint.port, LINKS)
+        announced = json.loads(await listener.next(TEMPERATURE_CONFIG))
+    assert announced == {
+        "name": "Cellar",
+        "unique_id": "gateway_box-1_coap_ep1_3303_0_5700",
+        "object_id": "coap_ep1_3303_0_5700",
+        "state_topic": f"{TEMPERATURE_TOPIC}/state",
+        "availability": [
+            {"topic": f"gateway/{BOX}/status"},
+            {"topic": f"{TEMPERATURE_TOPIC}/availability"},
+        ],
+        "availability_mode": "all",
+        "device_class": "temperature",
+        "unit_of_measurement": "°C",
+        "device": {"identifiers": ["gateway_box-1_coap.ep1"], "name": "ep1"},
+        "origin": {"name": "gateway"},
+    }
+
+
+async def test_a_coap_switch_is_switched_from_mqtt_and_reports_there(home: House) -> None:
+    async with peer({"/3306/0/5850": Value("0")}) as device, home.listening(f"{SWITCH_TOPIC}/#") as listener:
+        await device.register(home.endpoint.port, LINKS)
+        await listener.until(f"{SWITCH_TOPIC}/state", "OFF")
+        for order, value in ((b"perhaps", False), (b"ON", True), (b"OFF", False)):
+            await home.client.publish(Message(f"{SWITCH_TOPIC}/set", order))
+            if order != b"perhaps":
+                await listener.until(f"{SWITCH_TOPIC}/state", "ON" if value else "OFF")
+
+
+async def test_an_order_kept_by_the_broker_is_not_obeyed(home: House) -> None:
+    async with peer({"/3306/0/5850": Value("0")}) as device, home.listening(f"{SWITCH_TOPIC}/#") as listener:
+        await home.retain(f"{SWITCH_TOPIC}/set", b"ON")
+        await device.register(home.endpoint.port, LINKS)
+        await listener.until(f"{SWITCH_TOPIC}/state", "OFF")
+        await home.client.publish(Message(f"{SWITCH_TOPIC}/set", b"OFF"))
+        await listener.until(f"{SWITCH_TOPIC}/state", "OFF")
+    assert [command.value for command in home.commands.recent] == [False]
+
+
+async def test_what_has_gone_is_taken_back(home: House) -> None:
+    async with peer({"/3303/0/5700": Value("20")}) as device, home.listening("#") as listener:
+        await device.register(home.endpoint.port, LINKS)
+        await listener.until(f"{TEMPERATURE_TOPIC}/state", "20")
+        await device.register(home.endpoint.port, "")
+        await listener.until(TEMPERATURE_CONFIG, "")
+        await listener.until(f"{TEMPERATURE_TOPIC}/state", "")
+
+
+async def test_what_an_earlier_run_left_behind_is_swept(
+    tmp_path: Path, serve: Serve, broker_port: int
+) -> None:
+    async with house(tmp_path, serve, broker_port) as before:
+        ghost = "homeassistant/switch/gateway_box-1/coap_ghost/config"
+        await before.retain(ghost, {"unique_id": "x", "state_topic": f"gateway/{BOX}/coap_ghost/state"})
+        await before.retain("homeassistant/switch/stranger/x/config", b"{}")
+    bridge = BridgeConfig(sweep_after_s=1)
+    async with house(tmp_path, serve, broker_port, bridge=bridge) as home, home.listening("#") as listener:
+        await listener.until(ghost, "")
+        async with home.listening("homeassistant/switch/#") as others:
+            assert await others.next("homeassistant/switch/stranger/x/config") == "{}"
+
+
+async def test_the_box_does_not_take_its_own_announcements_for_devices(home: House) -> None:
+    async with peer({"/3303/0/5700": Value("20")}) as device, home.listening("#") as listener:
+        await device.register(home.endpoint.port, LINKS)
+        await listener.until(f"{TEMPERATURE_TOPIC}/state", "20")
+        await home.retain(
+            "homeassistant/sensor/last/config", {"unique_id": "last", "state_topic": "last/state"}
+        )
+        await home.state(EntityId("mqtt.last"))
+    assert set(home.registry.states) == {TEMPERATURE, SWITCH, "mqtt.last"}
+
+
+async def test_a_device_that_falls_silent_is_offline_in_mqtt(home: House) -> None:
+    async with home.listening(f"{TEMPERATURE_TOPIC}/#") as listener:
+        async with peer({"/3303/0/5700": Value("20", max_age_s=1)}) as device:
+            await device.register(home.endpoint.port, LINKS)
+            await listener.until(f"{TEMPERATURE_TOPIC}/state", "20")
+        await listener.until(f"{TEMPERATURE_TOPIC}/availability", "offline")
