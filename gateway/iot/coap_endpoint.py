@@ -11,15 +11,17 @@ import ipaddress
 import logging
 import socket
 import struct
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import aiocoap
 from aiocoap import error, resource
+from aiocoap.message import Direction
 from aiocoap.numbers.constants import TransportTuning
-from aiocoap.transports.udp6 import MessageInterfaceUDP6
+from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
 
 from gateway.errors import GatewayError
 from gateway.iot.link import LinkDownError
@@ -27,6 +29,7 @@ from gateway.pubsub import Publisher
 from gateway.schema import FieldError
 
 COAP_PORT = 5683
+MAX_REQUESTS_PER_S = 1000
 _MAX_PORT = 65_535
 
 
@@ -189,20 +192,48 @@ class CoapEndpoint:
                 raise CoapPortError(f"CoAP port {self._config.host}:{self._config.port} {why}") from error
 
 
-class _Ear(MessageInterfaceUDP6):  # type: ignore[misc]  # aiocoap has no types
-    """The transport, deaf to datagrams on which aiocoap's decoder stumbles.
+class _Memory(TransportTuning):  # type: ignore[misc]  # aiocoap has no types
+    """Remember a request, to answer its repetition, for as long as peers repeat (not 247 s)."""
 
-    It refuses most malformed messages by itself, but lets out the errors of some options.
+    EXCHANGE_LIFETIME = 60.0
+
+
+class _Ear(MessageInterfaceUDP6):  # type: ignore[misc]  # aiocoap has no types
+    """The transport, with two things aiocoap leaves to others.
+
+    It is deaf to datagrams on which the decoder stumbles, and takes no more requests than it can
+    remember: each costs memory for a minute, and UDP senders cost nothing.
     """
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - handed on as they are
+        super().__init__(*arguments, **named)
+        self._allowance = float(MAX_REQUESTS_PER_S)
+        self._counted_s = time.monotonic()
+
     def datagram_msg_received(
-        self, data: bytes, ancdata: Sequence[object], flags: int, address: tuple[object, ...]
+        self, data: bytes, ancdata: Sequence[tuple[int, int, bytes]], _flags: int, address: tuple[object, ...]
     ) -> None:
+        local = (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)
+        pktinfo = next((value for level, kind, value in ancdata if (level, kind) == local), None)
         try:
-            aiocoap.Message.decode(data)
+            message = aiocoap.Message.decode(data, UDP6EndpointAddress(address, self, pktinfo=pktinfo))
         except (ValueError, LookupError, ArithmeticError, struct.error, error.Error):
             return
-        super().datagram_msg_received(data, ancdata, flags, address)
+        if message.code.is_request() and not self._has_room():
+            return
+        message.direction = Direction.INCOMING
+        message.transport_tuning = _Memory()
+        self._ctx.dispatch_message(message)
+
+    def _has_room(self) -> bool:
+        now_s = time.monotonic()
+        earned = (now_s - self._counted_s) * MAX_REQUESTS_PER_S
+        self._counted_s = now_s
+        self._allowance = min(self._allowance + earned, float(MAX_REQUESTS_PER_S))
+        if self._allowance < 1:
+            return False
+        self._allowance -= 1
+        return True
 
 
 def is_endpoint_name(name: str) -> bool:

@@ -152,6 +152,18 @@ async def test_garbage_on_the_port_changes_nothing_and_fills_no_log(
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+async def test_a_flood_of_requests_costs_little_and_passes(home: House) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for number in range(5000):
+            stranger.sendto(b"\x50\x01" + number.to_bytes(2) + b"\xb1e", ("127.0.0.1", home.endpoint.port))
+            if number % 200 == 0:
+                await asyncio.sleep(0)
+    async with peer() as client:
+        async with asyncio.timeout(10):
+            answer = await client.ask(aiocoap.GET, f"{home.coap}/e/mqtt.bench_temp", accept=0)
+    assert answer.payload == b"21.5"
+
+
 async def test_a_coap_device_is_listed_among_the_others(home: House) -> None:
     async with peer({"/3303/0/5700": Value("19")}) as device:
         await device.register(home.endpoint.port, "</3303/0/5700>")

@@ -13,12 +13,14 @@ from pathlib import Path
 import aiocoap
 import pytest
 
+from gateway.broker import ManagedBroker
 from gateway.child import running
 from gateway.iot.commands import CommandState
 from gateway.iot.entity import Capability, EntityId, Value
-from gateway.mqtt import Message
+from gateway.mqtt import BrokerAddress, Message, MqttClient
 from tests.conftest import Serve
 from tests.iot.coap_peers import peer
+from tests.iot.conftest import kill
 from tests.iot.house import BOX, House, house, mosquitto
 
 LAMP = EntityId("mqtt.demo_lamp")
@@ -77,6 +79,23 @@ async def test_the_lamp_confirms_by_its_own_report(home: House) -> None:
         on, off = await fate(home, LAMP, value=True), await fate(home, LAMP, value=False)
     assert (lamp.entity.capability, lamp.entity.device.name) == (Capability.LIGHT, "客厅灯")
     assert (on, off) == (CommandState.CONFIRMED, CommandState.CONFIRMED)
+
+
+async def test_the_lamp_and_the_door_need_no_more_rights_than_an_account_has(
+    broker: ManagedBroker, mqtt: MqttClient, tmp_path: Path
+) -> None:
+    secret = tmp_path / "lamp.password"
+    secret.write_text(BrokerAddress.parse(broker.url("lamp")).password + "\n")
+    with mqtt.subscribe("homeassistant/light/lamp/config", "lamp/state", "lamp/availability") as heard:
+        async with device("lamp", broker.port, "--password-file", str(secret)), asyncio.timeout(20):
+            first = {(await anext(heard)).topic for _ in range(3)}
+            await mqtt.publish(Message("lamp/set", b"ON"))
+            lit = await anext(heard)
+            kill(broker)
+            while (await anext(heard)).topic != "lamp/availability":
+                pass
+    assert first == {"homeassistant/light/lamp/config", "lamp/state", "lamp/availability"}
+    assert (lit.topic, lit.payload) == ("lamp/state", b"ON")
 
 
 async def test_a_lamp_that_is_deaf_or_dead_lets_the_command_expire(home: House) -> None:
