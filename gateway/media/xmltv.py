@@ -8,7 +8,8 @@ import lzma
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 from xml.parsers import expat
@@ -27,7 +28,8 @@ LAST_PROGRAMME_S = 3600
 MAX_PROGRAMME_S = 24 * 3600
 CHUNK_BYTES = 64 * 1024
 
-_FORMATS = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 10: "%Y%m%d%H", 8: "%Y%m%d"}
+_TIME_DIGITS = (14, 12, 10, 8)
+_DAY_DIGITS = 8
 _TEXTS = {"title": "title", "sub-title": "subtitle", "desc": "description", "category": "category"}
 
 
@@ -151,22 +153,26 @@ class XmltvReader:
             self._rows.append(row)
 
 
+@lru_cache(maxsize=16_384)
 def moment(text: str) -> int | None:
     """Return an XMLTV time such as ``20260131200000 +0800`` in seconds since 1970, or None.
 
     Without a zone it is UTC, as the format says.
     """
     digits, _, zone = text.strip().partition(" ")
-    if len(digits) > max(_FORMATS) and digits[14:15] in ("+", "-"):
+    if len(digits) > max(_TIME_DIGITS) and digits[14:15] in ("+", "-"):
         digits, zone = digits[:14], digits[14:]
-    if not (digits.isascii() and digits.isdigit()) or len(digits) not in _FORMATS:
+    if not (digits.isascii() and digits.isdigit()) or len(digits) not in _TIME_DIGITS:
+        return None
+    hours, minutes, seconds = (int(digits[at : at + 2] or 0) for at in (8, 10, 12))
+    if hours > 23 or minutes > 59 or seconds > 60:  # noqa: PLR2004 - a clock's
         return None
     try:
-        naive = datetime.strptime(digits, _FORMATS[len(digits)]).replace(tzinfo=UTC)
-        offset = _offset(zone.strip())
+        return (
+            _midnight(digits[:_DAY_DIGITS]) + hours * 3600 + minutes * 60 + seconds - _offset_s(zone.strip())
+        )
     except ValueError:
         return None
-    return int((naive - offset).timestamp())
 
 
 def unpacked(path: Path) -> Iterator[bytes]:
@@ -226,13 +232,17 @@ def _unxzed(first: bytes, packed: Iterator[bytes]) -> Iterator[bytes]:
             raise EOFError("it ends in the middle")
 
 
-def _offset(zone: str) -> timedelta:
+def _midnight(day: str) -> int:
+    return int(datetime(int(day[:4]), int(day[4:6]), int(day[6:]), tzinfo=UTC).timestamp())
+
+
+def _offset_s(zone: str) -> int:
     if not zone or zone.upper() in ("UTC", "GMT", "Z"):
-        return timedelta()
+        return 0
     sign, digits = zone[0], zone[1:].replace(":", "")
     if sign not in "+-" or not (digits.isascii() and digits.isdigit()) or len(digits) != len("0800"):
         raise ValueError(zone)
-    return timedelta(hours=int(digits[:2]), minutes=int(digits[2:])) * (1 if sign == "+" else -1)
+    return (int(digits[:2]) * 3600 + int(digits[2:]) * 60) * (1 if sign == "+" else -1)
 
 
 def _until(row: GuideRow, stop: int) -> GuideRow:

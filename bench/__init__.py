@@ -1,0 +1,1 @@
+"""Benchmarks, side by side: each module is a program of its own."""
