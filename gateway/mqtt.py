@@ -50,6 +50,8 @@ MAX_WAITING = 2000
 
 PUBLISH_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 3.0
+SUBSCRIBE_TIMEOUT_S = 30.0
+"""The answer comes behind everything that the broker retains on the filters before."""
 KEEPALIVE_S = 15
 PAUSES_S = (0.0, 0.25, 0.5, 1.0, 2.0, 5.0)
 """Before each next attempt to connect; the last one repeats."""
@@ -365,9 +367,9 @@ class MqttClient:
             begun = [pattern for pattern, wanted in last.items() if wanted]
             ended = [pattern for pattern, wanted in last.items() if not wanted]
             if ended:
-                await client.unsubscribe(ended)
+                await client.unsubscribe(ended, timeout=SUBSCRIBE_TIMEOUT_S)
             if begun:
-                answers = await client.subscribe([(pattern, 1) for pattern in begun])
+                answers = await client.subscribe([(each, 1) for each in begun], timeout=SUBSCRIBE_TIMEOUT_S)
                 for pattern, answer in zip(begun, answers, strict=False):
                     if isinstance(answer, int) and answer >= _REFUSED:
                         log.warning("The broker does not let us listen to %s", pattern)

@@ -34,7 +34,8 @@ log = logging.getLogger(__name__)
 
 MAX_REPORT_BYTES = 64 * 1024
 MAX_NAMED_REFUSALS = 200
-"""Refused announcements kept and logged by name; further ones are counted only."""
+"""Refused announcements kept by name; further ones are counted only."""
+MAX_LOGGED_REFUSALS = 20
 BACKLOG = 50_000
 SLICE_S = 0.005
 """After this long with messages at hand, everybody else gets a turn."""
@@ -208,7 +209,7 @@ class MqttLink:
     def _refuse(self, topic: str, error: AnnouncementError) -> None:
         self.refusals += 1
         if topic in self._named or len(self._named) < MAX_NAMED_REFUSALS:
-            if topic not in self._named:
+            if topic not in self._named and len(self._named) < MAX_LOGGED_REFUSALS:
                 log.warning("Announcement on %s refused: %s", topic, error.line())
             self._named.add(topic)
             self._refused[topic] = str(error)
