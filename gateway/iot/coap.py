@@ -19,7 +19,7 @@ import aiocoap
 from gateway.errors import GatewayError
 from gateway.iot.coap_directory import Directory, DirectoryEvent, Lapsed, Registered, Registration, Removed
 from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint, HomeTuning, StaticDevice
-from gateway.iot.coap_links import Link, parse_links
+from gateway.iot.coap_links import Link, LinkFormatError, parse_links
 from gateway.iot.coap_observe import Answer, Interest, ask, observe
 from gateway.iot.coap_rd import LINK_FORMAT, Register, RegistrationDirectory
 from gateway.iot.coap_resources import entity_of, reading_value
@@ -157,7 +157,7 @@ class CoapLink:
             self._peers[endpoint].bell.set()
 
     def _begin(self, group: asyncio.TaskGroup, registration: Registration) -> None:
-        resources = self._announce(_device(registration), parse_links(registration.links), registration.base)
+        resources = self._announce(_device(registration), _links_of(registration), registration.base)
         if self._directory.is_lapsed(registration.endpoint):
             self._set_unavailable(registration.endpoint)
         else:
@@ -332,6 +332,15 @@ def _device(registration: Registration) -> Device:
         link=CoapLink.name,
         model=registration.model,
     )
+
+
+def _links_of(registration: Registration) -> tuple[Link, ...]:
+    try:
+        return parse_links(registration.links)
+    except LinkFormatError as error:
+        # It parsed when it was kept, by an earlier version perhaps; the device will register again.
+        log.warning("%s: %s", registration.endpoint, error.line())
+        return ()
 
 
 def _accepted(link: Link) -> int | None:

@@ -18,6 +18,7 @@ from aiocoap import error, resource
 from gateway.errors import BadInputError
 from gateway.iot.coap_directory import Directory, DirectoryFullError, Registration
 from gateway.iot.coap_endpoint import is_endpoint_name
+from gateway.iot.coap_resources import printable
 
 LINK_FORMAT = 40
 MAX_BODY_BYTES = 16_384
@@ -96,8 +97,8 @@ class Register(BoundedResource):
                     base=_base(query, request),
                     lifetime_s=lifetime_s,
                     links=_text(request.payload),
-                    model=query.get("et", "")[:_MAX_TEXT_CHARS],
-                    name=query.get("title", "")[:_MAX_TEXT_CHARS],
+                    model=printable(query.get("et", ""))[:_MAX_TEXT_CHARS],
+                    name=printable(query.get("title", ""))[:_MAX_TEXT_CHARS],
                     expires_at=_expiry(lifetime_s),
                 )
             )

@@ -79,7 +79,7 @@ def entity_of(device: Device, endpoint: str, link: Link) -> Entity | None:
     return Entity(
         id=EntityId(f"coap.{endpoint}.{path.replace('/', '.')}"),
         device=device,
-        name=link.first("title")[:_MAX_NAME_CHARS] or fallback,
+        name=printable(link.first("title"))[:_MAX_NAME_CHARS] or fallback,
         capability=kind.capability,
         device_class=kind.device_class,
         unit=kind.unit,
@@ -94,9 +94,9 @@ def kind_of(link: Link) -> Kind | None:
         kind = _kind_of_object(path[1], path[2], settable="core.a" in interfaces)
     kind = kind or next((_RESOURCE_TYPES[rt] for rt in link.words("rt") if rt in _RESOURCE_TYPES), None)
     kind = kind or next((_INTERFACES[name] for name in interfaces if name in _INTERFACES), None)
-    unit = link.first("u") or link.first("unit")
+    unit = printable(link.first("u") or link.first("unit"))
     if kind is not None and unit and kind.capability is Capability.SENSOR:
-        return Kind(kind.capability, link.first("dc") or kind.device_class, unit[:16])
+        return Kind(kind.capability, printable(link.first("dc")) or kind.device_class, unit[:16])
     return kind
 
 
@@ -114,6 +114,11 @@ def link_of(entity: Entity, target: str) -> Link:
         ("ct", "110 0"),
     ]
     return Link(target, (*((name, text) for name, text in attributes if text), ("obs", "")))
+
+
+def printable(text: str) -> str:
+    """Return `text` without what cannot be seen: it goes on a screen and into a log."""
+    return "".join(character for character in text if character.isprintable()).strip()
 
 
 def reading_value(entity: Entity, value: Value) -> Value | None:

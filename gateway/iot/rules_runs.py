@@ -36,6 +36,7 @@ class Runs:
         self._actions = actions
         self._running: dict[RuleId, set[asyncio.Task[None]]] = {}
         self._queued: dict[RuleId, deque[Rule]] = {}
+        self._failing: dict[tuple[RuleId, str], str] = {}
 
     def fire(self, rule: Rule) -> None:
         """Begin the steps of `rule`, as its mode allows; returns at once."""
@@ -78,16 +79,29 @@ class Runs:
         for step in rule.do:
             name, words = words_of(step)
             action = self._actions.get(name)
-            if action is None:
-                log.warning("rule %s: this box has no %s", rule.id, name)
-                continue
-            try:
-                async with asyncio.timeout(STEP_TIMEOUT_S):
-                    await action(**words)
-            except GatewayError as error:
-                log.warning("rule %s: %s", rule.id, error.line())
-            except TimeoutError:
-                log.warning("rule %s: %s took longer than %g s", rule.id, name, STEP_TIMEOUT_S)
+            failure = f"this box has no {name}" if action is None else await _failure_of(action, words)
+            self._say(rule.id, name, failure)
+
+    def _say(self, rule: RuleId, name: str, failure: str) -> None:
+        # Once per kind of failure: a rule on a fast sensor must not fill the log.
+        if failure and self._failing.get((rule, name)) != failure:
+            log.warning("rule %s: %s", rule, failure)
+        if failure:
+            self._failing[rule, name] = failure
+        else:
+            self._failing.pop((rule, name), None)
+
+
+async def _failure_of(action: Action, words: dict[str, object]) -> str:
+    """Do `action`; return what went wrong, empty if nothing."""
+    try:
+        async with asyncio.timeout(STEP_TIMEOUT_S):
+            await action(**words)
+    except GatewayError as error:
+        return error.line()
+    except TimeoutError:
+        return f"it took longer than {STEP_TIMEOUT_S:g} s"
+    return ""
 
 
 def words_of(step: Step) -> tuple[str, dict[str, object]]:

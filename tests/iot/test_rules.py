@@ -1,4 +1,5 @@
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from gateway.iot.rules import MIGRATIONS, Rules, RulesFileError, RuleUnknownErro
 from gateway.iot.rules_engine import Engine, Fire, Outcome, Unwait, Wait, holds
 from gateway.iot.rules_file import decode_rule, document_of, parse_rules
 from gateway.iot.rules_loops import LONGEST_CHAIN
-from gateway.iot.rules_model import CommandStep, Mode, Rule, RuleId, Step, Test
+from gateway.iot.rules_model import CommandStep, Mode, NoticeStep, Rule, RuleId, Step, Test, TuneStep
 from gateway.pubsub import Publisher
 from gateway.schema import SchemaError
 from gateway.store import Store
@@ -162,7 +163,8 @@ def test_a_file_without_rules_is_no_rules(text: bytes) -> None:
             "rules[0].if[0].below: expected",
         ),
         (
-            "{id: a, when: {entity: e, above: 1}, if: [{entity: f, changes: true}], do: [{scene: x}]}",
+            "{id: a, when: {entity: e, above: 1}, if: [{entity: f, changes: true}],"
+            " do: [{tune: {number: 1}}]}",
             "rules[0].if: changes cannot be a condition",
         ),
         (
@@ -376,6 +378,27 @@ async def test_a_circle_of_rules_is_stopped(home: Household, serve: Serve, store
             home.reports(TEMPERATURE, 26)
             last = await obeyed.get()
     assert (circle, last) == ([LAMP] * LONGEST_CHAIN, FAN)
+
+
+async def test_a_step_that_fails_is_said_once_and_the_next_is_done(
+    make: Make, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    home, hand = make.home, make.hand
+
+    async def refuse(number: int) -> None:
+        raise RuleUnknownError(f"no channel {number}")
+
+    rules = Rules(None, home, make.store, {"command": hand.command, "tune": refuse})
+    async with serve(rules):
+        tune, notice = Step(tune=TuneStep(number=99)), Step(notice=NoticeStep(text="warm"))
+        await rules.put(replace(HOT, do=(tune, notice, LIGHT_UP), mode=Mode.QUEUED))
+        for value in (26, 20, 26):
+            home.reports(TEMPERATURE, value)
+        assert [await hand.done() for _ in range(2)] == [(LAMP, True)] * 2
+    warned = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warned) == 2
+    assert warned[0].startswith("rule hot: IOT-402: no channel 99.")
+    assert warned[1] == "rule hot: this box has no notice"
 
 
 async def test_a_fast_sensor_is_not_taken_for_a_circle(
