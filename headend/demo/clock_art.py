@@ -43,7 +43,8 @@ def bead(scale: float) -> str:
     size = BEAD_RADIUS * 4
     pixels = round(size * scale)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}" width="{pixels}" height="{pixels}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}" '
+        f'width="{pixels}" height="{pixels}">'
         '<defs><radialGradient id="b"><stop offset="0" stop-color="#fff" stop-opacity="1"/>'
         '<stop offset=".4" stop-color="#fff" stop-opacity=".6"/>'
         '<stop offset="1" stop-color="#fff" stop-opacity="0"/></radialGradient></defs>'
@@ -66,9 +67,10 @@ def bead_position(channel: DemoChannel, scale: float) -> tuple[str, str]:
 def digits(channel: DemoChannel, scale: float) -> str:
     """Return ffmpeg's `drawtext` that writes the second into the disc."""
     width = 1 if channel.video_loop_s <= 10 else 2  # noqa: PLR2004 - a loop of ten seconds has one digit
+    second = f"mod(floor(t+0.001)\\,{channel.video_loop_s})"
     x, y = CENTRE
     return (
         f"drawtext=font='DejaVu Sans\\:bold':fontcolor={channel.palette[6].replace('#', '0x')}:"
-        f"fontsize={round(DIGITS_PX * scale)}:text='%{{eif\\:mod(floor(t+0.001)\\,{channel.video_loop_s})\\:d\\:{width}}}':"
+        f"fontsize={round(DIGITS_PX * scale)}:text='%{{eif\\:{second}\\:d\\:{width}}}':"
         f"x={x * scale:.1f}-text_w/2:y={y * scale:.1f}-max_glyph_h/2"
     )

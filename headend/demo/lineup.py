@@ -26,8 +26,9 @@ def logo(channel: DemoChannel) -> str:
     """Return the channel's picture as SVG: its colours, and the first character of its name."""
     top, middle, horizon = channel.palette[:3]
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 120"><defs><linearGradient id="g" x1="0" y1="0" '
-        f'x2="1" y2="1"><stop offset="0" stop-color="{top}"/><stop offset="1" stop-color="{middle}"/>'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 120"><defs>'
+        '<linearGradient id="g" x1="0" y1="0" x2="1" y2="1">'
+        f'<stop offset="0" stop-color="{top}"/><stop offset="1" stop-color="{middle}"/>'
         f'</linearGradient></defs><rect width="120" height="120" rx="28" fill="url(#g)"/>'
         f'<circle cx="60" cy="60" r="38" fill="{horizon}" fill-opacity=".25"/><text x="60" y="79" '
         'text-anchor="middle" font-family="Noto Sans CJK SC,Noto Sans SC,sans-serif" font-weight="bold" '

@@ -78,7 +78,7 @@ def loop_of_frames(adts: bytes) -> bytes:
     wanted = 2 * FRAMES_PER_PHRASE
     while len(starts) <= wanted:
         at = starts[-1]
-        if at + _ADTS_HEADER_BYTES > len(adts) or adts[at] != _ADTS_SYNC or adts[at + 1] & 0xF0 != 0xF0:
+        if at + _ADTS_HEADER_BYTES > len(adts) or adts[at] != _ADTS_SYNC:
             raise DamagedAudioError(f"{len(starts) - 1} AAC frames where {wanted} were asked for")
         size = (adts[at + 3] & 0x03) << 11 | adts[at + 4] << 3 | adts[at + 5] >> 5
         starts.append(at + max(size, _ADTS_HEADER_BYTES))

@@ -13,6 +13,8 @@ from enum import Enum
 from gateway.schema import FieldError
 
 EVERY_CHANNEL = "*"
+MAX_TOKEN_S = 3600
+MAX_BYTES_PER_S = 1_000_000_000
 
 
 class Fault(Enum):
@@ -24,7 +26,7 @@ class Fault(Enum):
     """Listed segments are not there."""
     SLOW = "slow"
     """Segments trickle, at half their own speed unless `bytes_per_s` says otherwise."""
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - the name of a fault
     """Addresses carry a token, handed out by a redirect, and stop working when it has expired."""
     SHORT = "short"
     """The connection breaks after half of a segment; the rest can be had by Range."""
@@ -60,10 +62,10 @@ class Order:
         known = [fault.value for fault in Fault]
         if self.fault != "off" and self.fault not in known:
             raise FieldError("fault", f"is none of {', '.join(known)}, off")
-        if not 0 < self.valid_s <= 3600:  # noqa: PLR2004 - an hour
-            raise FieldError("valid_s", "is outside 0..3600")
-        if self.bytes_per_s is not None and not 1 <= self.bytes_per_s <= 1_000_000_000:
-            raise FieldError("bytes_per_s", "is outside 1..1000000000")
+        if not 0 < self.valid_s <= MAX_TOKEN_S:
+            raise FieldError("valid_s", f"is outside 0..{MAX_TOKEN_S}")
+        if self.bytes_per_s is not None and not 1 <= self.bytes_per_s <= MAX_BYTES_PER_S:
+            raise FieldError("bytes_per_s", f"is outside 1..{MAX_BYTES_PER_S}")
 
 
 @dataclass(frozen=True, slots=True)

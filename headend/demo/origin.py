@@ -7,8 +7,6 @@ only this machine, and no web page, may tell it so.
 import argparse
 import asyncio
 import contextlib
-import gzip
-import ipaddress
 import logging
 import signal
 import sys
@@ -23,24 +21,20 @@ from typing import ClassVar
 
 import msgspec
 from aiohttp import web
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.padding import PKCS7
 
 from gateway.errors import GatewayError
 from gateway.schema import SchemaError, decode
 from headend.demo import guide, lineup, stock, window
 from headend.demo.channels import CHANNELS, DemoChannel, quick_channels
+from headend.demo.delivery import TYPES, HtmlPage, encrypt, only_from_here, playlist, query, send
 from headend.demo.misbehave import Fault, Misbehaviour, Misbehaviours, Order
 from headend.demo.recipe import Recipe
-from headend.demo.stock import Moment, Stock
+from headend.demo.stock import Stock
 
 log = logging.getLogger(__name__)
 
 MAX_CONTROL_BYTES = 4096
 _CACHED_SEGMENTS = 16
-_PLAYLIST = "application/vnd.apple.mpegurl"
-_TYPES = {"ts": "video/mp2t", "m4s": "video/iso.segment", "mp4": "video/mp4", "vtt": "text/vtt"}
-_PAGE = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body>Please sign in.</body></html>"
 _HANG_S = 3600.0
 
 
@@ -139,8 +133,10 @@ class DemoOrigin:
         app.router.add_get("/control", self._control_state)
         app.router.add_post("/control", self._control)
         if self._repository is not None:
-            self._repository.mkdir(parents=True, exist_ok=True)
-            app.router.add_static("/repo/", self._repository)
+            # What is merely staged is not the public's business.
+            for part in ("metadata", "targets"):
+                (self._repository / part).mkdir(parents=True, exist_ok=True)
+                app.router.add_static(f"/repo/{part}/", self._repository / part)
         return app
 
     # What is announced ------------------------------------------------------------------------------
@@ -170,7 +166,7 @@ class DemoOrigin:
         await self._refuse(live, trouble, request)
         if live.channel.has_master:
             pictures = {name: s for name, s in live.stocks.items() if not name.startswith("audio-")}
-            return _list(window.master_playlist(live.channel, pictures, _query(request)), trouble)
+            return playlist(window.master_playlist(live.channel, pictures, query(request)), trouble)
         name = live.channel.rungs[0].name
         return self._media(live, live.main, request, trouble, prefix=f"{name}/", key_prefix="")
 
@@ -195,7 +191,7 @@ class DemoOrigin:
             ending="vtt" if text_track else source.ending,
             with_init=bool(source.scales) and not text_track,
             encrypted=live.channel.encrypted,
-            query=_query(request),
+            query=query(request),
             prefix=prefix,
             key_prefix=key_prefix,
         )
@@ -204,7 +200,7 @@ class DemoOrigin:
         text = window.media_playlist(moments, shape)
         if trouble and trouble.fault is Fault.EMPTY:
             text = text.split("#EXT-X-PROGRAM-DATE-TIME", 1)[0]
-        return _list(text, trouble)
+        return playlist(text, trouble)
 
     async def _init(self, request: web.Request) -> web.StreamResponse:
         live = self._find(request)
@@ -212,7 +208,7 @@ class DemoOrigin:
         source = self._stock(live, request)
         if not source.scales:
             raise web.HTTPNotFound
-        return web.Response(body=source.init(), content_type=_TYPES["mp4"])
+        return web.Response(body=source.init(), content_type=TYPES["mp4"])
 
     async def _key(self, request: web.Request) -> web.StreamResponse:
         live = self._find(request)
@@ -237,7 +233,7 @@ class DemoOrigin:
         moment = source.moment(number)
         body = await self._body(live, source, rendition, number)
         self.pulls[live.channel.id] += 1
-        return await _send(request, body, _TYPES[ending], moment, trouble)
+        return await send(request, body, TYPES[ending], moment, trouble)
 
     async def _body(self, live: _Live, source: Stock, rendition: str, number: int) -> bytes:
         key = (live.channel.id, rendition, number)
@@ -262,7 +258,7 @@ class DemoOrigin:
         if trouble is None:
             return
         if trouble.fault is Fault.HTML:
-            raise _HtmlPage
+            raise HtmlPage
         if trouble.fault is Fault.ERROR:
             raise web.HTTPInternalServerError
         if trouble.fault is Fault.HANG:
@@ -277,7 +273,7 @@ class DemoOrigin:
         return trouble.since if trouble and trouble.fault is Fault.STALE else self._clock()
 
     async def _control(self, request: web.Request) -> web.Response:
-        _only_from_here(request)
+        only_from_here(request)
         try:
             order = decode(msgspec.json.decode(await request.read()), Order)
         except (SchemaError, msgspec.DecodeError) as error:
@@ -289,7 +285,7 @@ class DemoOrigin:
         return await self._control_state(request)
 
     async def _control_state(self, request: web.Request) -> web.Response:
-        _only_from_here(request)
+        only_from_here(request)
         return web.json_response({"faults": self.misbehaviours.names, "pulls": dict(self.pulls)})
 
     # ------------------------------------------------------------------------------------------------
@@ -303,81 +299,11 @@ class DemoOrigin:
     def _stock(self, live: _Live, request: web.Request) -> Stock:
         name = request.match_info["rendition"]
         if name.startswith("text-") and live.channel.subtitles:
-            if name.removeprefix("text-") in window.SUBTITLE_LANGUAGES:
+            if name.removeprefix("text-") in window.LANGUAGES:
                 return live.main
         elif name in live.stocks:
             return live.stocks[name]
         raise web.HTTPNotFound
-
-
-class _HtmlPage(web.HTTPOk):
-    """A page where media should be, as captive portals and filters send."""
-
-    def __init__(self) -> None:
-        super().__init__(body=_PAGE, content_type="text/html")
-
-
-def encrypt(body: bytes, key: bytes, number: int) -> bytes:
-    """Return `body` encrypted as AES-128 of HLS: CBC, PKCS7, the sequence number as IV (RFC 8216 5.2)."""
-    padder = PKCS7(128).padder()
-    encryptor = Cipher(algorithms.AES128(key), modes.CBC(number.to_bytes(16))).encryptor()
-    return encryptor.update(padder.update(body) + padder.finalize()) + encryptor.finalize()
-
-
-def _query(request: web.Request) -> str:
-    return f"?token={request.query['token']}" if "token" in request.query else ""
-
-
-def _list(text: str, trouble: Misbehaviour | None) -> web.Response:
-    body = text.encode()
-    if trouble and trouble.fault is Fault.GZIP_NO_HEADER:
-        body = gzip.compress(body)
-    return web.Response(body=body, content_type=_PLAYLIST, headers={"Cache-Control": "no-store"})
-
-
-async def _send(
-    request: web.Request, body: bytes, kind: str, moment: Moment, trouble: Misbehaviour | None
-) -> web.StreamResponse:
-    """Send a segment or the wanted range of it, slowly or not whole if that is the fault."""
-    headers = {"Accept-Ranges": "bytes", "Content-Type": kind, "Cache-Control": "max-age=60"}
-    status, part = 200, body
-    if "Range" in request.headers:
-        try:
-            wanted = request.http_range
-        except ValueError as error:
-            raise web.HTTPRequestRangeNotSatisfiable from error
-        start, stop, _ = wanted.indices(len(body))
-        if start >= stop:
-            raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{len(body)}"})
-        status, part = 206, body[start:stop]
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(body)}"
-    response = web.StreamResponse(status=status, headers=headers)
-    response.content_length = len(part)
-    await response.prepare(request)
-    if trouble and trouble.fault is Fault.SHORT and status == 200:  # noqa: PLR2004 - OK
-        await response.write(part[: len(part) // 2])
-        if request.transport:
-            request.transport.close()
-        return response
-    if trouble and trouble.fault is Fault.SLOW:
-        rate = trouble.order.bytes_per_s or max(1, int(len(body) / moment.duration_s / 2))
-        for at in range(0, len(part), max(1, rate // 10)):
-            await response.write(part[at : at + max(1, rate // 10)])
-            await asyncio.sleep(0.1)
-    else:
-        await response.write(part)
-    await response.write_eof()
-    return response
-
-
-def _only_from_here(request: web.Request) -> None:
-    """Refuse other machines, and web pages on this one."""
-    try:
-        here = ipaddress.ip_address(request.remote or "").is_loopback
-    except ValueError:
-        here = False
-    if not here or "Origin" in request.headers:
-        raise web.HTTPForbidden(text="only from this machine, and not from a web page")
 
 
 async def _serve(origin: DemoOrigin) -> None:

@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 
 from headend.demo import clock_art
+from headend.demo.artwork import WIDTH
 from headend.demo.channels import LOOP_S, DemoChannel, Packaging, Rung
-from headend.demo.scenes import WIDTH, scenery
+from headend.demo.scenery import scenery
 
 MATERIAL_VERSION = 3
 KEY_FRAME_S = 2
@@ -64,7 +65,7 @@ class Recipe:
 
     @cached_property
     def filter_graph(self) -> str:
-        """ffmpeg's filter graph from the drawings to one output per rung."""
+        """Ffmpeg's filter graph from the drawings to one output per rung."""
         channel = self.channel
         depth = "p10" if channel.hevc else "p"
         scale = channel.rungs[0].width / WIDTH
@@ -156,33 +157,14 @@ class Recipe:
         channel = self.channel
         group = channel.fps * KEY_FRAME_S
         if channel.hevc:
-            options = f"keyint={group}:min-keyint={group}:scenecut=0:open-gop=0:bframes=0:ref=1:rd=1:log-level=error"
-            return [
-                "-c:v",
-                "libx265",
-                "-preset",
-                "ultrafast",
-                "-crf",
-                "24",
-                "-x265-params",
-                options,
-                "-tag:v",
-                "hvc1",
-            ]
-        return (
-            ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "23", "-threads", "2"]
-            + ["-maxrate", f"{rung.bitrate_kbps}k", "-bufsize", f"{rung.bitrate_kbps * 2}k"]
-            + [
-                "-g",
-                str(group),
-                "-keyint_min",
-                str(group),
-                "-sc_threshold",
-                "0",
-                "-bf",
-                str(channel.b_frames),
-            ]
-        )
+            cadence = f"keyint={group}:min-keyint={group}:scenecut=0:open-gop=0:bframes=0"
+            parameters = f"{cadence}:ref=1:rd=1:log-level=error"
+            codec = ["-c:v", "libx265", "-preset", "ultrafast", "-crf", "24", "-tag:v", "hvc1"]
+            return [*codec, "-x265-params", parameters]
+        codec = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "23", "-threads", "2"]
+        rate = ["-maxrate", f"{rung.bitrate_kbps}k", "-bufsize", f"{rung.bitrate_kbps * 2}k"]
+        groups = ["-g", str(group), "-keyint_min", str(group), "-sc_threshold", "0"]
+        return [*codec, *rate, *groups, "-bf", str(channel.b_frames)]
 
 
 def ffmpeg(arguments: list[str], *, binary: str | Path = "ffmpeg") -> list[str]:

@@ -18,7 +18,7 @@ GRACE_SEGMENTS = 6
 """Segments that have left the list and can still be had, as RFC 8216 6.2.2 asks."""
 
 KEY_SEGMENTS = 30
-SUBTITLE_LANGUAGES = {"zh": "中文", "en": "English"}
+LANGUAGES = {"zh": "中文", "en": "English"}
 _CHINA = timezone(timedelta(hours=8))
 _WORDS = {"zh": "现在是", "en": "It is now"}
 
@@ -89,12 +89,13 @@ def master_playlist(channel: DemoChannel, pictures: dict[str, Stock], query: str
         groups += ',AUDIO="sound"'
         for n, language in enumerate(channel.languages):
             lines.append(
-                f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="{SUBTITLE_LANGUAGES[language]}",LANGUAGE="{language}",'
-                f'DEFAULT={"NO" if n else "YES"},AUTOSELECT=YES,CHANNELS="2",URI="audio-{language}/index.m3u8{query}"'
+                f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="{LANGUAGES[language]}",LANGUAGE="{language}",'
+                f'DEFAULT={"NO" if n else "YES"},AUTOSELECT=YES,CHANNELS="2",'
+                f'URI="audio-{language}/index.m3u8{query}"'
             )
     if channel.subtitles:
         groups += ',SUBTITLES="text"'
-        for language, name in SUBTITLE_LANGUAGES.items():
+        for language, name in LANGUAGES.items():
             lines.append(
                 f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="{name}",LANGUAGE="{language}",DEFAULT=NO,'
                 f'AUTOSELECT=YES,FORCED=NO,URI="text-{language}/index.m3u8{query}"'
