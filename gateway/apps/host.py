@@ -53,7 +53,6 @@ _NOTHING_ALLOWED = ", ".join(
     f"{feature}=()"
     for feature in (
         "accelerometer",
-        "bluetooth",
         "camera",
         "clipboard-read",
         "clipboard-write",
@@ -67,7 +66,6 @@ _NOTHING_ALLOWED = ", ".join(
         "payment",
         "serial",
         "usb",
-        "web-share",
     )
 )
 
@@ -235,7 +233,6 @@ def _policy(own: str, pages: Collection[str]) -> str:
             "object-src 'none'",
             "base-uri 'none'",
             "form-action 'none'",
-            "webrtc 'block'",
             f"frame-ancestors {parents}",
         )
     )

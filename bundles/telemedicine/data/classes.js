@@ -1,0 +1,6 @@
+export default [
+  { title: { "zh-CN": "血压怎么量才准", en: "Measuring blood pressure well" }, text: { "zh-CN": "早起服药前、晚上睡前各量一次。量前半小时不抽烟、不喝酒、不喝浓茶。记下日期、时间和两个数，复诊时带给医生看。", en: "Once in the morning before pills, once before sleep. No smoke, drink or strong tea for half an hour. Write down date, time and both numbers and show them to the doctor." } },
+  { title: { "zh-CN": "膝盖不好的人怎样锻炼", en: "Exercise with bad knees" }, text: { "zh-CN": "坐着抬腿：腿伸直，抬高一掌，停五秒，慢慢放下，左右各十次，一天三回。疼就停，不硬撑。少爬楼、少蹲。", en: "Sit, stretch the leg, lift it a hand's width, hold five seconds, lower slowly; ten times each, three times a day. Stop when it hurts. Few stairs, little squatting." } },
+  { title: { "zh-CN": "每人每天一啤酒瓶盖盐", en: "One bottle cap of salt a day" }, text: { "zh-CN": "去掉胶垫的啤酒瓶盖，平平一盖约 6 克。咸菜、酱油、挂面里也有盐。先把菜里的盐减三分之一，半个月口味就习惯了。", en: "A level bottle cap is about 6 grams. Pickles, soy sauce and noodles have salt too. Take a third less for two weeks and the taste follows." } },
+  { title: { "zh-CN": "药不能自己停", en: "Do not stop pills by yourself" }, text: { "zh-CN": "血压正常了，是药在起作用。想减药、换药，先问开药的医生。忘吃一顿，不要下顿加倍。", en: "Good values mean that the pills work. Ask the doctor before changing them. A forgotten pill is never doubled." } },
+];
