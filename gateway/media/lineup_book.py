@@ -31,15 +31,17 @@ class LineUpConfig:
         address_every_s: How often an http(s) address is asked.
         retry_every_s: How often while there is no line-up at all.
         timeout_s: For a whole download.
+        patience_s: How long a start waits for a fresh list when there is a kept copy.
     """
 
     file_every_s: float = 2.0
     address_every_s: float = 300.0
     retry_every_s: float = 3.0
     timeout_s: float = 10.0
+    patience_s: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("file_every_s", "address_every_s", "retry_every_s", "timeout_s"):
+        for name in ("file_every_s", "address_every_s", "retry_every_s", "timeout_s", "patience_s"):
             if not 0 < getattr(self, name) <= 86_400:  # noqa: PLR2004 - a day
                 raise FieldError(name, "must be over 0 and at most 86400")
 
@@ -102,8 +104,13 @@ class LineUpBook:
                 self._publish(await asyncio.to_thread(_parsed, self._kept, source.base))
             except (OSError, LineUpError) as error:
                 log.warning("the kept line-up is of no use: %s", error)
-        if source.is_file or not self.state.channels:
-            await self._reload(source)
+        # Addresses in an old copy may lead nowhere, but no network must not cost the start.
+        patient = source.is_file or not self.state.channels
+        try:
+            async with asyncio.timeout(None if patient else self._config.patience_s):
+                await self._reload(source)
+        except TimeoutError:
+            log.info("line-up: beginning with the kept copy")
         if self.problem is not None and source.is_file and not self.state.channels:
             raise self.problem
 

@@ -130,7 +130,7 @@ class Relay:
         watched = self._watch(channel)
         watched.used_by(reader)
         pull = watched.pull
-        await self._until_playing(pull)
+        await self._until_playing(pull, fresh=False)
         if name == INDEX and pull.has_renditions:
             return Resource(PLAYLIST_TYPE, pull.master(_query(ticket)))
         shelf = pull.shelves.get(PICTURE if name == INDEX else name.removesuffix(".m3u8"))
@@ -161,10 +161,10 @@ class Relay:
         watched.used_by(reader)
         return found
 
-    async def _until_playing(self, pull: ChannelPull) -> None:
+    async def _until_playing(self, pull: ChannelPull, *, fresh: bool = True) -> None:
         try:
             async with asyncio.timeout(self._config.open_timeout_s):
-                await pull.until_playing()
+                await pull.until_playing(fresh=fresh)
         except TimeoutError as error:
             raise SlowSourceError("No media came in time from any source") from error
 

@@ -94,7 +94,8 @@ class ChannelPull:
         self._offer: MasterPlaylist | None = None
         self._source = 0
         self._tracks = 0
-        self._failed = self._told = False
+        self._reason: Trouble | None = None
+        self._told = False
         self._rungs_bps: tuple[int, ...] = ()
         self._rung_bps = 0
         self._again = asyncio.Event()
@@ -127,9 +128,7 @@ class ChannelPull:
                     await self._stay_with(session, source)
                 if self._meter.segments > segments:
                     pause_s = 1.0
-                if self.trouble is not None and not self._told:
-                    self._told = True
-                    self._facts.publish(ChannelFailed(self.channel, self.trouble.code))
+                self._all_failed()
                 await self._pause(pause_s)
                 pause_s = min(pause_s * 2, MAX_PAUSE_S)
 
@@ -139,19 +138,23 @@ class ChannelPull:
             self.trouble = None
             self._again.set()
 
-    async def until_playing(self) -> Shelf:
+    async def until_playing(self, *, fresh: bool = True) -> Shelf:
         """Wait for the first piece of the picture and return its shelf.
+
+        Args:
+            fresh: While the next source is tried, wait for it instead of taking what is left.
 
         Raises:
             SourceError, PlaylistError: no source works.
         """
         shelf = self.shelves[PICTURE]
         with self.progress.subscribe(backlog=1) as news:
-            while not shelf.pieces:
+            while True:
                 if self.trouble is not None:
                     raise type(self.trouble)(str(self.trouble))
+                if shelf.pieces and not (fresh and self._reason is not None):
+                    return shelf
                 await anext(news)
-        return shelf
 
     async def until_full_start(self, shelf: Shelf, within_s: float) -> None:
         """Wait until `shelf` has what a player likes to begin with, but not for long."""
@@ -218,11 +221,16 @@ class ChannelPull:
     def _give_up(self, error: Trouble) -> None:
         if not self._told:  # without the channel: the log is no viewing history
             log.warning("source %d of a watched channel failed: %s", self._source + 1, error.line())
-        self.trouble, self._failed = error, True
+        self._reason = error
         self._tracks = 0
         self._facts.publish(SourceFailed(self.channel, self._source, error.code))
-        if self._source + 1 >= len(self._sources()):
-            self.progress.publish(None)
+
+    def _all_failed(self) -> None:
+        self.trouble = self._reason
+        self.progress.publish(None)
+        if self.trouble is not None and not self._told:
+            self._told = True
+            self._facts.publish(ChannelFailed(self.channel, self.trouble.code))
 
     async def _follow(
         self, upstream: Upstream, keys: KeyRing, source: Source, cursors: dict[str, Cursor], *, resumed: bool
@@ -310,8 +318,8 @@ class ChannelPull:
 
     def _flows(self) -> None:
         self.trouble = None
-        if self._failed:
-            self._failed = self._told = False
+        if self._reason is not None:
+            self._reason, self._told = None, False
             self._facts.publish(Recovered(self.channel, self._source))
         self.progress.publish(None)
 

@@ -100,12 +100,23 @@ async def test_a_channel_with_no_working_source_says_why_and_comes_back_when_it_
             assert relay.state[NEWS].code is None
 
 
+async def test_old_pictures_of_a_dead_channel_are_not_shown_as_live(serve: Serve, head_end: HeadEnd) -> None:
+    async with relaying(serve, head_end, news="plain/index.m3u8") as relay, asyncio.timeout(15):
+        with relay.facts.subscribe() as facts:
+            await relay.open(NEWS)
+            head_end.interfere("plain/", status(404))
+            assert await anext(facts) == SourceFailed(NEWS, 0, "TV-203")
+            with pytest.raises(SourceMissingError):
+                await relay.open(NEWS)
+            with pytest.raises(SourceMissingError):
+                await playlist(relay, "news")
+
+
 async def test_an_address_where_nobody_listens_is_a_dead_source(serve: Serve, head_end: HeadEnd) -> None:
     async with relaying(serve, head_end, news="plain/index.m3u8") as relay, asyncio.timeout(15):
-        relay_port_closed = relay  # the channel's origin is switched off before anybody watches
         head_end.interfere("", _hang_up)
         with pytest.raises(SourceError):
-            await relay_port_closed.open(NEWS)
+            await relay.open(NEWS)
 
 
 async def test_a_segment_that_is_gone_is_asked_for_twice_and_skipped(serve: Serve, head_end: HeadEnd) -> None:
