@@ -212,7 +212,7 @@ class VlcPlayer:
         if not any(self._devices.glob("snd/pcmC*p")):
             yield "--aout=dummy"
         if not any(self._devices.glob("dri/renderD*")):
-            yield from ("--vout=xcb_x11", "--avcodec-hw=none", "--no-xlib")
+            yield from ("--avcodec-hw=none", "--no-xlib")
 
     async def _listen(
         self, process: asyncio.subprocess.Process, lines: asyncio.StreamReader, tell: Callable[[], None]

@@ -1,4 +1,4 @@
-"""The black window that libVLC draws in.
+"""The black window that libVLC draws in, and what can be seen in it.
 
 One rule: the window is ours and outlives every stream, so that the screen is
 black between two channels and never shows what lies under it.
@@ -22,6 +22,8 @@ _ATOM_STRING = 31
 _ATOM_WM_NAME = 39
 _ATOM_WINDOW = 33
 _REPLACE = 0
+_Z_PIXMAP = 2
+_ALL_PLANES = 0xFFFFFFFF
 
 
 class _Cookie(ctypes.Structure):
@@ -70,38 +72,70 @@ class NoDisplayError(Exception):
     """The X display cannot be reached, or libxcb is not there."""
 
 
-def open_window(display: str) -> int:
-    """Return the id of a new black window on `display`; it lives as long as this process.
+class Window:
+    """A black window on an X display; it lives as long as this process.
 
-    Raises:
-        NoDisplayError: there is no such display.
+    Attributes:
+        id: What libVLC wants to know.
     """
-    try:
-        xcb = _load()
-    except OSError as error:
-        raise NoDisplayError(f"libxcb is missing: {error}") from error
-    connection = xcb.xcb_connect(os.fsencode(display), None)
-    if xcb.xcb_connection_has_error(connection):
-        xcb.xcb_disconnect(connection)
-        raise NoDisplayError(f"the X display {display} does not answer")
-    screen = xcb.xcb_setup_roots_iterator(xcb.xcb_get_setup(connection)).data.contents
-    managed = _has_window_manager(xcb, connection, screen.root)
-    width, height = DESK_SIZE if managed else (screen.width, screen.height)
-    window = int(xcb.xcb_generate_id(connection))
-    black = (ctypes.c_uint32 * 1)(screen.black_pixel)
-    xcb.xcb_create_window(
-        connection, _COPY_FROM_PARENT, window, screen.root, 0, 0, width, height, 0,
-        _INPUT_OUTPUT, _COPY_FROM_PARENT, _CW_BACK_PIXEL, black,
-    )  # fmt: skip
-    title = b"Television"
-    xcb.xcb_change_property(connection, _REPLACE, window, _ATOM_WM_NAME, _ATOM_STRING, 8, len(title), title)
-    if not managed:
-        below = (ctypes.c_uint32 * 1)(_STACK_BELOW)
-        xcb.xcb_configure_window(connection, window, _CONFIG_STACK_MODE, below)
-    xcb.xcb_map_window(connection, window)
-    # The answer to any question means that all before it was done.
-    _has_window_manager(xcb, connection, screen.root)
-    return window
+
+    def __init__(self, display: str) -> None:
+        """Open it.
+
+        Raises:
+            NoDisplayError: there is no such display.
+        """
+        try:
+            self._xcb = _load()
+        except OSError as error:
+            raise NoDisplayError(f"libxcb is missing: {error}") from error
+        xcb = self._xcb
+        self._connection = connection = xcb.xcb_connect(os.fsencode(display), None)
+        if xcb.xcb_connection_has_error(connection):
+            xcb.xcb_disconnect(connection)
+            raise NoDisplayError(f"the X display {display} does not answer")
+        screen = xcb.xcb_setup_roots_iterator(xcb.xcb_get_setup(connection)).data.contents
+        managed = _has_window_manager(xcb, connection, screen.root)
+        self._width: int
+        self._height: int
+        self._width, self._height = DESK_SIZE if managed else (screen.width, screen.height)
+        self.id = int(xcb.xcb_generate_id(connection))
+        black = (ctypes.c_uint32 * 1)(screen.black_pixel)
+        xcb.xcb_create_window(
+            connection, _COPY_FROM_PARENT, self.id, screen.root, 0, 0, self._width, self._height, 0,
+            _INPUT_OUTPUT, _COPY_FROM_PARENT, _CW_BACK_PIXEL, black,
+        )  # fmt: skip
+        title = b"Television"
+        xcb.xcb_change_property(
+            connection, _REPLACE, self.id, _ATOM_WM_NAME, _ATOM_STRING, 8, len(title), title
+        )
+        if not managed:
+            below = (ctypes.c_uint32 * 1)(_STACK_BELOW)
+            xcb.xcb_configure_window(connection, self.id, _CONFIG_STACK_MODE, below)
+        xcb.xcb_map_window(connection, self.id)
+        # The answer to any question means that all before it was done.
+        _has_window_manager(xcb, connection, screen.root)
+
+    def look(self) -> bytes:
+        """Return the pixels of two lines; empty if they are black or cannot be read.
+
+        They cannot be when the window was resized or the output is a hardware overlay, which
+        X does not see.  The lines are in the lower half: before it knows the window's size,
+        libVLC paints a picture in its own size into the upper left corner.
+        """
+        lines = b"".join(self._line(self._height * eighths // 8) for eighths in (5, 6))
+        return lines if any(lines) else b""
+
+    def _line(self, y: int) -> bytes:
+        xcb = self._xcb
+        cookie = xcb.xcb_get_image(self._connection, _Z_PIXMAP, self.id, 0, y, self._width, 1, _ALL_PLANES)
+        reply = xcb.xcb_get_image_reply(self._connection, cookie, None)
+        if not reply:
+            return b""
+        try:
+            return ctypes.string_at(xcb.xcb_get_image_data(reply), xcb.xcb_get_image_data_length(reply))
+        finally:
+            _free(reply)
 
 
 def _has_window_manager(xcb: ctypes.CDLL, connection: int, root: int) -> bool:
@@ -141,6 +175,10 @@ def _load() -> ctypes.CDLL:
         ),
         "xcb_change_property": (_Cookie, [pointer, u8, u32, u32, u32, u8, u32, ctypes.c_char_p]),
         "xcb_configure_window": (_Cookie, [pointer, u32, u16, pointer]),
+        "xcb_get_image": (_Cookie, [pointer, u8, u32, ctypes.c_int16, ctypes.c_int16, u16, u16, u32]),
+        "xcb_get_image_reply": (pointer, [pointer, _Cookie, pointer]),
+        "xcb_get_image_data": (pointer, [pointer]),
+        "xcb_get_image_data_length": (ctypes.c_int, [pointer]),
         "xcb_map_window": (_Cookie, [pointer, u32]),
         "xcb_intern_atom": (_Cookie, [pointer, u8, u16, ctypes.c_char_p]),
         "xcb_intern_atom_reply": (ctypes.POINTER(_AtomReply), [pointer, _Cookie, pointer]),

@@ -11,13 +11,15 @@ The only module that imports `vlc`.  What libVLC 3 dictates:
 * ``stop`` may hang, and costs 80 ms of every zap, so a zap is ``set_media`` and
   ``play``; ``set_media`` returns after the older input has ended, so whatever
   is heard after it belongs to the new one;
-* ``MediaPlayerVout`` comes before the picture and up to three times, so it is
-  not the first frame.  The statistics of displayed pictures are true but fresh
-  only each 250 ms.  So they decide *whether* there was a picture, and the
-  decoder's message at its first picture, which the output shows at once, says
-  *when*.  Against the framebuffer of Xvfb that moment is 2 to 20 ms early; if
-  the message should fail to come, the moment is that of the statistics, up to
-  320 ms late.
+* ``MediaPlayerVout`` comes up to three times and before the picture, and the
+  decoder's first picture waits for its time, so neither is the first frame.
+  The statistics of displayed pictures are fresh only each 250 ms and count the
+  older channel's last picture when it is painted again.  So the first frame is
+  light: pixels of our own window that are not black and changed since the
+  older input ended, looked at each 10 ms.  Against the framebuffer of Xvfb the
+  moment is 0 to 15 ms late on a machine with time to spare.  Where X cannot
+  see the picture (hardware overlays), or two channels look the same, the
+  statistics decide, up to 320 ms late.
 """
 
 import argparse
@@ -33,7 +35,7 @@ from typing import Any
 
 from gateway.media.player import SUBTITLES_OFF
 from gateway.media.vlc_tracks import list_tracks
-from gateway.media.vlc_window import NoDisplayError, open_window
+from gateway.media.vlc_window import NoDisplayError, Window
 from gateway.media.vlc_wire import (
     LINE_LIMIT_BYTES,
     Beat,
@@ -55,22 +57,23 @@ from gateway.media.vlc_wire import (
 
 BEAT_EVERY_S = 0.25
 LOOK_EVERY_S = 0.05
+TUNING_LOOK_EVERY_S = 0.01
+UNSEEN_AFTER_S = 0.3
+"""Statistics may go ahead of the light by less than this."""
 STALLED_AFTER_S = 1.5
-
-_FIRST_PICTURE = b"Received first picture"
 
 
 class Worker:
     """One libVLC media player, driven by orders from a socket."""
 
-    def __init__(self, line: socket.socket, vlc: Any, options: list[str], window: int | None) -> None:  # noqa: ANN401 - python-vlc has no types
+    def __init__(self, line: socket.socket, vlc: Any, options: list[str], window: Window | None) -> None:  # noqa: ANN401 - python-vlc has no types
         """Make the player.
 
         Args:
             line: Where orders come from and reports go to.
             vlc: The module `vlc`.
             options: libVLC's own command line.
-            window: X window to draw in; `None` leaves it to libVLC.
+            window: Where to draw; `None` leaves it to libVLC.
 
         Raises:
             RuntimeError: libVLC refuses the options or has no plugins.
@@ -81,8 +84,13 @@ class Worker:
         if self._instance is None:
             raise RuntimeError("libVLC does not start: plugins are missing or an option is wrong")
         self._player = self._instance.media_player_new()
+        # `set_xwindow` puts the decoder's choice back to automatic, which tries and reopens the
+        # output for each kind of hardware; said again with the stream, it holds.
+        of_decoder = [option for option in options if option.startswith("--avcodec-hw=")]
+        self._of_stream = [f":{option.removeprefix('--')}" for option in of_decoder]
+        self._window = window
         if window is not None:
-            self._player.set_xwindow(window)
+            self._player.set_xwindow(window.id)
         self._player.video_set_key_input(False)
         self._player.video_set_mouse_input(False)
         self._media: Any = None
@@ -93,11 +101,12 @@ class Worker:
         self._signals: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_writer, False)
-        self._first_picture_s: float | None = None
+        self._before = b""
         self._shown = False
         self._moving = False
         self._counted = 0
         self._counted_at_s = 0.0
+        self._counting_since_s = 0.0
         self._tracks_due = False
         self._choices: Choices | None = None
         self._attach()
@@ -110,7 +119,7 @@ class Worker:
             selector.register(self._wake_reader, selectors.EVENT_READ)
             beat_at_s = 0.0
             while True:
-                ready = {key.fd for key, _ in selector.select(LOOK_EVERY_S)}
+                ready = {key.fd for key, _ in selector.select(self._pause_s())}
                 if self._wake_reader in ready:
                     os.read(self._wake_reader, 4096)
                 if self._line.fileno() in ready and not self._take_orders():
@@ -121,6 +130,9 @@ class Worker:
                 if now_s >= beat_at_s:
                     self._say(Beat())
                     beat_at_s = now_s + BEAT_EVERY_S
+
+    def _pause_s(self) -> float:
+        return TUNING_LOOK_EVERY_S if self._number and not self._shown else LOOK_EVERY_S
 
     def _attach(self) -> None:
         """Listen to libVLC; on its threads nothing happens but a note for ours."""
@@ -135,14 +147,6 @@ class Worker:
         manager = self._player.event_manager()
         for kind, name in names.items():
             manager.event_attach(kind, lambda _event, name=name: self._signal(name))
-
-        def on_message(_data: object, _level: int, _context: object, text: bytes, _arguments: object) -> None:
-            if text == _FIRST_PICTURE and self._first_picture_s is None:
-                self._first_picture_s = time.monotonic()
-
-        # ctypes does not keep the callback alive; libVLC calls it until the process ends.
-        self._on_message = self._vlc.CallbackDecorators.LogCb(on_message)
-        self._instance.log_set(self._on_message, None)
 
     def _signal(self, name: str) -> None:
         self._signals.put((self._number, name))
@@ -180,11 +184,13 @@ class Worker:
     def _open(self, number: int, url: str) -> None:
         self._number = 0
         media = self._instance.media_new(url)
+        for option in self._of_stream:
+            media.add_option(option)
         self._player.set_media(media)
         self._let_go()
         self._media = media
         self._number = number
-        self._first_picture_s = None
+        self._before = self._window.look() if self._window else b""
         self._shown = False
         self._moving = False
         self._counted = 0
@@ -210,38 +216,45 @@ class Worker:
                 self._number = 0
 
     def _look(self) -> None:
-        """Compare libVLC's statistics with what was said last."""
+        """Compare the window and libVLC's statistics with what was said last."""
         if not self._number:
             return
+        now_s = time.monotonic()
         self._media.get_stats(self._statistics)
         pictures, sounds = self._statistics.displayed_pictures, self._statistics.played_abuffers
-        now_s = time.monotonic()
         # Radio: sound, and no picture track that could still bring a first frame.
         count = pictures if pictures or self._player.video_get_track_count() > 0 else sounds
-        if count != self._counted:
+        grown = count != self._counted
+        if grown:
+            if not self._counted:
+                self._counting_since_s = now_s
             self._counted, self._counted_at_s = count, now_s
-            if not self._shown:
-                self._shown = self._moving = True
-                self._say(
-                    Shown(
-                        self._number, self._first_picture_s if pictures and self._first_picture_s else now_s
-                    )
-                )
-                if self._volume_percent is not None:
-                    # Before the first sound there is no output that could keep it.
-                    self._player.audio_set_volume(self._volume_percent)
-            elif not self._moving:
-                self._moving = True
-                self._say(Motion(self._number, moving=True))
-        elif self._moving and now_s - self._counted_at_s > STALLED_AFTER_S:
-            self._moving = False
-            self._say(Motion(self._number, moving=False))
+        if not self._shown:
+            self._look_for_light(now_s)
+        elif grown != self._moving and (grown or now_s - self._counted_at_s > STALLED_AFTER_S):
+            self._moving = grown
+            self._say(Motion(self._number, moving=grown))
         if self._tracks_due and self._shown:
             self._tracks_due = False
             choices = Choices(self._number, *list_tracks(self._vlc, self._player, self._media))
             if choices != self._choices:
                 self._choices = choices
                 self._say(choices)
+
+    def _look_for_light(self, now_s: float) -> None:
+        seen = self._window.look() if self._window else b""
+        if seen and seen != self._before:
+            at_s = now_s
+        elif self._counted and now_s - self._counting_since_s > UNSEEN_AFTER_S:
+            at_s = self._counting_since_s
+        else:
+            return
+        self._shown = self._moving = True
+        self._counted_at_s = now_s
+        self._say(Shown(self._number, at_s))
+        if self._volume_percent is not None:
+            # Before the first sound there is no output that could keep it.
+            self._player.audio_set_volume(self._volume_percent)
 
     def _select(self, kind: str, track_id: str) -> None:
         track = -1 if track_id == SUBTITLES_OFF.id else int(track_id)
@@ -270,7 +283,7 @@ def main(argv: list[str]) -> int:
             # Here and not above: without libVLC the import itself fails, and that is worth a report.
             import vlc  # noqa: PLC0415
 
-            window = open_window(arguments.display) if arguments.display else None
+            window = Window(arguments.display) if arguments.display else None
             worker = Worker(line, vlc, arguments.options, window)
         except (
             ImportError,

@@ -1,0 +1,119 @@
+"""What the television is like, what it refuses, and how it is set.
+
+One rule: `TvState` is all that a page needs to draw the television, and never
+changes in place.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from gateway.errors import BadInputError, GatewayError
+from gateway.media.lineup import Channel
+from gateway.media.player import Track
+from gateway.schema import FieldError
+
+
+class Picture(StrEnum):
+    """How it looks."""
+
+    IDLE = "idle"
+    TUNING = "tuning"
+    PLAYING = "playing"
+    STALLED = "stalled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TvState:
+    """The television now.
+
+    Attributes:
+        channel: What is shown or about to be; `None` when nothing is.
+        picture: How it looks.
+        first_frame_ms: From the order to the light; `None` until there is a picture.
+        mode: Always ``live`` here.
+        tracks: What can be chosen.
+        selected: Ids of what is heard and read.
+        volume_percent: Loudness 0..100, also while muted.
+        muted: Whether there is no sound.
+        code: Why the picture failed.
+    """
+
+    channel: Channel | None = None
+    picture: Picture = Picture.IDLE
+    first_frame_ms: int | None = None
+    mode: Literal["live"] = "live"
+    tracks: tuple[Track, ...] = ()
+    selected: tuple[str, ...] = ()
+    volume_percent: int = 50
+    muted: bool = False
+    code: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TvConfig:
+    """The ``media.tv`` section.
+
+    Attributes:
+        boot: What is shown at start: the last channel, the first of the line-up, or none.
+        zap_timeout_s: A channel with no picture after this long has failed; it is tried again.
+        stall_timeout_s: A picture that stands still so long is opened anew.
+        retry_s: Pause before a failed channel is tried again; doubles with each failure in a row.
+        retry_max_s: The pause grows no longer than this.
+        remember_after_s: Channel and volume reach the disk so long after a change, so that a walk
+            through the channels is one write and not fifty: flash wears out by writing.
+        buffer_ms: Network cache of the player; more is smoother, less zaps faster.
+    """
+
+    boot: Literal["last", "first", "none"] = "last"
+    zap_timeout_s: float = 8.0
+    stall_timeout_s: float = 10.0
+    retry_s: float = 1.0
+    retry_max_s: float = 30.0
+    remember_after_s: float = 5.0
+    buffer_ms: int = 300
+
+    def __post_init__(self) -> None:
+        for name in ("zap_timeout_s", "stall_timeout_s", "retry_s", "retry_max_s", "remember_after_s"):
+            value = getattr(self, name)
+            if not 0 < value <= 3600:  # noqa: PLR2004 - an hour
+                raise FieldError(name, f"{value} is outside 0..3600 seconds")
+        if not 0 <= self.buffer_ms <= 10_000:  # noqa: PLR2004 - ten seconds
+            raise FieldError("buffer_ms", f"{self.buffer_ms} is outside 0..10000")
+
+
+class StreamFailedError(GatewayError):
+    """The player gave this stream up.
+
+    Attributes:
+        said: The player's own code.
+    """
+
+    code: ClassVar[str] = "TV-301"
+    hint = "The box keeps trying; choose another channel meanwhile."
+
+    def __init__(self, said: str) -> None:
+        super().__init__("The stream cannot be played")
+        self.said = said
+
+
+class NoPictureError(GatewayError):
+    """Nothing came in time."""
+
+    code: ClassVar[str] = "TV-401"
+    hint = "The box keeps trying; check the network cable if other channels fail too."
+
+
+class UnknownTrackError(BadInputError):
+    """The stream has no such track."""
+
+    code: ClassVar[str] = "TV-402"
+    hint = "Choose one of the tracks that are listed."
+
+
+class NoChannelsError(BadInputError):
+    """There is nothing to tune to."""
+
+    code: ClassVar[str] = "TV-403"
+    hint = "Wait for the line-up, or set media.line_up."
