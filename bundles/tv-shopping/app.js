@@ -32,7 +32,7 @@ function keep(id, count) {
 function shelf() {
   const cards = goods.map((good) => ({
     node: el("div.gw-card.good", el("div.art", picture(good), good.stock < FEW && el("span.gw-pill.bad", words.few)),
-      el("div.label", el("span.gw-h2", say(good.name)), el("p.gw-cap", words.from(good.who)), el("p.price.num", el("strong", price(good.price)), el("small", words.each(say(good.unit)))))),
+      el("div.label", el("span.gw-h2", say(good.name)), el("p.gw-cap", words.from(say(good.who))), el("p.price.num", el("strong", price(good.price)), el("small", words.each(say(good.unit)))))),
     ok: () => choose(good),
   }));
   const rows = [];
@@ -62,7 +62,7 @@ function choose(good) {
   show();
   stage.open(el("div.detail",
     el("div.art", picture(good)),
-    el("div.about", el("h2", say(good.name)), el("p.gw-dim.num", `${words.from(good.who)} · ${words.left(good.stock, say(good.unit))}`),
+    el("div.about", el("h2", say(good.name)), el("p.gw-dim.num", `${words.from(say(good.who))} · ${words.left(good.stock, say(good.unit))}`),
       el("p.story", say(good.story)),
       el("p.price.num", el("strong", price(good.price)), el("small", words.each(say(good.unit)))),
       el("div.count", el("span", words.quantity), number, sum),

@@ -8,6 +8,7 @@ Run by `gateway.apps.repository`; not a command for people.
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -30,13 +31,14 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     place = Place(url=arguments.url, root=arguments.root, metadata=arguments.metadata)
     patience = Patience(gap_s=arguments.gap_s, window_s=arguments.window_s)
-    repository = Repository(place, Fetcher(patience), LocalDisk())
     try:
-        repository.refresh()
-        if arguments.errand == "list":
-            _say(repository.listing())
-        else:
-            _say(_fetch(repository, arguments.target, arguments.into))
+        with closing(Fetcher(patience)) as fetcher:
+            repository = Repository(place, fetcher, LocalDisk())
+            repository.refresh()
+            if arguments.errand == "list":
+                _say(repository.listing())
+            else:
+                _say(_fetch(repository, arguments.target, arguments.into))
     except GatewayError as error:
         _say(Refused(path="", code=error.code, reason=str(error)))
         return 1

@@ -13,8 +13,8 @@ import urllib3
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, SlowRetrievalError
 from tuf.ngclient.fetcher import FetcherInterface
 
-_CHUNK = 64 * 1024
-_PARTIAL, _ERROR = http.client.PARTIAL_CONTENT, http.client.BAD_REQUEST
+_CHUNK = 16 * 1024
+_OK, _PARTIAL, _ERROR = http.client.OK, http.client.PARTIAL_CONTENT, http.client.BAD_REQUEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +50,14 @@ class Fetcher(FetcherInterface):
             headers={"User-Agent": "gateway", "Accept-Encoding": "identity"},
         )
 
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._pool.clear()
+
     def _fetch(self, url: str) -> Iterator[bytes]:
         response = self._ask(url, {})
         if response.status >= _ERROR:
-            response.release_conn()
+            response.close()
             raise DownloadHTTPError(f"{url} answers {response.status}", response.status)
         return self._body(url, response)
 
@@ -76,8 +80,9 @@ class Fetcher(FetcherInterface):
                 return
             finally:
                 response.close()
-            response = self._ask(url, {"Range": f"bytes={received}-", "If-Range": etag})
-            if response.status != _PARTIAL:
+            rest = {"Range": f"bytes={received}-", "If-Range": etag} if received else {}
+            response = self._ask(url, rest)
+            if response.status != (_PARTIAL if received else _OK):
                 response.close()
                 raise DownloadError(f"{url} changed or ended during the transfer")
 

@@ -61,13 +61,16 @@ def hang_plug(work: Path, step: int) -> None:
 
 def check(work: Path, url: str, root: Path) -> str:
     place = Place(url=url, root=root, metadata=work / "trust")
-    repository = Repository(place, Fetcher(Patience()), LocalDisk())
+    fetcher = Fetcher(Patience())
+    repository = Repository(place, fetcher, LocalDisk())
     try:
         repository.refresh()
         offered = {offer.path for offer in repository.listing().offers}
         repository.fetch(PATH, work / "in" / "0.zip")
     except GatewayError as error:
         return error.line()
+    finally:
+        fetcher.close()
     left = {path.name for path in (work / "in").iterdir()}
     return "offered and fetched" if PATH in offered and left == {"0.zip"} else f"{offered} {left}"
 

@@ -42,6 +42,14 @@ frame.src = "ENTRY";
 </script>
 """
 
+PAINTED = """\
+() => new Promise((painted) => {
+  let frames = 4;
+  const next = () => (frames-- ? requestAnimationFrame(next) : setTimeout(painted, 150));
+  next();
+})
+"""
+
 Serve = Callable[[Service], AbstractAsyncContextManager[None]]
 
 
@@ -79,6 +87,8 @@ class Opened:
 
     async def picture(self, name: str) -> None:
         """Keep a screenshot beside the test's other files."""
+        # The frame is a process of its own: a screenshot does not wait for what it has yet to paint.
+        await self.page.frames[1].evaluate(PAINTED)
         await self.page.screenshot(path=self._folder / f"{name}.png", animations="disabled")
 
 

@@ -1,7 +1,7 @@
 export default {
   name: "乡味集市", place: "本县农户直供 · 村口取货点取货",
   sections: { goods: "今日好物", list: "购物单", help: "怎么买" },
-  from: (who) => `${who} 家`, each: (unit) => `/ ${unit}`, left: (n, unit) => `还剩 ${n} ${unit}`, few: "快卖完了",
+  from: (who) => who, each: (unit) => `/ ${unit}`, left: (n, unit) => `还剩 ${n} ${unit}`, few: "快卖完了",
   quantity: "数量", add: "记到购物单", sum: "小计", total: "合计", listed: (n) => `购物单里已有 ${n}`,
   empty: "购物单是空的", emptyLong: "在“今日好物”里按 OK 打开一样东西，选好数量，记到购物单。",
   clear: "清空购物单", sure: "真的清空？再按一次 OK", keep: "不清空",

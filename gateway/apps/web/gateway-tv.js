@@ -109,7 +109,7 @@ export class Stage {
       el("div.gw-top", mark, el("h1", name), el("p", place), this._clock),
       el("div.gw-rail", this._entries),
       el("div.gw-view", this._pane),
-      el("div.gw-foot", hint("↑↓←→", this._words.move), hint("OK", this._words.open), hint("⏎", this._words.leave), el("span.end", this._words.exit)),
+      el("div.gw-foot", hint("↑↓←→", this._words.move), hint("OK", this._words.open), hint("↩", this._words.leave), el("span.end", this._words.exit)),
     );
   }
 
