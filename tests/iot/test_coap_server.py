@@ -149,7 +149,10 @@ async def test_garbage_on_the_port_changes_nothing_and_fills_no_log(
             stranger.sendto(each, ("127.0.0.1", home.endpoint.port))
     text, _ = await output_of([COAP_CLIENT, "-m", "get", "-A", "0", f"{home.coap}/e/mqtt.bench_temp"])
     assert text.strip() == "21.5"
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    # A slow machine makes asyncio's debug mode warn of itself.
+    assert not [
+        r for r in caplog.records if r.levelno >= (logging.ERROR if r.name == "asyncio" else logging.WARNING)
+    ]
 
 
 async def test_a_flood_of_requests_costs_little_and_passes(home: House) -> None:
