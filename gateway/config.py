@@ -1,0 +1,143 @@
+"""The whole of ``gateway.yaml``, composed of each module's own section.
+
+One rule: everything is checked before anything starts, and every default is
+usable: no file at all is a working box.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from gateway.apps.host import AppsConfig
+from gateway.apps.installer import UpdatesConfig
+from gateway.broker import BrokerConfig
+from gateway.errors import BadInputError
+from gateway.iot.bridge import BridgeConfig
+from gateway.iot.coap_endpoint import CoapConfig
+from gateway.iot.commands import CommandsConfig
+from gateway.iot.mqtt import MqttLinkConfig
+from gateway.media.epg import GuideConfig
+from gateway.media.lineup_book import LineUpConfig
+from gateway.media.relay_facts import RelayConfig
+from gateway.media.tv_facts import TvConfig
+from gateway.schema import FieldError, decode, parse_yaml
+from gateway.ui.keys import KeysConfig
+from gateway.ui.server import UiConfig
+
+BOARDS = Path(__file__).parents[1] / "board_configs"
+AREA_DIGITS = 12
+
+
+class ConfigFileError(BadInputError):
+    """The configuration file cannot be read."""
+
+    code: ClassVar[str] = "CFG-002"
+    hint = "Check the path given with --config."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoxConfig:
+    """The ``box`` section.
+
+    Attributes:
+        id: This box's own name; part of MQTT topics.
+        area: 12-digit administrative division, empty if unknown.
+    """
+
+    id: str = "box-1"
+    area: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse names that would not fit into a topic."""
+        allowed = self.id and len(self.id) <= 64 and all(c.isalnum() or c in "-_." for c in self.id)  # noqa: PLR2004
+        if not (allowed and self.id.isascii()):
+            raise FieldError("id", "must be 1 to 64 letters, digits, dots, dashes or underscores")
+        if self.area and not (len(self.area) == AREA_DIGITS and self.area.isdecimal()):
+            raise FieldError("area", f"must be {AREA_DIGITS} digits")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoardConfig:
+    """The ``board`` section.
+
+    Attributes:
+        name: One of ``board_configs/``, or the path of a board file.
+    """
+
+    name: str = "simulated"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MediaConfig:
+    """The ``media`` section.
+
+    Attributes:
+        line_up: M3U file or http(s) address; empty for no channels.
+        guide: XMLTV file or http(s) address, plain, gz or xz; empty for none.
+        player: Who shows the picture; ``vlc`` needs a display and leaves it to the page without.
+    """
+
+    line_up: str = ""
+    guide: str = ""
+    player: Literal["vlc", "simulated", "inpage"] = "vlc"
+    line_up_reload: LineUpConfig = field(default_factory=LineUpConfig)
+    guide_reload: GuideConfig = field(default_factory=GuideConfig)
+    relay: RelayConfig = field(default_factory=RelayConfig)
+    tv: TvConfig = field(default_factory=TvConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IotConfig:
+    """The ``iot`` section.
+
+    Attributes:
+        rules: The rules file, absolute; none without.
+    """
+
+    rules: Path | None = None
+    mqtt: MqttLinkConfig = field(default_factory=MqttLinkConfig)
+    coap: CoapConfig = field(default_factory=CoapConfig)
+    commands: CommandsConfig = field(default_factory=CommandsConfig)
+    bridge: BridgeConfig = field(default_factory=BridgeConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoreConfig:
+    """The ``store`` section.
+
+    Attributes:
+        durable: Whether every promise waits for the disk; off only for trials on slow flash.
+    """
+
+    durable: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GatewayConfig:
+    """All of ``gateway.yaml``."""
+
+    box: BoxConfig = field(default_factory=BoxConfig)
+    board: BoardConfig = field(default_factory=BoardConfig)
+    broker: BrokerConfig = field(default_factory=BrokerConfig)
+    media: MediaConfig = field(default_factory=MediaConfig)
+    iot: IotConfig = field(default_factory=IotConfig)
+    apps: AppsConfig = field(default_factory=AppsConfig)
+    ui: UiConfig = field(default_factory=UiConfig)
+    keys: KeysConfig = field(default_factory=KeysConfig)
+    updates: UpdatesConfig = field(default_factory=UpdatesConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+
+
+def load(file: Path) -> GatewayConfig:
+    """Return the configuration in `file`.
+
+    Raises:
+        ConfigFileError: it cannot be read.
+        SchemaError: with every problem in it.
+    """
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise ConfigFileError(f"{file}: {error.strerror}") from error
+    data = parse_yaml(text)
+    return decode({} if data is None else data, GatewayConfig)

@@ -1,0 +1,323 @@
+"""The composition root: the one file that knows everybody.
+
+One rule: objects are made here in dependency order and given what they need;
+nothing is started, and nobody imports this module but the command line.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway import life
+from gateway.apps.bridge import Bridge, Capabilities, SensorReading
+from gateway.apps.catalog import Catalog
+from gateway.apps.host import AppHost
+from gateway.apps.installer import Installer
+from gateway.apps.repository import SignedRepository
+from gateway.broker import ManagedBroker
+from gateway.config import BOARDS, GatewayConfig
+from gateway.focus import Focus
+from gateway.iot import coap_directory, commands, rules, television
+from gateway.iot.bridge import BridgeOut
+from gateway.iot.bridge_topics import Topics
+from gateway.iot.coap import CoapLink
+from gateway.iot.coap_endpoint import CoapEndpoint
+from gateway.iot.coap_server import CoapServer
+from gateway.iot.commands import Commands
+from gateway.iot.entity import EntityId, Value
+from gateway.iot.mqtt import MqttLink
+from gateway.iot.registry import Registry
+from gateway.iot.rules import Rules
+from gateway.iot.rules_runs import Action
+from gateway.iot.television import TelevisionLink
+from gateway.media import epg, tv_memory
+from gateway.media.epg import Guide
+from gateway.media.inpage import InPagePlayer
+from gateway.media.lineup import ChannelId
+from gateway.media.lineup_book import LineUpBook
+from gateway.media.player import Plane
+from gateway.media.relay import Relay
+from gateway.media.tv import Tv
+from gateway.media.tv_facts import Picture
+from gateway.media.tv_memory import TvMemory
+from gateway.media.tv_player import AnyPlayer, PageSource, choose_player
+from gateway.mqtt import BrokerAddress, Message, MqttClient
+from gateway.store import Store
+from gateway.supervisor import Service, Supervisor, Unit
+from gateway.trust.manifest import AppId
+from gateway.ui.auth import Access
+from gateway.ui.events import Events
+from gateway.ui.house import House
+from gateway.ui.keys import Keys
+from gateway.ui.notices import NoticeBoard
+from gateway.ui.server import Desk, UiServer
+from hw.board import Board, load_board
+from hw.display import x_display
+from hw.remote import RemoteReader
+
+log = logging.getLogger(__name__)
+
+WEB = Path(__file__).parent / "ui/web"
+TICKET_BYTES = 24
+TABLES = {
+    "tv": tv_memory.MIGRATIONS,
+    "commands": commands.MIGRATIONS,
+    "coap": coap_directory.MIGRATIONS,
+    "rules": rules.MIGRATIONS,
+}
+
+
+def main(config: GatewayConfig, state: Path) -> int:
+    """Run the daemon until it is told to stop; return the exit code.
+
+    Raises:
+        GatewayError: it could not start, or an essential service was given up.
+    """
+    logging.basicConfig(format="%(levelname)-7s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr)
+    board = load_board(config.board.name, BOARDS)
+    with life.only_one(state):
+        asyncio.run(_run(config, state, board))
+    return 0
+
+
+async def _run(config: GatewayConfig, state: Path, board: Board) -> None:
+    await life.live(compose(config, state, board, os.environ), os.environ)
+
+
+def compose(config: GatewayConfig, state: Path, board: Board, environment: Mapping[str, str]) -> Supervisor:
+    """Return everything a box runs, in start order, not started.
+
+    Television and page come first: a home whose broker is broken still has television.
+    """
+    store = Store(state / "gateway.db", TABLES, durable=config.store.durable)
+    focus = Focus()
+    ticket = secrets.token_urlsafe(TICKET_BYTES)
+    television = _television(config, state, board, Kit(store, focus, ticket, x_display(environment)))
+    notices = NoticeBoard()
+    home = _home(config, state, store, television, notices)
+    apps = _apps(config, state, home, notices)
+    supervisor: Supervisor
+    house = House(
+        box=config.box.id,
+        live_ticket=ticket,
+        line_up=television.line_up,
+        guide=television.guide,
+        tv=television.tv,
+        screen=television.player,
+        inpage=television.player if isinstance(television.player, InPagePlayer) else None,
+        focus=focus,
+        relay=television.relay,
+        registry=home.registry,
+        commands=home.commands,
+        rules=home.rules,
+        catalog=apps.catalog,
+        installer=apps.installer,
+        app_host=apps.host,
+        app_bridge=apps.bridge,
+        services=lambda: supervisor,
+    )
+    events = Events(house)
+    remote = RemoteReader(board.remote)
+    keys = Keys(config.keys, house, events, _keys_of(remote))
+    server = UiServer(
+        config.ui, Desk(house=house, access=Access(state / "token"), events=events, keys=keys), WEB
+    )
+    page = (
+        Unit(name="events", service=events),
+        Unit(name="keys", service=keys),
+        Unit(name="remote", service=remote, essential=False),
+        Unit(name="page", service=server),
+    )
+    supervisor = Supervisor(
+        [Unit(name="store", service=store), *television.units, *page, *home.units, *apps.units]
+    )
+    return supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What several parts share."""
+
+    store: Store
+    focus: Focus
+    ticket: str
+    display: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Television:
+    """Line-up, guide, relay, player and set."""
+
+    line_up: LineUpBook
+    guide: Guide
+    relay: Relay
+    player: AnyPlayer
+    tv: Tv
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Devices, commands and rules."""
+
+    registry: Registry
+    commands: Commands
+    rules: Rules
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Apps:
+    """Installed apps and where they come from."""
+
+    catalog: Catalog
+    installer: Installer
+    host: AppHost
+    bridge: Bridge
+    units: tuple[Unit, ...]
+
+
+def _television(config: GatewayConfig, state: Path, board: Board, kit: Kit) -> Television:
+    media = config.media
+    # Programmes can be fetched anew, so a power cut may take the newest.
+    guide_store = Store(state / "guide.db", {"guide": epg.MIGRATIONS}, durable=False)
+    line_up = LineUpBook(media.line_up, state / "media", media.line_up_reload)
+    guide = Guide(guide_store, line_up, media.guide, state / "media", media.guide_reload)
+    base_url = f"http://127.0.0.1:{config.ui.port}"
+    relay = Relay(line_up, media.relay, base_url=base_url, ticket=kit.ticket)
+    player = choose_player(media.player, media.tv, display=kit.display, options=board.video.player_options)
+    tv = Tv(
+        media.tv,
+        player=player,
+        source=PageSource(relay) if player.plane is Plane.INPAGE else relay,
+        line_up=line_up,
+        focus=kit.focus,
+        memory=TvMemory(kit.store),
+    )
+    units = (
+        Unit(name="line-up", service=line_up, essential=False),
+        Unit(name="relay", service=relay),
+        Unit(name="player", service=player),
+        Unit(name="tv", service=tv),
+        Unit(name="guide store", service=guide_store, essential=False),
+        Unit(name="guide", service=guide, essential=False),
+    )
+    return Television(line_up, guide, relay, player, tv, units)
+
+
+def _home(
+    config: GatewayConfig, state: Path, store: Store, television: Television, notices: NoticeBoard
+) -> Home:
+    box, iot = config.box.id, config.iot
+    broker = ManagedBroker(config.broker, state / "broker") if config.broker.mode == "managed" else None
+    status = f"gateway/{box}/status"
+    client = MqttClient(
+        (lambda: BrokerAddress.parse(broker.url())) if broker else BrokerAddress.parse(config.broker.url),
+        f"gateway-{box}",
+        will=Message(status, b"offline", retain=True),
+        birth=Message(status, b"online", retain=True),
+    )
+    topics = Topics(box, iot.mqtt.prefix)
+    endpoint = CoapEndpoint(iot.coap)
+    mqtt = MqttLink(client, iot.mqtt, accounts=config.broker.devices)
+    coap = CoapLink(iot.coap, endpoint, store)
+    tv = TelevisionLink(_television_set(television.tv))
+    registry = Registry([mqtt, coap, tv])
+    commands = Commands(store, registry, [mqtt, coap, tv], iot.commands)
+    rules = Rules(iot.rules, registry, store, _rule_actions(television.tv, commands, notices))
+    services: dict[str, Service] = {
+        "registry": registry,
+        "commands": commands,
+        "rules": rules,
+        **({"broker": broker} if broker else {}),
+        "mqtt": client,
+        "coap": endpoint,
+        "coap server": CoapServer(endpoint, registry, commands),
+        "bridge": BridgeOut(topics, client, registry, commands, iot.bridge),
+        "mqtt devices": mqtt,
+        "coap devices": coap,
+        "tv in the home": tv,
+    }
+    units = tuple(Unit(name=name, service=service, essential=False) for name, service in services.items())
+    return Home(registry, commands, rules, units)
+
+
+def _apps(config: GatewayConfig, state: Path, home: Home, notices: NoticeBoard) -> Apps:
+    updates = config.updates
+    repository = (
+        SignedRepository(updates.repository, updates.root, state / "trust") if updates.repository else None
+    )
+    catalog = Catalog(state / "apps")
+    installer = Installer(catalog, repository, check_every_s=updates.check_every_s, box=config.box.id)
+    pages = [f"http://{name}:{config.ui.port}" for name in ("127.0.0.1", "localhost", *config.ui.names)]
+    host = AppHost(catalog, config.apps, pages=pages)
+
+    def notice(app: AppId, text: Mapping[str, str]) -> None:
+        # The household sees who speaks: an app cannot pass for the box.
+        name = catalog.get(app).manifest.name
+        signed = {locale: f"{name.get(locale, app)}：{words}" for locale, words in text.items()}
+        notices.put(signed)
+
+    can = Capabilities(sensors=lambda: _sensors(home.registry), notices=notice, close=host.close)
+    bridge = Bridge(catalog, lambda: host.opened, can)
+    services: dict[str, Service] = {"apps": catalog, "app pages": host, "updates": installer}
+    units = tuple(Unit(name=name, service=service, essential=False) for name, service in services.items())
+    return Apps(catalog, installer, host, bridge, units)
+
+
+def _television_set(tv: Tv) -> television.Television:
+    async def switch(on: bool) -> None:
+        if not on:
+            await tv.stop()
+        elif tv.state.picture is Picture.IDLE:
+            await tv.zap(0)
+
+    return television.Television(
+        changes=tv.changes,
+        is_on=lambda: tv.state.picture is not Picture.IDLE,
+        number=lambda: tv.state.channel.number if tv.state.channel else None,
+        switch=switch,
+    )
+
+
+def _rule_actions(tv: Tv, commands: Commands, notices: NoticeBoard) -> Mapping[str, Action]:
+    async def command(*, entity: EntityId, value: Value) -> None:
+        await commands.order(entity, value)
+
+    async def notice(*, text: Mapping[str, str]) -> None:
+        notices.put(text)
+
+    async def tune(*, number: int | None = None, channel: str | None = None) -> None:
+        if number is not None:
+            await tv.tune_number(number)
+        elif channel is not None:
+            await tv.tune(ChannelId(channel))
+
+    return {"command": command, "notice": notice, "tune": tune}
+
+
+async def _keys_of(remote: RemoteReader) -> AsyncIterator[str]:
+    with remote.presses.subscribe() as presses:
+        async for press in presses:
+            yield press.key
+
+
+def _sensors(registry: Registry) -> Iterable[SensorReading]:
+    for state in registry.states.values():
+        entity = state.entity
+        if not entity.capability.writable:
+            yield SensorReading(
+                entity=entity.id,
+                name=entity.name,
+                device=entity.device.name,
+                device_class=entity.device_class,
+                unit=entity.unit,
+                value=state.value,
+                measured_at=state.reported_at,
+                available=state.available,
+            )
