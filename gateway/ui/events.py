@@ -26,6 +26,7 @@ T = TypeVar("T")
 MAX_LISTENERS = 32
 BACKLOG = 512
 SOURCE_BACKLOG = 8192
+TOLD_AT_ONCE = 64
 SEND_TIMEOUT_S = 10.0
 REPEATED_EVERY_S = 1.0
 
@@ -89,7 +90,7 @@ class Events:
         )
 
     async def _forward(self, facts: Subscription[T], view: Callable[[T], doc.Event | None]) -> None:
-        lost = 0
+        lost = told = 0
         async for fact in facts:
             if facts.lost > lost:
                 # Which facts were dropped nobody knows, so everyone gets the whole again.
@@ -97,6 +98,11 @@ class Events:
                 self.tell(self._snapshot())
             if event := view(fact):
                 self.tell(event)
+                told += 1
+            if told >= TOLD_AT_ONCE:
+                # A listener that can keep up must not lose anything to a burst.
+                told = 0
+                await asyncio.sleep(0)
 
 
 class Listeners:

@@ -26,6 +26,8 @@ _STATUSES: Mapping[str, HTTPStatus] = {
     "TV-208": HTTPStatus.NOT_FOUND,  # no such channel
     "TV-209": HTTPStatus.NOT_FOUND,  # no such piece of media, or not any more
     "TV-210": HTTPStatus.CONFLICT,  # the channel has no continuous stream
+    "TV-402": HTTPStatus.NOT_FOUND,  # no such track
+    "TV-403": HTTPStatus.CONFLICT,  # the line-up is empty
     "IOT-203": HTTPStatus.NOT_FOUND,  # no such entity
     "IOT-204": HTTPStatus.CONFLICT,  # the entity takes no commands
     "IOT-402": HTTPStatus.NOT_FOUND,  # no such rule

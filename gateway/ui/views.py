@@ -3,7 +3,6 @@
 One rule: pure; nothing here waits, decides or remembers.
 """
 
-from typing import cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,10 +13,11 @@ from gateway.iot.commands import Command
 from gateway.iot.entity import State
 from gateway.iot.rules_file import document_of
 from gateway.iot.rules_model import Rule
+from gateway.media.epg import Programme
 from gateway.media.lineup import Channel, LineUp
 from gateway.trust.manifest import Permission
 from gateway.ui import documents as doc
-from gateway.ui.house import House, ProgrammeFacts
+from gateway.ui.house import House
 
 
 def channel(facts: Channel) -> doc.Channel:
@@ -39,10 +39,17 @@ def channels(line_up: LineUp) -> list[doc.Channel]:
     return [channel(one) for one in line_up.channels]
 
 
-def programme(facts: ProgrammeFacts) -> doc.Programme:
+def programme(facts: Programme) -> doc.Programme:
     """One entry of the guide."""
     return doc.Programme(
-        id=facts.id, channel=facts.channel, start=facts.start, stop=facts.stop, title=facts.title
+        id=facts.id,
+        channel=facts.channel,
+        start=facts.start,
+        stop=facts.stop,
+        title=facts.title,
+        subtitle=facts.subtitle,
+        description=facts.description,
+        category=facts.category,
     )
 
 
@@ -54,9 +61,9 @@ def tv(house: House) -> doc.Tv:
         channel=on.id if on else None,
         number=on.number if on else None,
         name=on.name if on else None,
-        picture=cast("doc.PictureName", now.picture),
+        picture=now.picture.value,
         first_frame_ms=now.first_frame_ms,
-        mode="live",
+        mode=now.mode,
         position=None,
         tracks=[
             doc.Track(

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,14 +23,18 @@ from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, R
 from gateway.iot.link import Found, LinkEvent, Lost
 from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
+from gateway.media import tv_memory
+from gateway.media.epg import Programme
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import Channel, ChannelId, LineUp, Source
-from gateway.media.player import Track
 from gateway.media.relay_facts import NoSuchPieceError, Resource, UnknownChannelError
+from gateway.media.tv import Tv
+from gateway.media.tv_facts import TvConfig
+from gateway.media.tv_memory import TvMemory
 from gateway.pubsub import Publisher
 from gateway.store import Store
 from gateway.trust.manifest import AppId
-from gateway.ui.house import House, TvFacts
+from gateway.ui.house import House
 from gateway.ui.screen import AppScreen
 from headend import bundle
 
@@ -93,17 +97,6 @@ class Book:
         self.changes.publish(line_up)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Programme:
-    """One entry of the guide."""
-
-    id: str
-    channel: str
-    start: datetime
-    stop: datetime
-    title: str
-
-
 class Evening:
     """A guide with one programme an hour on every channel."""
 
@@ -130,64 +123,25 @@ class Evening:
         return found[:limit]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shown:
-    """What the television shows."""
+class Streams:
+    """Where the page finds a channel; every one of them plays."""
 
-    channel: Channel | None = None
-    picture: str = "idle"
-    first_frame_ms: int | None = None
-    tracks: tuple[Track, ...] = ()
-    selected: tuple[str, ...] = ()
-    volume_percent: int = 50
-    muted: bool = False
-    code: str | None = None
+    async def open(self, channel: ChannelId) -> str:
+        return f"http://127.0.0.1:1/live/{channel}/index.m3u8?ticket=secret"
 
 
-class Television:
-    """A television whose pictures come at once."""
+class Onlooker:
+    """A page that plays whatever it is given, and says so; a service."""
 
-    def __init__(self, book: Book, player: InPagePlayer) -> None:
-        self.state = Shown()
-        self.changes: Publisher[TvFacts] = Publisher()
-        self._book = book
+    def __init__(self, player: InPagePlayer) -> None:
         self._player = player
-        self._before: Channel | None = None
 
-    async def tune(self, channel: ChannelId) -> None:
-        wanted = self._book.state.by_id(channel)
-        assert wanted is not None
-        if self.state.channel != wanted:
-            self._before = self.state.channel
-        await self._player.open(f"http://127.0.0.1:1/live/{wanted.id}/index.m3u8?ticket=secret")
-        self._become(replace(self.state, channel=wanted, picture="playing", first_frame_ms=7))
-
-    async def zap(self, step: int) -> None:
-        here = self.state.channel.id if self.state.channel else None
-        there = self._book.state.neighbour(here, step)
-        if there:
-            await self.tune(there.id)
-
-    async def last(self) -> None:
-        if self._before:
-            await self.tune(self._before.id)
-
-    async def stop(self) -> None:
-        await self._player.close()
-        self._become(replace(self.state, channel=None, picture="idle", first_frame_ms=None))
-
-    async def select(self, track: str) -> None:
-        self._become(replace(self.state, selected=(track,)))
-
-    async def set_volume(self, level_percent: int) -> None:
-        self._become(replace(self.state, volume_percent=max(0, min(100, level_percent))))
-
-    async def set_muted(self, muted: bool) -> None:
-        self._become(replace(self.state, muted=muted))
-
-    def _become(self, state: Shown) -> None:
-        self.state = state
-        self.changes.publish(state)
+    async def run(self, ready: Callable[[], None]) -> None:
+        with self._player.changes.subscribe() as screens:
+            ready()
+            async for screen in screens:
+                if screen.stream_id is not None:
+                    self._player.first_frame(screen.stream_id)
 
 
 class Lamp:
@@ -262,13 +216,20 @@ class LivingHouse:
     def __init__(self, state: Path) -> None:
         self.book = Book()
         self.player = InPagePlayer()
-        self.tv = Television(self.book, self.player)
         self.things = Lamp()
         self.focus = Focus()
         self.keeper = Keeper()
         self._state = state
-        migrations = {"commands": commands.MIGRATIONS, "rules": rules.MIGRATIONS}
+        migrations = {"commands": commands.MIGRATIONS, "rules": rules.MIGRATIONS, "tv": tv_memory.MIGRATIONS}
         self._store = Store(state / "gateway.db", migrations, durable=False)
+        self.tv = Tv(
+            TvConfig(boot="none"),
+            player=self.player,
+            source=Streams(),
+            line_up=self.book,
+            focus=self.focus,
+            memory=TvMemory(self._store),
+        )
         self._registry = Registry([self.things])
         self._commands = Commands(self._store, self._registry, [self.things], CommandsConfig(deadline_s=1.0))
         self._rules = Rules(None, self._registry, self._store, {"command": self._order})
@@ -305,6 +266,9 @@ class LivingHouse:
         """Let every part live for as long as the block lasts."""
         parts = (
             self._store,
+            self.player,
+            Onlooker(self.player),
+            self.tv,
             self._registry,
             self.things,
             self._commands,

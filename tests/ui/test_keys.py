@@ -1,9 +1,11 @@
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from gateway.focus import Priority
+from gateway.media.lineup import LineUp
 from gateway.ui.events import Events
 from gateway.ui.keys import Keys, KeysConfig
 from tests.ui.conftest import Box
@@ -48,9 +50,10 @@ async def test_ok_ends_a_number_and_back_gives_it_up(box: Box) -> None:
 async def test_loudness_and_power_work_whoever_has_the_screen(box: Box) -> None:
     await press(box, "channel_up")
     async with box.living.focus.claim("cn.example.app", Priority.APP):
-        await press(box, "volume_up", "mute", "power")
+        await press(box, "volume_up", "mute")
         assert box.living.tv.state.volume_percent == 55
         assert box.living.tv.state.muted
+        await press(box, "power")
         assert box.living.tv.state.channel is None
         await press(box, "power")
     assert box.living.tv.state.channel == NEWS
@@ -77,7 +80,23 @@ async def test_the_remote_is_read_and_unknown_keys_are_ignored(tmp_path: Path) -
             yield key
 
     living = LivingHouse(tmp_path)
-    with living.tv.changes.subscribe() as changes:
-        async with running(Keys(KeysConfig(), living.house, Events(living.house), remote()).run):
-            assert (await anext(changes)).channel == NEWS
-            assert (await anext(changes)).channel == SPORT
+    keys = Keys(KeysConfig(), living.house, Events(living.house), remote())
+    async with living.lived_in():
+        with living.tv.changes.subscribe() as changes:
+            async with running(keys.run), asyncio.timeout(5):
+                while (await anext(changes)).channel != SPORT:
+                    pass
+
+
+async def test_a_key_that_cannot_be_obeyed_is_not_the_last_one(tmp_path: Path) -> None:
+    async def remote() -> AsyncIterator[str]:
+        for key in ("channel_up", "volume_up"):
+            yield key
+
+    living = LivingHouse(tmp_path)
+    living.book.become(LineUp())
+    keys = Keys(KeysConfig(), living.house, Events(living.house), remote())
+    async with living.lived_in():
+        with living.tv.changes.subscribe() as changes:
+            async with running(keys.run), asyncio.timeout(5):
+                assert (await anext(changes)).volume_percent == 55

@@ -13,7 +13,7 @@ from gateway.ui.problems import answers
 def handlers(keys: Keys) -> list[BaseRouteHandler]:
     """Return the handler of ``/api/v1/keys``."""
 
-    @post("/api/v1/keys", status_code=204, dto=Body[doc.KeyPress], return_dto=None, responses=answers())
+    @post("/api/v1/keys", status_code=204, dto=Body[doc.KeyPress], return_dto=None, responses=answers(409))
     async def press_key(data: JSONBody[doc.KeyPress]) -> None:
         """Press a logical key of the remote."""
         await keys.press(data.key)
