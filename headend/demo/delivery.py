@@ -16,14 +16,14 @@ from headend.demo.stock import Moment
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 TYPES = {"ts": "video/mp2t", "m4s": "video/iso.segment", "mp4": "video/mp4", "vtt": "text/vtt"}
-_PAGE = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body>Please sign in.</body></html>"
+_PAGE = "<!DOCTYPE html><html><head><title>Welcome</title></head><body>Please sign in.</body></html>"
 
 
 class HtmlPage(web.HTTPOk):
     """A page where media should be, as captive portals and filters send."""
 
     def __init__(self) -> None:
-        super().__init__(body=_PAGE, content_type="text/html")
+        super().__init__(text=_PAGE, content_type="text/html")
 
 
 def encrypt(body: bytes, key: bytes, number: int) -> bytes:

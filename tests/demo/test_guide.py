@@ -1,0 +1,53 @@
+import gzip
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from gateway.media.lineup import parse_m3u
+from headend.demo import guide, lineup
+from headend.demo.channels import CHANNELS, DemoChannel
+
+NOW = datetime(2026, 11, 21, 17, 30, tzinfo=UTC)
+BASE = "http://127.0.0.1:8082"
+
+
+@pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.id)
+def test_every_channel_is_filled_seven_days_back_and_forward_without_gaps(channel: DemoChannel) -> None:
+    listed = list(guide.programmes(channel, NOW.astimezone(guide.CHINA).date()))
+
+    assert [p.stop for p in listed[:-1]] == [p.start for p in listed[1:]]
+    assert listed[0].start <= NOW - timedelta(days=7)
+    assert listed[-1].stop >= NOW + timedelta(days=7)
+    assert {timedelta(minutes=20) <= p.stop - p.start <= timedelta(minutes=90) for p in listed} == {True}
+
+
+def test_a_day_is_the_same_whoever_asks_and_whenever() -> None:
+    today = NOW.date()
+    tomorrows_view = set(guide.programmes(CHANNELS[0], today + timedelta(days=1)))
+    todays_view = set(guide.programmes(CHANNELS[0], today))
+
+    assert len(todays_view & tomorrows_view) > 0.9 * len(todays_view)
+
+
+def test_the_guide_is_xmltv_about_the_channels_of_the_line_up() -> None:
+    tree = ET.fromstring(gzip.decompress(guide.xmltv(CHANNELS, NOW, base=BASE)))  # noqa: S314 - ours
+
+    ids = [element.get("id") for element in tree.findall("channel")]
+    assert ids == [channel.id for channel in CHANNELS]
+    for programme in tree.findall("programme"):
+        start = datetime.strptime(programme.get("start", ""), "%Y%m%d%H%M%S %z")
+        stop = datetime.strptime(programme.get("stop", ""), "%Y%m%d%H%M%S %z")
+        assert start < stop
+        assert programme.get("channel") in ids
+        assert [child.tag for child in programme] == ["title", "desc", "category"]
+
+
+def test_the_box_reads_every_line_of_the_line_up() -> None:
+    read = parse_m3u(lineup.m3u(CHANNELS, base=BASE))
+
+    assert read.skipped == ()
+    assert [(c.number, c.name, c.tvg_id) for c in read.channels] == [
+        (c.number, c.name, c.id) for c in CHANNELS
+    ]
+    assert read.channels[11].resolution == "3840x2160"
