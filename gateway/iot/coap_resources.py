@@ -109,7 +109,7 @@ def link_of(entity: Entity, target: str) -> Link:
     attributes = [
         ("rt", next(known, f"gateway.{entity.capability}")),
         ("if", "core.a" if entity.capability.writable else "core.s"),
-        ("title", f"{entity.device.name} {entity.name}".strip()),
+        ("title", " ".join(dict.fromkeys((entity.device.name, entity.name))).strip()),
         ("u", entity.unit),
         ("ct", "110 0"),
     ]
