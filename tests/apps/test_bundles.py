@@ -200,3 +200,63 @@ async def test_every_screen_is_reached_and_left_by_keys_alone(
             await app.press("back", "down")
         assert not await app.press("back")
         assert app.complaints == []
+
+
+@pytest.mark.slow
+async def test_blood_pressure_is_hidden_until_a_key_is_pressed(television: Television) -> None:
+    async with television.showing("telemedicine") as app:
+        await app.wait_for("按 OK 显示")
+        assert "124" not in await app.text()
+        await app.press("right", "ok")
+        await app.wait_for("124")
+        await app.press("ok")
+        await app.wait_for("按 OK 显示")
+        assert "124" not in await app.text()
+        await app.press("ok")
+        await app.wait_for("124")
+        await app.press("back", "down", "up")
+        assert "124" not in await app.text()
+
+
+@pytest.mark.slow
+async def test_the_box_adds_up_the_villages_ledger(television: Television) -> None:
+    async with television.showing("village-affairs") as app:
+        shown = await app.text()
+        assert "待监委会会签" in shown
+        assert "差 100.00 元，对不上" in shown
+        assert shown.count("账目相符") == 2
+        # An unsigned month does not open; a signed one shows its lines.
+        await app.press("right", "ok")
+        assert "清理河道工资" not in await app.text()
+        await app.press("down", "ok")
+        await app.wait_for("清理河道工资")
+        assert "分文不差" in await app.text()
+
+
+@pytest.mark.slow
+async def test_a_shopping_list_is_kept_and_never_cleared_by_one_key(television: Television) -> None:
+    async with television.showing("tv-shopping") as app:
+        await app.press("right", "right", "ok", "up", "up", "ok")
+        await app.press("back", "down")
+        await app.wait_for("\u00d7 3")
+    async with television.showing("tv-shopping") as app:
+        await app.press("down")
+        await app.wait_for("高山绿茶")
+        await app.press("right", "down", "ok")
+        assert "高山绿茶" in await app.text()
+        await app.press("up", "down", "ok")
+        assert "高山绿茶" in await app.text()
+        await app.press("ok")
+        await app.wait_for("购物单是空的")
+
+
+@pytest.mark.slow
+async def test_a_lesson_goes_on_where_it_was_left(television: Television) -> None:
+    async with television.showing("party-building") as app:
+        await app.press("down", "right", "ok", "right", "right")
+        await app.wait_for("第 3 页")
+        await app.press("back")
+        await app.wait_for("已学完")
+    async with television.showing("party-building") as app:
+        await app.press("down")
+        await app.wait_for("已学完")
