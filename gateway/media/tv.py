@@ -39,7 +39,7 @@ from gateway.media.tv_facts import (
     TvState,
     UnknownTrackError,
 )
-from gateway.media.tv_memory import Kept, TvMemory
+from gateway.media.tv_memory import Kept
 from gateway.pubsub import Publisher
 from gateway.store import StoreError
 
@@ -69,6 +69,14 @@ class LineUpOwner(Protocol):
     def changes(self) -> Publisher[LineUp]: ...
 
 
+class Memory(Protocol):
+    """See `gateway.media.tv_memory.TvMemory`."""
+
+    async def load(self) -> Kept: ...
+
+    async def save(self, kept: Kept) -> None: ...
+
+
 class Tv:
     """The television: a service, and the owner of `TvState`.
 
@@ -85,7 +93,7 @@ class Tv:
         source: StreamSource,
         line_up: LineUpOwner,
         focus: Focus,
-        memory: TvMemory,
+        memory: Memory,
     ) -> None:
         self.state = TvState()
         self.changes: Publisher[TvState] = Publisher()

@@ -5,10 +5,12 @@ given back.
 
 python-vlc's own ``Media.tracks_get`` neither releases the list nor reads it
 right: it declares the union of ``libvlc_media_track_t`` as three pointers, so
-the language lies elsewhere than it says.
+the language lies elsewhere than it says.  And the numbers in that list are not
+those by which the player chooses: the two lists are matched by their order.
 """
 
 import ctypes
+from dataclasses import replace
 from typing import Any
 
 from gateway.media.player import SUBTITLES_OFF, Track
@@ -42,28 +44,41 @@ class _MediaTrack(ctypes.Structure):
 
 def list_tracks(vlc: Any, player: Any, media: Any) -> tuple[tuple[Track, ...], tuple[str, ...]]:  # noqa: ANN401 - python-vlc has no types
     """Return the tracks of `media` and the ids of those that `player` uses."""
-    tracks = _copy(vlc, media)
+    found = _copy(vlc, media)
+    sounds = _numbered(found["audio"], player.audio_get_track_description())
+    subtitles = _numbered(found["subtitle"], player.video_get_spu_description())
     selected = [player.audio_get_track()]
-    if any(track.kind == "subtitle" for track in tracks):
-        tracks.append(SUBTITLES_OFF)
+    if subtitles:
+        subtitles.append(SUBTITLES_OFF)
         selected.append(player.video_get_spu())
+    tracks = (*sounds, *subtitles)
     names = [SUBTITLES_OFF.id if number < 0 else str(number) for number in selected]
     known = {track.id for track in tracks}
-    return tuple(tracks), tuple(name for name in names if name in known)
+    return tracks, tuple(name for name in names if name in known)
 
 
-def _copy(vlc: Any, media: Any) -> list[Track]:  # noqa: ANN401 - python-vlc has no types
-    found = ctypes.POINTER(vlc.MediaTrack)()
-    count = vlc.libvlc_media_tracks_get(media, ctypes.byref(found))
+def _numbered(found: list[Track], described: list[tuple[int, bytes]]) -> list[Track]:
+    """Give the tracks of one kind the numbers of the player's own list, which begins with "off"."""
+    numbers = [number for number, _ in described if number >= 0]
+    return [replace(track, id=str(number)) for track, number in zip(found, numbers, strict=False)]
+
+
+def _copy(vlc: Any, media: Any) -> dict[str, list[Track]]:  # noqa: ANN401 - python-vlc has no types
+    tracks: dict[str, list[Track]] = {kind: [] for kind in _KINDS.values()}
+    given = ctypes.POINTER(vlc.MediaTrack)()
+    count = vlc.libvlc_media_tracks_get(media, ctypes.byref(given))
     if not count:
-        return []
+        return tracks
     try:
-        entries = ctypes.cast(found, ctypes.POINTER(ctypes.POINTER(_MediaTrack)))
-        return [_track(entries[at].contents) for at in range(count) if entries[at].contents.type in _KINDS]
+        entries = ctypes.cast(given, ctypes.POINTER(ctypes.POINTER(_MediaTrack)))
+        for at in range(count):
+            if entries[at].contents.type in _KINDS:
+                track = _track(entries[at].contents)
+                tracks[track.kind].append(track)
     finally:
-        vlc.libvlc_media_tracks_release(
-            ctypes.cast(found, ctypes.POINTER(ctypes.POINTER(vlc.MediaTrack))), count
-        )
+        back = ctypes.cast(given, ctypes.POINTER(ctypes.POINTER(vlc.MediaTrack)))
+        vlc.libvlc_media_tracks_release(back, count)
+    return tracks
 
 
 def _track(entry: _MediaTrack) -> Track:

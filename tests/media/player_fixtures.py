@@ -10,15 +10,17 @@ import os
 import struct
 import subprocess
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from aiohttp import web
+from aiohttp import ClientError, ClientResponse, ClientSession, web
 
 from gateway import child
+from gateway.media.inpage import InPagePlayer, Screen
+from gateway.media.player import Track
 
 COLOURS = {
     "red": (254, 0, 0),
@@ -195,3 +197,58 @@ async def first_of(kind: type[Event], events: AsyncIterator[object]) -> Event:
         if isinstance(event, kind):
             return event
     raise AssertionError("the player stopped talking")
+
+
+class HonestPage:
+    """A page whose video element is a download: it says what it got, and nothing else."""
+
+    def __init__(self, player: InPagePlayer) -> None:
+        self._player = player
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Show what the player says, as every open page would."""
+        with self._player.changes.subscribe() as changes:
+            ready()
+            shown: str | None = None
+            async with ClientSession() as session:
+                while True:
+                    state = self._player.state
+                    if state.stream_id == shown:
+                        await anext(changes)
+                        continue
+                    shown = state.stream_id
+                    async with asyncio.TaskGroup() as group:
+                        playing = group.create_task(self._play(session, state), name="page: play")
+                        while self._player.state.stream_id == shown:
+                            await anext(changes)
+                        playing.cancel()
+
+    async def _play(self, session: ClientSession, screen: Screen) -> None:
+        name, url = screen.stream_id, screen.stream
+        if name is None or url is None:
+            return
+        try:
+            async with session.get(url) as response:
+                response.raise_for_status()
+                await response.content.readany()
+                self._player.first_frame(name)
+                if url.endswith("two.ts"):
+                    two = (Track("1", "audio", "zh", ""), Track("2", "audio", "en", ""))
+                    self._player.tracks(name, two, ("1",))
+                await self._watch(response, name)
+        except ClientError:
+            self._player.failed(name, "TV-301")
+
+    async def _watch(self, response: ClientResponse, name: str) -> None:
+        moving = True
+        while True:
+            try:
+                async with asyncio.timeout(0.5 if moving else None):
+                    if not await response.content.readany():
+                        return
+                if not moving:
+                    self._player.resumed(name)
+                moving = True
+            except TimeoutError:
+                self._player.stalled(name)
+                moving = False
