@@ -75,8 +75,7 @@ class Channel:
         id: Stable over reloads, unique, usable in an address.
         number: What the household types on the remote.
         sources: At least one, best first.
-        tvg_id: The guide's name for it; may be empty.
-        tvg_name: The guide's display name for it; may be empty.
+        tvg_id: The guide's name for it; may be empty, as may `tvg_name`.
     """
 
     id: ChannelId
@@ -122,16 +121,13 @@ class LineUp:
         self._numbers = [channel.number for channel in self.channels]
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, LineUp):
-            return NotImplemented
-        return (self.channels, self.skipped, self.guide_urls) == (
-            other.channels,
-            other.skipped,
-            other.guide_urls,
-        )
+        return isinstance(other, LineUp) and self._value() == other._value()
 
     def __hash__(self) -> int:
         return hash(tuple(self._by_id))
+
+    def _value(self) -> tuple[object, ...]:
+        return self.channels, self.skipped, self.guide_urls
 
     def by_id(self, channel: ChannelId) -> Channel | None:
         """Return the channel, or None if the line-up has no such id."""
