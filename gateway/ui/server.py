@@ -46,6 +46,7 @@ from gateway.ui.problems import answer_error
 log = logging.getLogger(__name__)
 
 GRACE_S = 1
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - only compared with
 _API_PREFIXES = ("/api/", "/live/")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.IGNORECASE)
 
@@ -83,6 +84,13 @@ class UiConfig:
                 raise FieldError("names", f"{name!r} is not a host name")
         if self.wrong_tokens_per_minute < 1:
             raise FieldError("wrong_tokens_per_minute", "is less than 1")
+
+    @property
+    def known_as(self) -> tuple[str, ...]:
+        """Host names the box answers to, beside those of the machine itself."""
+        if self.host in _EVERY_ADDRESS:
+            return self.names
+        return (f"[{self.host}]" if ":" in self.host else self.host, *self.names)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,7 +159,7 @@ class UiServer:
             route,
             self._desk.access,
             Attempts(self._config.wrong_tokens_per_minute),
-            names=(self._config.host, *self._config.names),
+            names=self._config.known_as,
             ticket=self._desk.house.live_ticket,
         )
 

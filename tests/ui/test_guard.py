@@ -149,6 +149,17 @@ async def test_only_our_own_host_names_are_answered(box: Box, host: str, status:
         assert (await status_and_code(box, request))[0] == status
 
 
+async def test_a_phone_reaches_the_box_by_its_address_and_by_its_name(tmp_path: Path) -> None:
+    everywhere = UiConfig(port=0, host="0.0.0.0", names=("box.lan",))  # noqa: S104 - as on a real box
+    async with lived_in(tmp_path, everywhere) as box:
+        there = f"http://127.0.0.2:{box.server.port}/healthz"
+        statuses = []
+        for host in ("127.0.0.2", "127.0.0.3", "box.lan", everywhere.host, "evil.example"):
+            async with box.client.get(there, headers={"Host": f"{host}:{box.server.port}"}) as answer:
+                statuses.append(answer.status)
+    assert statuses == [200, 421, 200, 421, 421]
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "expected"),
     [

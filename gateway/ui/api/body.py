@@ -6,10 +6,9 @@ is not the number 8, and every refusal names the dotted path.
 
 import re
 from collections.abc import Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
-from litestar._openapi.schema_generation import SchemaCreator
 from litestar.dto import AbstractDTO
 from litestar.dto.data_structures import DTOFieldDefinition
 from litestar.openapi.spec import Reference, Schema
@@ -22,6 +21,12 @@ T = TypeVar("T")
 
 _AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _NAMED_FIELD = re.compile(r"^Object (?P<what>contains unknown|missing required) field `(?P<name>[^`]*)`")
+
+
+class Schemas(Protocol):
+    """What Litestar describes a type with, as far as it is used here."""
+
+    def for_field_definition(self, field_definition: FieldDefinition) -> Reference | Schema: ...
 
 
 class Body(AbstractDTO[T], Generic[T]):
@@ -51,7 +56,7 @@ class Body(AbstractDTO[T], Generic[T]):
 
     @classmethod
     def create_openapi_schema(
-        cls, field_definition: FieldDefinition, handler_id: str, schema_creator: SchemaCreator
+        cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Schemas
     ) -> Reference | Schema:
         del handler_id
         return schema_creator.for_field_definition(field_definition)
