@@ -29,7 +29,7 @@ format:
 lint:
 	$(RUN)ruff format --check .
 	$(RUN)ruff check .
-	$(RUN)codespell
+	git ls-files -z | xargs -0 $(RUN)codespell
 
 types:
 	$(RUN)mypy
