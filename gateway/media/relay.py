@@ -23,6 +23,7 @@ from gateway.media.relay_facts import (
     RelayFact,
     Resource,
     SlowSourceError,
+    SourceError,
     UnknownChannelError,
 )
 from gateway.media.relay_pull import PICTURE, ChannelPull
@@ -212,6 +213,10 @@ class Relay:
                         break
                     await asyncio.sleep(left_s)
                 work.cancel()
+        except ExceptionGroup as failures:
+            # A defect met on one channel must not take the others, nor the whole box, with it.
+            log.exception("relay: a pull ended by a defect", exc_info=failures)
+            watched.pull.end(SourceError("The relay has a defect with this channel"))
         finally:
             if self._watched.get(channel) is watched:
                 del self._watched[channel]

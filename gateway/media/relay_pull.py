@@ -132,6 +132,11 @@ class ChannelPull:
                 await self._pause(pause_s)
                 pause_s = min(pause_s * 2, MAX_PAUSE_S)
 
+    def end(self, error: Trouble) -> None:
+        """Tell whoever waits that nothing will come any more."""
+        self._reason = error
+        self._all_failed()
+
     def try_again(self) -> None:
         """Forget that all sources failed and begin the next round now."""
         if self.trouble is not None:

@@ -6,7 +6,8 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.media.hls import MediaPlaylist, PlaylistError, Segment
-from gateway.media.lineup import ChannelId
+from gateway.media.lineup import Channel, ChannelId, LineUp, Source
+from gateway.media.relay import Relay
 from gateway.media.relay_facts import (
     BadMediaError,
     ChannelFailed,
@@ -28,7 +29,7 @@ from tests.media.head_end import (
     unannounced_gzip,
     web_page,
 )
-from tests.media.relay_fixtures import playlist, relaying, until_listed
+from tests.media.relay_fixtures import BOX, QUICK, FixedBook, playlist, relaying, until_listed
 
 NEWS = ChannelId("news")
 
@@ -199,6 +200,21 @@ async def test_an_origin_that_starts_counting_anew_is_followed(serve: Serve, hea
         listed = await until_listed(relay, "news", before + 4)
 
     assert [segment.discontinuity for segment in listed.segments].count(True) == 1
+
+
+async def test_a_defect_met_on_one_channel_leaves_the_others_alone(serve: Serve, head_end: HeadEnd) -> None:
+    odd = Source(url=head_end.url("plain/index.m3u8"), headers={"User-Agent": None})  # type: ignore[dict-item]
+    good = Source(url=head_end.url("plain/index.m3u8"))
+    channels = [
+        Channel(id=ChannelId(name), number=number, name=name, sources=(source,))
+        for number, (name, source) in enumerate({"odd": odd, "good": good}.items(), start=1)
+    ]
+    relay = Relay(FixedBook(LineUp(channels)), QUICK, base_url=BOX)
+    async with serve(relay), asyncio.timeout(15):
+        await relay.open(ChannelId("good"))
+        with pytest.raises(SourceError):
+            await relay.open(ChannelId("odd"))
+        await until_listed(relay, "good", 3)
 
 
 async def _as_usual(_request: web.Request, regular: Regular) -> web.StreamResponse:
