@@ -224,20 +224,24 @@ class Tv:
     async def _watch(self, channel: ChannelId) -> None:
         """Keep `channel` on the screen until cancelled."""
         failures = 0
-        with self._player.events.subscribe() as events:
-            while True:
+        while True:
+            # Listening begins anew each time: what came during the pause is about the last attempt.
+            with self._player.events.subscribe() as events:
                 try:
                     url = await self._begin(channel, events)
                     failures = 0
                     await self._go_on(url, events)
+                    pause_s = 0.0
                 except GatewayError as error:
                     failures += 1
                     code = error.said if isinstance(error, StreamFailedError) else error.code
+                    # Neither the older channel's picture nor a late one belongs beside this code.
+                    await self._player.close()
                     self._become(picture=Picture.FAILED, code=code, first_frame_ms=None)
                     log.warning("no picture: %s", code)
                     pause_s = min(self._config.retry_max_s, self._config.retry_s * 2 ** min(failures - 1, 16))
-                    await asyncio.sleep(pause_s)
-                self._ordered_at_s = time.monotonic()
+            await asyncio.sleep(pause_s)
+            self._ordered_at_s = time.monotonic()
 
     async def _begin(self, channel: ChannelId, events: AsyncIterator[PlayerEvent]) -> str:
         """Open `channel` and return its address when the picture is there."""

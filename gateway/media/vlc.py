@@ -101,7 +101,7 @@ class VlcLimits:
     def pause_s(self, crashes: int) -> float:
         """Return the wait before the start that follows `crashes` crashes in a row."""
         beyond = crashes - self.free_restarts
-        return 0.0 if beyond <= 0 else min(self.longest_pause_s, 2.0 ** (beyond - 1))
+        return 0.0 if beyond <= 0 else min(self.longest_pause_s, 2.0 ** min(beyond - 1, 16))
 
 
 class VlcPlayer:

@@ -225,6 +225,15 @@ async def test_what_the_source_says_is_what_the_household_sees(furnish: Furnish)
         await room.until(Picture.PLAYING, on=FILM)
 
 
+async def test_beside_a_failure_the_screen_is_dark(furnish: Furnish) -> None:
+    async with furnish(config=replace(QUICK, retry_s=60, retry_max_s=60)) as room:
+        await room.until(Picture.PLAYING, on=NEWS)
+        room.source.refusing = SourceMissingError("404")
+        await room.tv.tune(FILM.id)
+        await room.until(Picture.FAILED)
+        assert room.player.url is None
+
+
 async def test_a_failing_channel_can_be_left(furnish: Furnish) -> None:
     async with furnish(SimulatedPlayer(dead=["news"])) as room:
         await room.until(Picture.FAILED)
