@@ -42,11 +42,12 @@ class Events:
     def __init__(self, house: House) -> None:
         self._house = house
         self._messages: Publisher[str] = Publisher()
+        self._tv_told: doc.Tv | None = None
 
     async def run(self, ready: Callable[[], None]) -> None:
         house = self._house
         sources: list[tuple[Publisher[Any], Callable[[Any], doc.Event | None]]] = [
-            (house.tv.changes, lambda _: doc.TvEvent(tv=views.tv(house))),
+            (house.tv.changes, self._of_tv),
             (house.line_up.changes, lambda line_up: doc.ChannelsEvent(channels=views.channels(line_up))),
             (house.registry.changes, _Reports().event),
             (house.commands.changes, lambda command: doc.CommandEvent(command=views.command(command))),
@@ -56,7 +57,7 @@ class Events:
             (house.services().changes, _of_services),
         ]
         if house.inpage:
-            sources.append((house.inpage.changes, lambda _: doc.TvEvent(tv=views.tv(house))))
+            sources.append((house.inpage.changes, self._of_tv))
         with ExitStack() as stack:
             async with asyncio.TaskGroup() as tasks:
                 for changes, view in sources:
@@ -88,6 +89,14 @@ class Events:
             services=dict(house.services().states),
             screen=views.screen(house.focus.holder),
         )
+
+    def _of_tv(self, _: object) -> doc.Event | None:
+        """Set and player change together; what both have led to is told once."""
+        now = views.tv(self._house)
+        if now == self._tv_told:
+            return None
+        self._tv_told = now
+        return doc.TvEvent(tv=now)
 
     async def _forward(self, facts: Subscription[T], view: Callable[[T], doc.Event | None]) -> None:
         lost = told = 0
