@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import GatewayError
+from gateway.trust.manifest import MANIFEST_NAME
 from headend import bundle, ceremony, publish
 from headend.ceremony import Publisher, Validity
 from headend.errors import VersionTakenError
 from headend.keys import KeyRing
 from headend.repository import Repository
-
-_MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def publish_all(bundles: Path, folder: Path) -> Published:
     built.mkdir(parents=True, exist_ok=True)
     apps: list[str] = []
     refused: list[str] = []
-    for source in sorted(path.parent for path in bundles.glob(f"*/{_MANIFEST}")):
+    for source in sorted(path.parent for path in bundles.glob(f"*/{MANIFEST_NAME}")):
         archive = built / f"{source.name}.zip"
         try:
             manifest = bundle.build(source, archive)
