@@ -16,8 +16,10 @@ The only module that imports `vlc`.  What libVLC 3 dictates:
   The statistics of displayed pictures are fresh only each 250 ms and count the
   older channel's last picture when it is painted again.  So the first frame is
   light: pixels of our own window that are not black and changed since the
-  older input ended, looked at each 10 ms.  Against the framebuffer of Xvfb the
-  moment is 0 to 15 ms late on a machine with time to spare.  Where X cannot
+  older input ended, looked at each 10 ms.  Against the framebuffer of Xvfb,
+  all corners of it, the moment is right to 20 ms; with many times more work
+  than processors single ones were 250 ms early, libVLC painting one still black
+  or in a corner first.  Where X cannot
   see the picture (hardware overlays), or two channels look the same, the
   statistics decide, up to 320 ms late.
 """
