@@ -10,59 +10,31 @@ import json
 import secrets
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import msgspec
 from aiohttp import WSMsgType, web
 
 from gateway.ui import documents as doc
-
-sys.path.insert(0, str(Path(__file__).parent))
-import fake_material
+from tests.ui.web import fake_documents, fake_material
 
 WEB = Path(__file__).parents[3] / "gateway" / "ui" / "web"
+APP = Path(__file__).parent / "fake_app.html"
 COOKIE = "gateway_session"
 DIGITS_S = 1.2
 PAGE_KEYS = frozenset({"up", "down", "left", "right", "ok", "back", "home", "menu", "info", "guide"})
-
-CHANNELS = (
-    ("综合", "央视", "1080p"), ("财经", "央视", "1080p"), ("综艺", "央视", None), ("国防军事", "央视", None),
-    ("体育", "央视", "4K"), ("电影", "央视", None), ("农林卫视", "卫视", "1080p"), ("科教", "央视", None),
-    ("戏曲", "央视", None), ("社会与法", "央视", None), ("农业农村", "央视", "4K"), ("县融媒", "本地", None),
-)  # fmt: skip
-NUMBERS = (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 17, 21)
-TITLES = (
-    "新闻联播", "致富经：一颗橙子的旅行", "梯田里的四季", "戏曲空间", "名医在线", "乡村大舞台", "健康之路：秋冬护关节",
-    "自然传奇：雪线之上", "讲武堂", "三农问诊：霜冻来了怎么办", "海上灯火", "村口调解室",
-)  # fmt: skip
-TEXT = "哈尼族老人和返乡的孙子，用一年时间守住一片山。今晚：秋收与开镰。"  # noqa: RUF001 - Chinese punctuation
-APPS = (
-    ("cn.example.party", "党员之家", "Party", "flag", "#c2253b"),
-    ("cn.example.village", "村务公开", "Village", "village", "#2d7d46"),
-    ("cn.example.doctor", "看医生", "Doctor", "health", "#1676a8"),
-    ("cn.example.market", "乡味集市", "Market", "shop", "#b8631b"),
-)
-APP_PAGE = """<!doctype html><meta charset="utf-8"><style>body{margin:0;background:#123;color:#fff;font:60px sans-serif;
-display:grid;place-items:center;height:100vh}</style><p id="said">…</p><script>
-addEventListener("message", ({data, ports}) => { if (data.type !== "gateway.port") return; const port = ports[0];
-  let asked = false; const say = (text) => { document.getElementById("said").textContent = text; };
-  port.onmessage = ({data}) => { if (data.method === "key") {
-      const mine = data.params.key === "back" && asked; if (mine) asked = false;
-      if (data.params.key === "ok") { asked = true; port.postMessage({jsonrpc: "2.0", id: 7, method: "clock.now", params: {}}); }
-      else say(data.params.key);
-      port.postMessage({jsonrpc: "2.0", id: data.id, result: {handled: mine}}); }
-    else if (data.id === 7) say(JSON.stringify(data.result ?? data.error)); };
-  say("hello"); });
-</script>"""
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class FakeHouse:
     """One box with twelve channels, four apps and a small home.
 
     Attributes:
+        is_shut: Whether it takes nobody in, as while it starts.
+        odd: Channels whose list names a codec that no browser has.
         lamp: How the lamp takes commands: ``answers``, ``is silent`` or ``refuses``.
         keys: Every key the page sent here.
         reports: Every report of the page about its picture.
@@ -70,7 +42,7 @@ class FakeHouse:
         token: What opens it.
     """
 
-    def __init__(self, material: Path, *, channels: int = len(CHANNELS)) -> None:
+    def __init__(self, material: Path, *, channels: int = 12) -> None:
         self._material = material
         self._sockets: set[web.WebSocketResponse] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -80,6 +52,11 @@ class FakeHouse:
         self._cookie = secrets.token_hex(8)
         self.token = "t" * 40
         self.lamp = "answers"
+        self.is_shut = False
+        self.odd: set[str] = set()
+        self._told = asyncio.Event()
+        self._may_go_on = asyncio.Event()
+        self._may_go_on.set()
         self.expires_s = 0.8
         self.plane = "inpage"
         self.broken: dict[str, str] = {}
@@ -88,18 +65,14 @@ class FakeHouse:
         self.calls: list[tuple[str, str, Any]] = []
         self.tuned: list[str] = []
         self.services = {"tv": "running", "relay": "running", "iot": "running", "apps": "running"}
-        self.channels = [_channel(i) for i in range(channels)]
-        self.entities = {entity.id: entity for entity in _home()}
+        self.channels = [fake_documents.channel(i) for i in range(channels)]
+        self.entities = {entity.id: entity for entity in fake_documents.home()}
         self.commands: dict[str, doc.Command] = {}
-        self.apps = [
-            doc.App(
-                id=i, version="1.2.0", name={"zh-CN": zh, "en": en}, icon=icon, color=color, state="installed"
-            )
-            for i, zh, en, icon, color in APPS
-        ]
+        self.apps = fake_documents.apps()
         self.tv = doc.Tv(
-            channel=None, number=None, name=None, picture="idle", first_frame_ms=None, mode="live", position=None,
-            tracks=[], volume_percent=60, muted=False, plane="inpage", stream=None, stream_id=None, code=None,
+            channel=None, number=None, name=None, picture="idle", first_frame_ms=None, mode="live",
+            position=None, tracks=[], volume_percent=60, muted=False, plane="inpage", stream=None,
+            stream_id=None, code=None,
         )  # fmt: skip
         if self.channels:
             self._show(self.channels[min(6, channels - 1)])
@@ -127,27 +100,47 @@ class FakeHouse:
 
     async def tell(self, event: doc.Event) -> None:
         """Send an event to every page."""
+        self._told.set()
         text = msgspec.json.encode(event).decode()
         for socket in list(self._sockets):
             with contextlib.suppress(ConnectionError, RuntimeError):
                 await socket.send_str(text)
+
+    async def until(self, fact: Callable[[], bool]) -> None:
+        """Wait until `fact` holds; it is looked at whenever something was told."""
+        while not fact():
+            self._told.clear()
+            await self._told.wait()
 
     async def hang_up(self) -> None:
         """End every WebSocket, as a restart of the daemon does."""
         for socket in list(self._sockets):
             await socket.close()
 
+    def hold(self) -> None:
+        """Let the devices think for as long as a test looks at the screen."""
+        self._may_go_on.clear()
+
+    def go_on(self) -> None:
+        """Let them answer."""
+        self._may_go_on.set()
+
+    @staticmethod
+    def tracks(tracks: list[dict[str, Any]]) -> list[doc.Track]:
+        """Return `tracks` as the television names them."""
+        return msgspec.convert(tracks, list[doc.Track])
+
     async def press(self, key: doc.Key) -> None:
         """Press a key of the remote."""
         await self._press(key)
 
-    async def report(self, entity: str, **change: Any) -> None:
+    async def report(self, entity: str, **change: object) -> None:
         """Let a device report."""
         now = datetime.now(UTC)
         self.entities[entity] = msgspec.structs.replace(self.entities[entity], reported_at=now, **change)
         await self.tell(doc.EntityEvent(entity=self.entities[entity]))
 
-    async def change_tv(self, **change: Any) -> None:
+    async def change_tv(self, **change: object) -> None:
         """Let the television change."""
         self.tv = msgspec.structs.replace(self.tv, **change)
         await self.tell(doc.TvEvent(tv=self.tv))
@@ -176,13 +169,15 @@ class FakeHouse:
         return application
 
     @web.middleware
-    async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.is_shut:
+            return _problem(503, "UI-112")
         is_private = request.path.startswith(("/api/", "/live/")) and request.path != "/api/v1/session"
         if is_private and request.cookies.get(COOKIE) != self._cookie:
-            return _problem(401, "UI-401")
+            return _problem(401, "UI-105")
         if request.method == "POST" and request.headers.get("X-Gateway") != "1":
-            return _problem(403, "UI-403")
-        answer: web.StreamResponse = await handler(request)
+            return _problem(403, "UI-106")
+        answer = await handler(request)
         if not request.path.startswith("/api/"):
             answer.headers["Content-Security-Policy"] = (
                 f"default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -196,7 +191,7 @@ class FakeHouse:
 
     async def _session(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"Bearer {self.token}":
-            return _problem(401, "UI-401")
+            return _problem(401, "UI-105")
         answer = web.Response(status=204)
         answer.set_cookie(COOKIE, self._cookie, httponly=True, samesite="Strict")
         return answer
@@ -239,8 +234,9 @@ class FakeHouse:
         inpage = self.plane == "inpage"
         code = self.broken.get(channel.id)
         self.tv = msgspec.structs.replace(
-            self.tv, channel=channel.id, number=channel.number, name=channel.name, plane=cast("Any", self.plane),
-            picture="failed" if code else "tuning" if inpage else "playing", code=code, first_frame_ms=None, tracks=[],
+            self.tv, channel=channel.id, number=channel.number, name=channel.name, code=code,
+            plane=cast("Any", self.plane), picture="failed" if code else "tuning" if inpage else "playing",
+            first_frame_ms=None, tracks=[],
             stream=f"/live/{channel.id}/index.m3u8" if inpage and not code else None,
             stream_id=f"s{self._stream}" if inpage and not code else None,
         )  # fmt: skip
@@ -259,7 +255,7 @@ class FakeHouse:
         report = msgspec.json.decode(await request.read(), type=doc.PictureReport)
         self.reports.append(report)
         if report.stream_id != self.tv.stream_id:
-            return _problem(409, "UI-409")
+            return _problem(409, "UI-112")
         match report.picture:
             case "first_frame":
                 await self.change_tv(picture="playing", first_frame_ms=420, tracks=report.tracks or [])
@@ -281,6 +277,7 @@ class FakeHouse:
         elif key.isdigit():
             self._digits += key
             await self.tell(doc.KeyEvent(key=key))
+            await self._tell_digits()
             if len(self._digits) == 1:
                 self._start(self._take_digits())
         elif key in ("channel_up", "channel_down") and self.channels:
@@ -296,9 +293,14 @@ class FakeHouse:
     async def _take_digits(self) -> None:
         await asyncio.sleep(DIGITS_S)
         number, self._digits = int(self._digits), ""
+        await self._tell_digits()
         for channel in self.channels:
             if channel.number == number:
                 await self._tune_to(channel)
+
+    async def _tell_digits(self) -> None:
+        found = next((c.id for c in self.channels if self._digits and c.number == int(self._digits)), None)
+        await self.tell(doc.NumberEvent(digits=self._digits, channel=found))
 
     async def _guide(self, request: web.Request) -> web.Response:
         start = datetime.fromisoformat(request.query["from"])
@@ -307,15 +309,15 @@ class FakeHouse:
         found: list[doc.Programme] = []
         for i, channel in enumerate(self.channels):
             if wanted in (None, channel.id):
-                found += _programmes(i, channel.id, start, stop)
+                found += fake_documents.programmes(i, channel.id, start, stop)
         return _json(found)
 
     async def _command(self, request: web.Request) -> web.Response:
         order = msgspec.json.decode(await request.read(), type=doc.Order)
         now = datetime.now(UTC)
         command = doc.Command(
-            id=secrets.token_hex(4), entity=request.match_info["id"], value=order.value, state="sent", code=None,
-            created_at=now, changed_at=now, expires_at=now + timedelta(seconds=self.expires_s),
+            id=secrets.token_hex(4), entity=request.match_info["id"], value=order.value, state="sent",
+            code=None, created_at=now, changed_at=now, expires_at=now + timedelta(seconds=self.expires_s),
         )  # fmt: skip
         self.commands[command.entity] = command
         await self.tell(doc.CommandEvent(command=command))
@@ -331,19 +333,19 @@ class FakeHouse:
 
         if self.lamp == "is silent":
             await asyncio.sleep(self.expires_s)
-            await becomes("expired", "IOT-202")
+            await becomes("expired", "IOT-207")
         elif self.lamp == "refuses":
             await becomes("failed", "IOT-201")
         else:
-            await asyncio.sleep(0.3)
             await becomes("acknowledged")
+            await self._may_go_on.wait()
             await self.report(command.entity, value=command.value)
             await becomes("confirmed")
 
     async def _app(self, request: web.Request) -> web.Response:
         app, verb = request.match_info["id"], request.match_info["verb"]
         if app not in {each.id for each in self.apps}:
-            return _problem(404, "APP-404")
+            return _problem(404, "APP-201")
         if verb == "open":
             return _json(doc.AppOpened(id=app, entry=f"{self._apps_origin}/{app}/index.html"))
         if verb == "rpc":
@@ -359,80 +361,27 @@ class FakeHouse:
         policy = (
             "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
         )
-        return web.Response(
-            text=APP_PAGE, content_type="text/html", headers={"Content-Security-Policy": policy}
-        )
+        page = APP.read_text()
+        headers = {"Content-Security-Policy": policy}
+        return web.Response(text=page, content_type="text/html", headers=headers)
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
-        if name == "index.m3u8":
+        if name == "index.m3u8" and request.match_info["channel"] in self.odd:
+            text = fake_material.master("hvc1.2.4.L153.B0")
+            return web.Response(text=text, content_type="application/vnd.apple.mpegurl")
+        if name in ("index.m3u8", "media.m3u8"):
             return web.Response(text=fake_material.playlist(), content_type="application/vnd.apple.mpegurl")
         at = next(i for i, channel in enumerate(self.channels) if channel.id == request.match_info["channel"])
         return web.FileResponse(self._material / f"look{at % len(fake_material.LOOKS)}" / name)
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-def _channel(index: int) -> doc.Channel:
-    if index < len(CHANNELS):
-        name, group, resolution = CHANNELS[index]
-        number = NUMBERS[index]
-    else:
-        name, group, resolution, number = f"地方台 {index + 100}", "地方", None, index + 100
-    catchup = doc.Catchup(days=7) if index % 2 else None
-    return doc.Channel(
-        id=f"c{number}", number=number, name=name, group=group, resolution=resolution, catchup=catchup
-    )
-
-
-def _programmes(index: int, channel: str, start: datetime, stop: datetime) -> list[doc.Programme]:
-    length = timedelta(minutes=(30, 40, 45, 60, 90)[index % 5])
-    origin = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=7 * (index % 4))
-    number = int((start - origin) / length)
-    found = []
-    while (begins := origin + number * length) < stop:
-        title = TITLES[(number + index * 5) % len(TITLES)]
-        found.append(
-            doc.Programme(id=f"{channel}-{number}", channel=channel, start=begins, stop=begins + length, title=title,
-                          description=TEXT)
-        )  # fmt: skip
-        number += 1
-    return found
-
-
-def _home() -> list[doc.Entity]:
-    now = datetime.now(UTC)
-
-    def entity(
-        key: str, device: str, name: str, capability: str, kind: str, unit: str, value: Any, **more: Any
-    ) -> doc.Entity:
-        link = "coap" if key.startswith("coap") else "mqtt"
-        return doc.Entity(
-            id=key, name=name, device=f"{link}.{device}", device_name=device, capability=capability, device_class=kind,
-            unit=unit, value=value, source=link, **{"available": True, "reported_at": now, **more},
-        )  # fmt: skip
-
-    ago = now - timedelta(minutes=12)
-    return [
-        entity("mqtt.lamp", "客厅灯", "灯", "light", "", "", False),  # noqa: FBT003 - a lamp that is off
-        entity("mqtt.plug", "热水壶插座", "插座", "switch", "outlet", "", True),  # noqa: FBT003 - a plug that is on
-        entity(
-            "coap.ep1.3303.0.5700", "卧室温度计", "温度", "sensor", "temperature", "°C", 23.4, reported_at=ago
-        ),
-        entity("coap.ep1.3304.0.5700", "卧室温度计", "湿度", "sensor", "humidity", "%", 51, reported_at=ago),
-        entity("mqtt.door", "大门", "门磁", "binary_sensor", "door", "", False),  # noqa: FBT003 - closed
-        entity("mqtt.bp_sys", "血压计", "收缩压", "sensor", "blood_pressure", "mmHg", 128),
-        entity("mqtt.bp_dia", "血压计", "舒张压", "sensor", "blood_pressure", "mmHg", 82),
-        entity(
-            "mqtt.soil", "菜棚湿度", "湿度", "sensor", "humidity", "%", 37, available=False, reported_at=ago
-        ),
-    ]
-
-
-def _json(value: Any, status: int = 200) -> web.Response:
+def _json(value: object, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
 
 
@@ -455,5 +404,4 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
-    assert "up" in get_args(doc.Key)
     asyncio.run(_main())

@@ -22,18 +22,13 @@ def make(folder: Path) -> None:
         picture = f"{source}=size=640x360:rate=25" + (f",{rest}" if rest else "")
         target = folder / f"look{number}"
         target.mkdir(parents=True)
-        subprocess.run(  # fmt: skip
-            [
-                "ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", picture,
-                "-f", "lavfi", "-i", f"sine=frequency={300 + 100 * number}:sample_rate=48000",
-                "-t", str(SEGMENT_S * SEGMENTS), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
-                "-g", str(25 * SEGMENT_S), "-keyint_min", str(25 * SEGMENT_S), "-sc_threshold", "0",
-                "-c:a", "aac", "-b:a", "64k", "-f", "hls", "-hls_time", str(SEGMENT_S), "-hls_list_size", "0",
-                "-hls_segment_filename", str(target / "%d.ts"), str(target / "all.m3u8"),
-            ],
-            check=True,
-            timeout=120,
-        )  # fmt: skip
+        sound = f"sine=frequency={300 + 100 * number}:sample_rate=48000"
+        group = str(25 * SEGMENT_S)
+        command = f"""ffmpeg -loglevel error -f lavfi -i {picture} -f lavfi -i {sound}
+            -t {SEGMENT_S * SEGMENTS} -c:v libx264 -preset ultrafast -pix_fmt yuv420p
+            -g {group} -keyint_min {group} -sc_threshold 0 -c:a aac -b:a 64k
+            -f hls -hls_time {SEGMENT_S} -hls_list_size 0 -hls_segment_filename %d.ts all.m3u8"""
+        subprocess.run(command.split(), cwd=target, check=True, timeout=120)
 
 
 def playlist() -> str:
@@ -52,3 +47,9 @@ def playlist() -> str:
             lines.append("#EXT-X-DISCONTINUITY")
         lines += [f"#EXTINF:{SEGMENT_S}.0,", f"{sequence % SEGMENTS}.ts"]
     return "\n".join(lines) + "\n"
+
+
+def master(codec: str) -> str:
+    """Return the list of a channel in one quality of `codec`."""
+    about = f'BANDWIDTH=20000000,RESOLUTION=3840x2160,CODECS="{codec}"'
+    return f"#EXTM3U\n#EXT-X-STREAM-INF:{about}\nmedia.m3u8\n"

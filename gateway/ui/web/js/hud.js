@@ -2,7 +2,7 @@
  * What may lie above every screen: a notice, digits, loudness, the state of the link.
  * One rule: at most one notice at a time, and nothing here takes a key.
  *
- * @import { Key, Notice } from "./types.js"
+ * @import { Notice } from "./types.js"
  */
 
 import { html, Icon } from "./html.js";
@@ -13,21 +13,18 @@ import { clock, localised, t } from "./words.js";
 
 const NOTICE_MS = 6_000;
 const LOUDNESS_MS = 2_000;
-const DIGITS_MS = 2_500;
 const WAITING_NOTICES = 5;
-const ECHO_MS = 1_000;
 
 const shown = {
   /** @type {Notice[]} */
   notices: [],
   digits: "",
+  /** @type {string|null} */
+  channel: null,
   loudness: false,
   silenced: false,
 };
-let digitsTimer = 0;
 let loudnessTimer = 0;
-/** @type {{key: string, at: number}[]} digits typed here, which the daemon will tell us again */
-let typed = [];
 
 /** @param {Notice} notice */
 export function notify(notice) {
@@ -48,26 +45,14 @@ function waitForNotice() {
   }, stays(NOTICE_MS));
 }
 
-/** Show a digit of a channel number. @param {Key} key @param {boolean} here whether it was typed on this page */
-export function digit(key, here) {
-  const now = performance.now();
-  typed = typed.filter((each) => now - each.at < ECHO_MS);
-  const echo = typed.findIndex((each) => each.key === key);
-  if (!here && echo >= 0) {
-    typed.splice(echo, 1);
-    return;
-  }
-  if (here) typed.push({ key, at: now });
-  shown.digits = (shown.digits + key).slice(-4);
-  clearTimeout(digitsTimer);
-  digitsTimer = setTimeout(forgetDigits, DIGITS_MS);
+/** The number being typed on a remote; empty when it is done. @param {string} digits @param {string|null} channel */
+export function showDigits(digits, channel) {
+  shown.digits = digits;
+  shown.channel = channel;
   redraw();
 }
 
-export function forgetDigits() {
-  shown.digits = "";
-  redraw();
-}
+export const hasDigits = () => shown.digits !== "";
 
 export function showLoudness() {
   shown.loudness = true;
@@ -87,7 +72,7 @@ export function showSilenced(silenced) {
 export function hud() {
   const { tv } = house;
   const notice = shown.notices[0];
-  const channel = house.channels.find((each) => each.number === Number(shown.digits));
+  const channel = house.channels.find((each) => each.id === shown.channel);
   return html`<div class="hud" key="hud">
     <div class="pills">
       ${house.link === "lost" && html`<div class="pill" role="status"><b class="dot amber" />${t("link.lost")}</div>`}

@@ -16,13 +16,10 @@ const BY_NAME = {
   AudioVolumeDown: "volume_down", AudioVolumeMute: "mute", F1: "red", F2: "green", F3: "yellow", F4: "blue",
 };
 
-const OF_THE_DAEMON = new Set(["channel_up", "channel_down", "last", "volume_up", "volume_down", "mute"]);
+const OF_THE_DAEMON = new Set(["channel_up", "channel_down", "last", "volume_up", "volume_down", "mute", "power"]);
 
 /** @param {Key} key */
-export const isDigit = (key) => /^[0-9]$/.test(key);
-
-/** @param {Key} key */
-export const isOfTheDaemon = (key) => OF_THE_DAEMON.has(key) || isDigit(key);
+export const isOfTheDaemon = (key) => OF_THE_DAEMON.has(key) || /^[0-9]$/.test(key);
 
 /** @param {KeyboardEvent} event @returns {Key|null} */
 export function logicalKey(event) {

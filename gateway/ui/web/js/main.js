@@ -3,14 +3,14 @@
  * One rule: the only module that knows all the others.
  *
  * @import { Key, Tv } from "./types.js"
+ * @import { Picture } from "./picture.js"
  */
 
 import { listen } from "./events.js";
 import { heed, house } from "./house.js";
-import { digit, forgetDigits, hud, notify, showLoudness, showSilenced, tell } from "./hud.js";
+import { hasDigits, hud, notify, showDigits, showLoudness, showSilenced, tell } from "./hud.js";
 import { html, render } from "./html.js";
-import { isDigit, isOfTheDaemon, logicalKey } from "./keys.js";
-import { Picture } from "./picture.js";
+import { isOfTheDaemon, logicalKey } from "./keys.js";
 import { applyPreferences, fitStage, loadPreferences, preferences } from "./preferences.js";
 import { forgetGuide, refreshNow, whenLoaded } from "./programmes.js";
 import { appsChanged } from "./screens/app.js";
@@ -33,7 +33,8 @@ addEventListener("resize", fitStage);
 await speak(preferences.language);
 
 const place = /** @type {HTMLElement} */ (document.getElementById("picture"));
-const picture = new Picture(place, (report) => call("POST", "tv/picture", report).catch(() => {}), showSilenced);
+/** The page's own video, fetched only where the page has to play. @type {Promise<Picture>|null} */
+let picture = null;
 
 whenLoaded(stage.redraw);
 listen(onEvent, onLink);
@@ -63,6 +64,7 @@ function onEvent(event) {
   else if (event.type === "channels") guideIsNew();
   else if (event.type === "apps") appsChanged();
   else if (event.type === "notice") notify(event.notice);
+  else if (event.type === "number") showDigits(event.digits, event.channel);
   else if (event.type === "key") press(event.key, false);
   else if (event.type === "command" && (event.command.state === "expired" || event.command.state === "failed")) {
     if (!stage.isOpen("things")) tell(sentence(event.command.code ?? "IOT-*").say, event.command.code);
@@ -79,7 +81,7 @@ function arrived() {
     house.apps.filter((app) => app.state === "open").forEach((app) => call("POST", `apps/${app.id}/close`).catch(() => {}));
   }
   document.documentElement.dataset.plane = house.tv.plane;
-  picture.show(house.tv, true);
+  play(house.tv, true);
   televisionChanged();
   guideIsNew();
 }
@@ -92,28 +94,38 @@ function guideIsNew() {
 /** @param {Tv} before @param {Tv} tv */
 function onTelevision(before, tv) {
   document.documentElement.dataset.plane = tv.plane;
-  picture.show(tv);
+  play(tv, false);
   televisionChanged();
   if (before.channel !== tv.channel) {
-    forgetDigits();
     if (stage.top() === live) showBanner();
   }
   if (before.volume_percent !== tv.volume_percent || before.muted !== tv.muted) showLoudness();
 }
 
+/** @param {Tv} tv @param {boolean} fresh */
+function play(tv, fresh) {
+  if (tv.plane === "inpage") picture ??= openPicture();
+  picture?.then((own) => own.show(tv, fresh));
+}
+
+async function openPicture() {
+  const { Picture } = await import("./picture.js");
+  return new Picture(place, (report) => call("POST", "tv/picture", report).catch(() => {}), showSilenced);
+}
+
 /** @param {stage.Place} where */
 function showPicture(where) {
-  place.className = where;
+  place.className = `at-${where}`;
   document.documentElement.dataset.picture = where;
 }
 
 /** @param {Key} key @param {boolean} here from this page's keyboard, not from the daemon */
 function press(key, here) {
   if (!begun) return;
-  if (stage.press(key)) return;
-  if (isDigit(key)) digit(key, here);
-  if (isOfTheDaemon(key)) {
-    if (here) call("POST", "keys", { key }).catch(() => tell(t("error.unreachable")));
+  if (here && hasDigits() && (key === "ok" || key === "back")) send(key);
+  else if (stage.press(key)) return;
+  else if (isOfTheDaemon(key)) {
+    if (here) send(key);
   } else if (key === "home") stage.open(home);
   else if (key === "guide") stage.isOpen("guide") ? stage.close(guide) : stage.open(guide);
   else if (key === "menu") stage.open(menu());
@@ -123,11 +135,16 @@ function press(key, here) {
   }
 }
 
+/** @param {Key} key */
+function send(key) {
+  call("POST", "keys", { key }).catch(() => tell(t("error.unreachable")));
+}
+
 addEventListener("keydown", (event) => {
   const key = logicalKey(event);
   if (!key) return;
   event.preventDefault();
-  picture.unsilence();
+  picture?.then((own) => own.unsilence());
   press(key, true);
 });
 

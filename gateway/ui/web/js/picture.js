@@ -109,7 +109,7 @@ export class Picture {
     else if (data.type === "mediaError" && !this._recovered) {
       this._recovered = true;
       hls.recoverMediaError();
-    } else this._fail(stream, FAILED);
+    } else this._fail(stream, codeIn(data) ?? FAILED);
   }
 
   /** @param {HTMLVideoElement} video */
@@ -183,5 +183,14 @@ export class Picture {
     this._hls?.destroy();
     this._hls = null;
     this._video = null;
+  }
+}
+
+/** The relay's own code in a refused request, if it gave one. @param {any} data @returns {string|null} */
+function codeIn(data) {
+  try {
+    return JSON.parse(data.networkDetails?.responseText ?? "").code ?? null;
+  } catch {
+    return null;
   }
 }

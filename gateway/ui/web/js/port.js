@@ -70,7 +70,7 @@ export class Channel {
     }
     if (typeof method !== "string" || !this._mayCall()) return this._refuse(id, -32029, "too many calls");
     if (!fits(message)) return this._refuse(id, -32600, "larger than 64 KB");
-    if (method === "exit") return this._onExit();
+    if (method === "focus.exit") return this._onExit();
     this._running++;
     try {
       this._port.postMessage({ jsonrpc: "2.0", id, result: await this._relay(method, params ?? {}) });

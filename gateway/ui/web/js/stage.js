@@ -107,8 +107,9 @@ function draw() {
   const place = seen.findLast((screen) => screen.picture)?.picture ?? "full";
   onPlace(place);
   const root = /** @type {HTMLElement} */ (document.getElementById("page"));
-  render(html`${seen.map((screen) => html`<div class="layer" key=${screen.name}>${screen.view()}</div>`)}${headUp()}`, root);
+  const layers = seen.map((screen) => html`<div class="layer" key=${screen.name}>${screen.view()}</div>`);
+  render(html`<div class="layers" key="layers">${layers}</div>${headUp()}`, root);
   for (const screen of seen) screen.painted?.();
-  const focused = /** @type {HTMLElement|undefined} */ ([...root.querySelectorAll(".layer:last-of-type .f")].pop());
+  const focused = /** @type {HTMLElement|undefined} */ ([...root.querySelectorAll(".layer:last-child .f")].pop());
   if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
 }

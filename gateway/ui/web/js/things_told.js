@@ -27,7 +27,8 @@ export function thingsOfHome() {
     things.set(entity.device, thing);
   }
   for (const thing of things.values()) thing.entities.sort((a, b) => Number(isWritable(b)) - Number(isWritable(a)));
-  const order = (/** @type {Thing} */ thing) => (isWritable(main(thing)) ? 0 : isPrivate(main(thing)) ? 2 : 1);
+  const order = (/** @type {Thing} */ thing) =>
+    (main(thing).available ? 0 : 4) + (isWritable(main(thing)) ? 0 : isPrivate(main(thing)) ? 2 : 1);
   return [...things.values()].sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name, "zh"));
 }
 

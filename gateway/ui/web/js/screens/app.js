@@ -4,10 +4,10 @@
  * with the frame; Home always closes it.
  *
  * @import { Screen } from "../stage.js"
+ * @import { Channel } from "../port.js"
  * @import { App } from "../types.js"
  */
 
-import { Channel } from "../port.js";
 import { html, Icon, isIcon } from "../html.js";
 import { house } from "../house.js";
 import { tell } from "../hud.js";
@@ -23,10 +23,12 @@ let opened = null;
 let channel = null;
 let loads = 0;
 let opening = false;
+/** Whether the daemon has said that it is open; the answer to our call may be faster. */
+let isOpenThere = false;
 
 /** An app's own picture, a drawing of ours that it names, or its first letter. @param {App} app @param {"line"|"mark"} style */
 export function appIcon(app, style) {
-  const color = style === "mark" ? "#fff" : app.color;
+  const color = style === "mark" ? "#fff" : `color-mix(in srgb, ${app.color} 62%, white)`;
   if (isIcon(app.icon)) return html`<${Icon} name=${app.icon} color=${color} />`;
   if (app.icon) return html`<img class="icon" src=${app.icon} alt="" />`;
   return html`<span class="letter">${localised(app.name).slice(0, 1)}</span>`;
@@ -40,6 +42,7 @@ export async function openApp(app) {
     const { entry } = await call("POST", `apps/${encodeURIComponent(app.id)}/open`);
     opened = { app, entry };
     loads = 0;
+    isOpenThere = house.apps.find((each) => each.id === app.id)?.state === "open";
     open(appFrame);
   } catch (error) {
     const code = error instanceof CallError ? error.code : null;
@@ -75,9 +78,12 @@ export const appFrame = {
   },
 };
 
-/** The daemon says which apps there are; one that is gone is not shown any more. */
+/** The daemon says which apps there are; one that it removed or closed is not shown any more. */
 export function appsChanged() {
-  if (opened && !house.apps.some((app) => app.id === opened?.app.id)) close(appFrame);
+  if (!opened) return;
+  const state = house.apps.find((app) => app.id === opened?.app.id)?.state;
+  if (state === "open") isOpenThere = true;
+  else if (!state || isOpenThere) close(appFrame);
 }
 
 /** Back is the app's first; if it does nothing with it in time, the app closes. */
@@ -89,7 +95,7 @@ async function back() {
 }
 
 /** @param {Event} event */
-function loaded(event) {
+async function loaded(event) {
   const frame = /** @type {HTMLIFrameElement} */ (event.target);
   loads++;
   if (loads > 1 || !opened || !frame.contentWindow) {
@@ -98,8 +104,11 @@ function loaded(event) {
   }
   frame.classList.add("ready");
   const { id } = opened.app;
+  const page = frame.contentWindow;
+  const { Channel } = await import("../port.js");
+  if (opened?.app.id !== id || !frame.isConnected) return;
   channel = new Channel(
-    frame.contentWindow,
+    page,
     (method, params) => call("POST", `apps/${encodeURIComponent(id)}/rpc`, { method, params }),
     () => close(appFrame),
   );

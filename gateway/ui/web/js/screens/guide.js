@@ -23,6 +23,7 @@ const NAMES_PX = 340;
 const ROW_PX = 93;
 const GAP_PX = 8;
 const NARROWEST_PX = 26;
+const NOW_PX = 100;
 
 const grid = new Grid(() => house.channels.length);
 let firstRow = 0;
@@ -119,7 +120,9 @@ function when(programme) {
 
 function hours() {
   const marks = [];
-  for (let at = Math.ceil(left / HALF_HOUR) * HALF_HOUR; at < left + span() - HALF_HOUR / 3; at += HALF_HOUR) marks.push(at);
+  for (let at = Math.ceil(left / HALF_HOUR) * HALF_HOUR; at < left + span() - HALF_HOUR / 3; at += HALF_HOUR) {
+    if (Math.abs(at - Date.now()) * PX_PER_MS > NOW_PX) marks.push(at);
+  }
   return marks;
 }
 

@@ -52,7 +52,10 @@ export const home = {
   covers: true,
   picture: "hero",
   idleMs: IDLE_MS,
-  opened: () => focus.set("hero", 0),
+  opened() {
+    focus.set("nav", 0);
+    focus.set("hero", 0);
+  },
   view,
   key(key) {
     const index = focus.index();

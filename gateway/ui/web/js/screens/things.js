@@ -109,21 +109,28 @@ function Tile(thing, focused) {
       ${isWritable(entity) && html`<span class="switch" role="switch" aria-checked=${isOn(entity)} aria-label=${thing.name}><i /></span>`}</span>
     <span class="name one">${thing.name}</span>
     ${hidden ? Hidden(entity) : Values(thing)}
-    <span class=${`told ${told?.tone ?? ""}`} role="status">${told ? told.text : reportedWhen(entity)}</span>
+    <span class=${`told ${told?.tone ?? ""}`} role="status">${told ? told.text : Beside(thing, hidden)}</span>
   </button>`;
 }
 
 /** @param {Entity} entity */
 function Hidden(entity) {
-  return html`<span class="value small">${t(entity.reported_at ? "private.measured" : "private.never")}<small>${entity.reported_at ? t("private.show") : ""}</small></span>`;
+  return html`<span class="value small">${t(entity.reported_at ? "private.measured" : "private.never")}</span>`;
+}
+
+/** What else the device says, and when it said it. @param {Thing} thing @param {boolean} hidden */
+function Beside(thing, hidden) {
+  const entity = main(thing);
+  if (hidden) return [reportedWhen(entity), entity.reported_at && t("private.show")].filter(Boolean).join(" · ");
+  const others = isPrivate(entity) ? [] : thing.entities.slice(1, 3).map((e) => `${e.name} ${reported(e)}${e.unit}`);
+  return [...others, reportedWhen(entity)].join(" · ");
 }
 
 /** @param {Thing} thing */
 function Values(thing) {
-  const [first, ...others] = /** @type {[Entity, ...Entity[]]} */ (thing.entities);
+  const first = main(thing);
   if (isPrivate(first)) {
     return html`<span class="value num">${thing.entities.slice(0, 2).map(reported).join(" / ")}<small>${first.unit}</small></span>`;
   }
-  return html`<span class="value num">${reported(first)}<small>${first.value === null ? "" : first.unit}${
-    others.slice(0, 1).map((e) => html`<span class="other">${e.name} ${reported(e)}${e.unit}</span>`)}</small></span>`;
+  return html`<span class="value num">${reported(first)}<small>${first.value === null ? "" : first.unit}</small></span>`;
 }
