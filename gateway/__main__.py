@@ -154,7 +154,7 @@ def _check_config(options: argparse.Namespace) -> int:
 
 
 def _token(options: argparse.Namespace) -> int:
-    sys.stdout.write(f"{Access(options.state / 'token').token}\n")
+    sys.stdout.write(Access(options.state / "token").token() + "\n")
     return DONE
 
 
