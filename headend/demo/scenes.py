@@ -34,6 +34,7 @@ def _terraces(channel: DemoChannel, dice: random.Random) -> Made:
             foot=920,
             height=170,
             loop_s=s,
+            still=True,
             waves=3,
             lines=p[2],
             extras=houses(p[6], "#4a3026", count=6, start=180, step=86),
@@ -58,7 +59,7 @@ def _paddies(channel: DemoChannel, dice: random.Random) -> Made:
             extras=trees(p[5], count=26, period=1440, dice=dice),
         ),
         birds(s, y=260),
-        hills(dice, p[5], foot=930, height=120, loop_s=s, waves=2, lines=p[2]),
+        hills(dice, p[5], foot=930, height=120, loop_s=s, still=True, waves=2, lines=p[2]),
         hills(dice, p[6], foot=1040, height=100, loop_s=s, turns=2, waves=2, lines=p[2]),
     ]
 
@@ -129,7 +130,9 @@ def _reef(channel: DemoChannel, dice: random.Random) -> Made:
         layers.append(
             Layer(fish(body, fin), 180, 120, path, sway((170, 640, 730, 820)[n], 40, 5 + n, s, n * 1.3))
         )
-    layers.append(hills(dice, p[5], foot=1000, height=130, period=1440, loop_s=s, waves=7, sharp=0.8))
+    layers.append(
+        hills(dice, p[5], foot=1000, height=130, period=1440, loop_s=s, still=True, waves=7, sharp=0.8)
+    )
     layers.append(hills(dice, p[6], foot=1060, height=90, loop_s=s, turns=2, waves=6, sharp=1.0, lines=p[2]))
     return rays, layers
 
@@ -154,7 +157,7 @@ def _stage(channel: DemoChannel, dice: random.Random) -> Made:
         hills(dice, p[4], foot=880, height=160, period=1440, loop_s=s, still=True),
         Layer(pavilion, 720, HEIGHT, "60", "0", still=True),
         Layer(fan, 400, 200, sway(640, 120, 6, s), sway(700, 30, 12, s)),
-        hills(dice, p[5], foot=1000, height=90, loop_s=s, waves=2, lines=p[2]),
+        hills(dice, p[5], foot=1000, height=90, loop_s=s, still=True, waves=2, lines=p[2]),
         hills(dice, p[6], foot=1060, height=70, loop_s=s, turns=2, waves=2),
     ]
     layers += [
@@ -184,7 +187,7 @@ def _lake(channel: DemoChannel, dice: random.Random) -> Made:
             still=True,
             extras=trees(p[5], count=30, period=1440, dice=dice),
         ),
-        water(p[5], "#cfe2ff", top=780, period=640, turns=3, loop_s=s),
+        replace(water(p[5], "#cfe2ff", top=780, period=640, turns=3, loop_s=s), x="0", still=True),
         Layer(
             boat("#0a1020", "#2c2018"),
             260,
@@ -278,6 +281,7 @@ def _waves(channel: DemoChannel, dice: random.Random) -> Made:
         )
         for n, colour in enumerate((p[3], p[4], p[5], p[6]))
     ]
+    calm = layers[:2]
     note = (
         '<g fill="#fff4d6"><ellipse cx="34" cy="128" rx="28" ry="20" transform="rotate(-18 34 128)"/><rect x="56" y="20" width="8" height="108"/>'
         '<path d="M60 20 q44 12 38 62 q-6 -30 -38 -34 Z"/></g>'
@@ -293,6 +297,7 @@ def _waves(channel: DemoChannel, dice: random.Random) -> Made:
                 sway(420 + (n % 3) * 70, 110, 10 + 5 * (n % 2), s, n * 1.1),
             ),
         )
+    layers = [replace(one, x="0", still=True) if one in calm else one for one in layers]
     return stars(dice, 60, 420), layers
 
 
@@ -320,7 +325,7 @@ def _bridge(channel: DemoChannel, dice: random.Random) -> Made:
             extras=trees(p[5], count=22, period=1440, dice=dice),
         ),
         birds(s, y=240),
-        water(p[5], p[2], top=830, period=640, turns=3, loop_s=s),
+        replace(water(p[5], p[2], top=830, period=640, turns=3, loop_s=s), x="0", still=True),
         Layer(bridge, 980, 332, "-60", "580"),
         Layer(
             boat("#2a1708", "#6b4520"),
@@ -352,6 +357,7 @@ def _summit(channel: DemoChannel, dice: random.Random) -> Made:
             height=120,
             period=480,
             loop_s=s,
+            still=True,
             waves=2,
             extras=trees(p[6], count=7, period=480, dice=dice),
         ),
