@@ -4,14 +4,16 @@ One rule: when `Broker.publish` returns, the broker has the message; in every
 other case the caller learns that it has not.  Nothing is kept to be sent later
 behind the caller's back.
 
-The only module that imports aiomqtt.  Three rules come from it:
+The only module that imports aiomqtt.  Four rules come from it:
 
 * it wakes a task per received message, so messages are taken from its queue at
   the moment they are put there;
 * a publication under way does not notice that the connection is gone, so this
   module ends it;
 * one client object serves one connection, because paho would repeat old
-  messages on the next.
+  messages on the next;
+* its own timeouts are not used: they rest on `asyncio.wait_for`, which in
+  Python 3.11 may swallow a cancellation.
 """
 
 import asyncio
@@ -37,19 +39,19 @@ from urllib.parse import unquote, urlsplit
 import aiomqtt
 
 from gateway.errors import BadInputError, GatewayError
-from gateway.pubsub import Publisher, Subscription
-from gateway.topics import Routes
+from gateway.pubsub import Publisher
+from gateway.topics import Routes, TopicSubscription
 
 log = logging.getLogger(__name__)
 
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_BACKLOG = 4096
-MAX_BACKLOG_BYTES = 16 * 1024 * 1024
 MAX_WAITING = 2000
 """Publications that may wait for the broker at once; more are refused."""
 
 PUBLISH_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 3.0
+LEAVE_TIMEOUT_S = 1.0
 SUBSCRIBE_TIMEOUT_S = 30.0
 """The answer comes behind everything that the broker retains on the filters before."""
 KEEPALIVE_S = 15
@@ -117,42 +119,6 @@ class BrokerAddress:
         return f"mqtt://[{self.host}]:{self.port}" if ":" in self.host else f"mqtt://{self.host}:{self.port}"
 
 
-class TopicSubscription(Subscription[Message]):
-    """One listener's messages, in the order of arrival.
-
-    Bounded in number and in bytes: beyond either the oldest go, counted in `lost`.
-    """
-
-    def __init__(self, backlog: int, change: Callable[["TopicSubscription", str, bool], None]) -> None:
-        super().__init__(backlog)
-        self._change = change
-        self._bytes = 0
-
-    def add(self, *filters: str) -> None:
-        """Listen to `filters` as well; the broker repeats what it retains on them."""
-        for each in filters:
-            self._change(self, each, True)
-
-    def remove(self, *filters: str) -> None:
-        """Listen to `filters` no more."""
-        for each in filters:
-            self._change(self, each, False)
-
-    async def __anext__(self) -> Message:
-        message = await super().__anext__()
-        self._bytes -= len(message.payload)
-        return message
-
-    def _put(self, fact: Message) -> None:
-        self._bytes += len(fact.payload)
-        while self._facts and (
-            self._bytes > MAX_BACKLOG_BYTES or len(self._facts) == (self._facts.maxlen or MAX_BACKLOG)
-        ):
-            self._bytes -= len(self._facts.popleft().payload)
-            self.lost += 1
-        super()._put(fact)
-
-
 class Broker(Protocol):
     """Carries messages between the programs and devices of the house.
 
@@ -175,12 +141,18 @@ class Broker(Protocol):
         """
 
     def subscribe(
-        self, *filters: str, backlog: int = MAX_BACKLOG
-    ) -> AbstractContextManager[TopicSubscription]:
+        self, *filters: str, backlog: int = MAX_BACKLOG, qos: int = 1
+    ) -> AbstractContextManager[TopicSubscription[Message]]:
         """Listen to `filters` until the block is left, over all losses of the connection.
 
         A new listener makes the broker repeat what it retains on its filters;
         listeners of the same filter hear the repetition too.
+
+        Args:
+            filters: MQTT topic filters.
+            backlog: Messages kept for a slow listener; beyond it the oldest go.
+            qos: 0 for what is retained in great number: brokers drop what they have to queue
+                beyond a limit (mosquitto: 1,000 by default), and queue only above QoS 0.
         """
 
 
@@ -221,24 +193,25 @@ class MqttClient:
         self._client_id = f"{client_id}-{secrets.token_hex(4)}"
         self._will = will
         self._birth = birth
-        self._routes: Routes[TopicSubscription] = Routes()
+        self._routes: Routes[TopicSubscription[Message]] = Routes()
         self._requests: deque[tuple[str, bool]] = deque()
         self._requested = asyncio.Event()
         self._settled = asyncio.Event()
         self._client: aiomqtt.Client | None = None
         self._waiting: set[asyncio.Timeout] = set()
+        self._since: float | None = None
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Connect, and connect again, until cancelled."""
         attempt, reported = 0, False
         once = functools.cache(ready)
         while True:
-            began = time.monotonic()
             try:
                 await self._session(once)
             except BrokerError as error:
-                if time.monotonic() - began > STEADY_S:
+                if self._since is not None and time.monotonic() - self._since > STEADY_S:
                     attempt, reported = 0, False
+                self._since = None
                 # Said once per outage: a broker that is away for a night must not fill the log.
                 log.log(logging.DEBUG if reported else logging.WARNING, "%s", error.line())
                 reported = True
@@ -269,15 +242,17 @@ class MqttClient:
             self._waiting.discard(limit)
 
     @contextmanager
-    def subscribe(self, *filters: str, backlog: int = MAX_BACKLOG) -> Iterator[TopicSubscription]:
-        subscription = TopicSubscription(backlog, self._change)
+    def subscribe(
+        self, *filters: str, backlog: int = MAX_BACKLOG, qos: int = 1
+    ) -> Iterator[TopicSubscription[Message]]:
+        subscription: TopicSubscription[Message] = TopicSubscription(backlog, qos, self._change)
         try:
             subscription.add(*filters)
             yield subscription
         finally:
             subscription.remove(*self._routes.filters_of(subscription))
 
-    def _change(self, subscription: TopicSubscription, pattern: str, wanted: bool) -> None:
+    def _change(self, subscription: TopicSubscription[Message], pattern: str, wanted: bool) -> None:
         if wanted:
             self._routes.add(pattern, subscription)
         elif self._routes.remove(pattern, subscription):
@@ -310,12 +285,16 @@ class MqttClient:
 
     @asynccontextmanager
     async def _connection(self, address: BrokerAddress) -> AsyncIterator[aiomqtt.Client]:
+        # The library warns about each attempt; that is said once, in `run`.
+        quiet = log.getChild("library")
+        quiet.setLevel(logging.ERROR)
         client = aiomqtt.Client(
             address.host,
             address.port,
             username=address.username or None,
             password=address.password or None,
             identifier=self._client_id,
+            logger=quiet,
             queue_type=_hand_over(self._deliver),
             will=_as_will(self._will),
             timeout=CONNECT_TIMEOUT_S,
@@ -349,8 +328,9 @@ class MqttClient:
         self._requests.extend((pattern, True) for pattern in self._routes.filters())
         await self._settle_requests(client)
         if self._birth is not None:
-            await client.publish(self._birth.topic, self._birth.payload, self._birth.qos, self._birth.retain)
+            await _say(client, self._birth)
         self._client = client
+        self._since = time.monotonic()
         self.connected = True
         self.changes.publish(True)
 
@@ -367,9 +347,12 @@ class MqttClient:
             begun = [pattern for pattern, wanted in last.items() if wanted]
             ended = [pattern for pattern, wanted in last.items() if not wanted]
             if ended:
-                await client.unsubscribe(ended, timeout=SUBSCRIBE_TIMEOUT_S)
+                async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S):
+                    await client.unsubscribe(ended, timeout=math.inf)
             if begun:
-                answers = await client.subscribe([(each, 1) for each in begun], timeout=SUBSCRIBE_TIMEOUT_S)
+                wishes = [(each, self._routes.qos(each)) for each in begun]
+                async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S):
+                    answers = await client.subscribe(wishes, timeout=math.inf)
                 for pattern, answer in zip(begun, answers, strict=False):
                     if isinstance(answer, int) and answer >= _REFUSED:
                         log.warning("The broker does not let us listen to %s", pattern)
@@ -378,10 +361,8 @@ class MqttClient:
     async def _take_leave(self, client: aiomqtt.Client) -> None:
         if self._will is not None:
             # A clean goodbye makes the broker forget the will, so we say it ourselves.
-            with suppress(aiomqtt.MqttError):
-                await client.publish(
-                    self._will.topic, self._will.payload, self._will.qos, self._will.retain, timeout=1.0
-                )
+            with suppress(aiomqtt.MqttError, TimeoutError):
+                await _say(client, self._will, timeout_s=LEAVE_TIMEOUT_S)
 
     def _lose(self) -> None:
         self._client = None
@@ -400,7 +381,7 @@ class MqttClient:
         topic = received.topic.value
         message = Message(topic, received.payload, received.qos, received.retain)
         for subscription in self._routes.to(topic):
-            subscription._put(message)  # noqa: SLF001 - the two classes are one mechanism
+            subscription.put(message)
 
 
 def _hand_over(deliver: Callable[[aiomqtt.Message], None]) -> type[asyncio.Queue[aiomqtt.Message]]:
@@ -415,6 +396,11 @@ def _hand_over(deliver: Callable[[aiomqtt.Message], None]) -> type[asyncio.Queue
 
 async def _enter(client: AbstractAsyncContextManager[aiomqtt.Client]) -> None:
     await client.__aenter__()
+
+
+async def _say(client: aiomqtt.Client, message: Message, *, timeout_s: float = PUBLISH_TIMEOUT_S) -> None:
+    async with asyncio.timeout(timeout_s):
+        await client.publish(message.topic, message.payload, message.qos, message.retain, timeout=math.inf)
 
 
 async def _until_lost(client: aiomqtt.Client) -> None:

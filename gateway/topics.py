@@ -5,12 +5,75 @@ number of filters that have no wildcard; a home has thousands of those and a
 handful of the others.
 """
 
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
-T = TypeVar("T")
+from gateway.pubsub import Subscription
+
+MAX_BACKLOG_BYTES = 16 * 1024 * 1024
 
 MAX_TOPIC_BYTES = 65_535
 """MQTT 3.1.1 section 4.7.3."""
+
+
+class Carried(Protocol):
+    """What is published on topics."""
+
+    @property
+    def payload(self) -> bytes: ...
+
+
+class Listener(Protocol):
+    """Who listens to topics."""
+
+    @property
+    def qos(self) -> int: ...
+
+
+C = TypeVar("C", bound=Carried)
+T = TypeVar("T", bound=Listener)
+
+
+class TopicSubscription(Subscription[C]):
+    """One listener's messages, in the order of arrival.
+
+    Bounded in number and in bytes: beyond either the oldest go, counted in `lost`.
+
+    Attributes:
+        qos: With which it wants to be served.
+    """
+
+    def __init__(
+        self, backlog: int, qos: int, change: Callable[["TopicSubscription[C]", str, bool], None]
+    ) -> None:
+        super().__init__(backlog)
+        self.qos = qos
+        self._change = change
+        self._backlog = backlog
+        self._bytes = 0
+
+    def add(self, *filters: str) -> None:
+        """Listen to `filters` as well; the broker repeats what it retains on them."""
+        for each in filters:
+            self._change(self, each, True)
+
+    def remove(self, *filters: str) -> None:
+        """Listen to `filters` no more."""
+        for each in filters:
+            self._change(self, each, False)
+
+    def put(self, message: C) -> None:
+        """Give `message` to the listener."""
+        self._bytes += len(message.payload)
+        while self._facts and (self._bytes > MAX_BACKLOG_BYTES or len(self._facts) >= self._backlog):
+            self._bytes -= len(self._facts.popleft().payload)
+            self.lost += 1
+        self._put(message)
+
+    async def __anext__(self) -> C:
+        message = await super().__anext__()
+        self._bytes -= len(message.payload)
+        return message
 
 
 def is_topic(text: str) -> bool:
@@ -66,6 +129,10 @@ class Routes(Generic[T]):
         """Return what `listener` wants."""
         tables = (*self._wild.items(), *self._exact.items())
         return [pattern for pattern, listeners in tables if listener in listeners]
+
+    def qos(self, pattern: str) -> int:
+        """Return the highest QoS that a listener of `pattern` wants."""
+        return max((listener.qos for listener in self._table(pattern).get(pattern, ())), default=0)
 
     def to(self, topic: str) -> list[T]:
         """Return every listener that wants `topic`, each once."""

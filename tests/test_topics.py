@@ -1,9 +1,21 @@
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.topics import Routes, is_topic, topic_matches
 
+
+@dataclass(frozen=True, order=True)
+class Ear:
+    """A listener, known by its number."""
+
+    number: int
+    qos: int = 1
+
+
+EAR = st.builds(Ear, st.integers(0, 3))
 LEVEL = st.text("ab", max_size=2)
 TOPIC = st.lists(LEVEL, min_size=1, max_size=4).map("/".join)
 FILTER = st.tuples(st.lists(LEVEL | st.just("+"), min_size=1, max_size=4), st.sampled_from(["", "/#"])).map(
@@ -37,11 +49,11 @@ def test_what_cannot_be_published_on_is_no_topic(text: str) -> None:
     assert not is_topic(text)
 
 
-@given(st.lists(st.tuples(FILTER | TOPIC, st.integers(0, 3)), max_size=12), TOPIC)
+@given(st.lists(st.tuples(FILTER | TOPIC, EAR), max_size=12), TOPIC)
 def test_routing_finds_exactly_the_listeners_whose_filters_cover_the_topic(
-    wishes: list[tuple[str, int]], topic: str
+    wishes: list[tuple[str, Ear]], topic: str
 ) -> None:
-    routes: Routes[int] = Routes()
+    routes: Routes[Ear] = Routes()
     for pattern, listener in wishes:
         routes.add(pattern, listener)
 
@@ -52,15 +64,23 @@ def test_routing_finds_exactly_the_listeners_whose_filters_cover_the_topic(
     )
 
 
-@given(st.lists(st.tuples(FILTER | TOPIC, st.integers(0, 3)), max_size=12))
-def test_nothing_is_left_of_a_listener_that_went(wishes: list[tuple[str, int]]) -> None:
-    routes: Routes[int] = Routes()
+@given(st.lists(st.tuples(FILTER | TOPIC, EAR), max_size=12))
+def test_nothing_is_left_of_a_listener_that_went(wishes: list[tuple[str, Ear]]) -> None:
+    routes: Routes[Ear] = Routes()
     for pattern, listener in wishes:
         routes.add(pattern, listener)
 
-    for pattern in routes.filters_of(0):
-        others = {listener for each, listener in wishes if each == pattern} - {0}
-        assert routes.remove(pattern, 0) is bool(others)
+    for pattern in routes.filters_of(Ear(0)):
+        others = {listener for each, listener in wishes if each == pattern} - {Ear(0)}
+        assert routes.remove(pattern, Ear(0)) is bool(others)
 
-    assert routes.filters_of(0) == []
-    assert set(routes.filters()) == {pattern for pattern, listener in wishes if listener != 0}
+    assert routes.filters_of(Ear(0)) == []
+    assert set(routes.filters()) == {pattern for pattern, listener in wishes if listener != Ear(0)}
+
+
+def test_the_most_demanding_listener_decides_how_a_filter_is_served() -> None:
+    routes: Routes[Ear] = Routes()
+    routes.add("a/#", Ear(1, qos=0))
+    assert (routes.qos("a/#"), routes.qos("b")) == (0, 0)
+    routes.add("a/#", Ear(2, qos=1))
+    assert routes.qos("a/#") == 1

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -25,10 +25,10 @@ from gateway.iot.ha_discovery import (
 from gateway.iot.ha_template import Payload, UnreadableError
 from gateway.iot.link import Availability, DeviceRefusedError, Found, LinkDownError, LinkEvent, Lost
 from gateway.iot.mqtt_entity import MqttEntity
-from gateway.mqtt import Broker, BrokerError, Message, TopicSubscription
+from gateway.mqtt import Broker, BrokerError, Message
 from gateway.pubsub import Publisher, Subscription
 from gateway.schema import FieldError
-from gateway.topics import is_topic
+from gateway.topics import TopicSubscription, is_topic
 
 log = logging.getLogger(__name__)
 
@@ -109,11 +109,13 @@ class MqttLink:
         filters = (f"{prefix}/+/+/config", f"{prefix}/+/+/+/config")
         with (
             self._broker.changes.subscribe() as changes,
-            self._broker.subscribe(*filters, *self._readers, backlog=BACKLOG) as messages,
+            self._broker.subscribe(*filters, backlog=BACKLOG, qos=0) as announcements,
+            self._broker.subscribe(*self._readers, backlog=BACKLOG) as reports,
         ):
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._hear(messages), name="mqtt-hear")
+                    tasks.create_task(self._learn(announcements, reports), name="mqtt-announcements")
+                    tasks.create_task(self._hear(reports), name="mqtt-reports")
                     tasks.create_task(self._forget_old_reports(), name="mqtt-expire")
                     if self._broker.connected:
                         await self._say("online")
@@ -153,18 +155,17 @@ class MqttLink:
         except (BrokerError, TimeoutError) as error:
             log.debug("%s was not said: %s", word, error)
 
-    async def _hear(self, messages: TopicSubscription) -> None:
-        slice_began = time.monotonic()
-        async for message in messages:
-            if message.topic.startswith(f"{self._config.prefix}/"):
-                self._hear_announcement(message, messages)
-            else:
-                self._hear_report(message)
-            if time.monotonic() - slice_began > SLICE_S:
-                await asyncio.sleep(0)
-                slice_began = time.monotonic()
+    async def _learn(
+        self, announcements: TopicSubscription[Message], reports: TopicSubscription[Message]
+    ) -> None:
+        async for message in _in_turns(announcements):
+            self._hear_announcement(message, reports)
 
-    def _hear_announcement(self, message: Message, messages: TopicSubscription) -> None:
+    async def _hear(self, reports: TopicSubscription[Message]) -> None:
+        async for message in _in_turns(reports):
+            self._hear_report(message)
+
+    def _hear_announcement(self, message: Message, reports: TopicSubscription[Message]) -> None:
         topic = message.topic
         known = self._announced.get(topic)
         digest = hashlib.sha256(message.payload).digest()
@@ -179,9 +180,9 @@ class MqttLink:
         before = known.entities if known else frozenset()
         after = {each.entity.id: each for each in found}
         for gone in before - after.keys():
-            self._lose(gone, messages)
+            self._lose(gone, reports)
         for each in found:
-            self._take(each, messages)
+            self._take(each, reports)
         if after:
             self._announced[topic] = _Announced(digest, frozenset(after))
         else:
@@ -214,13 +215,13 @@ class MqttLink:
             self._named.add(topic)
             self._refused[topic] = str(error)
 
-    def _take(self, spec: MqttEntity, messages: TopicSubscription) -> None:
+    def _take(self, spec: MqttEntity, reports: TopicSubscription[Message]) -> None:
         entity = spec.entity.id
         known = self._present.get(entity)
         if known is not None and known.spec == spec:
             return
         if known is not None:
-            self._unroute(known.spec, messages, keep=spec.topics)
+            self._unroute(known.spec, reports, keep=spec.topics)
         self._present[entity] = _Present(spec, known.votes if known else {})
         self.events.publish(Found(spec.entity))
         self._tell_availability(entity)
@@ -228,22 +229,24 @@ class MqttLink:
             self._readers.setdefault(topic, set()).add(entity)
         # Asked for even when another entity listens there already: the broker then repeats
         # what it keeps on these topics, which this entity has not heard.
-        messages.add(*spec.topics)
+        reports.add(*spec.topics)
 
-    def _lose(self, entity: EntityId, messages: TopicSubscription) -> None:
+    def _lose(self, entity: EntityId, reports: TopicSubscription[Message]) -> None:
         present = self._present.pop(entity, None)
         if present is not None:
-            self._unroute(present.spec, messages)
+            self._unroute(present.spec, reports)
             self.events.publish(Lost(entity))
 
-    def _unroute(self, spec: MqttEntity, messages: TopicSubscription, *, keep: Collection[str] = ()) -> None:
+    def _unroute(
+        self, spec: MqttEntity, reports: TopicSubscription[Message], *, keep: Collection[str] = ()
+    ) -> None:
         for topic in spec.topics:
             readers = self._readers.get(topic, set())
             readers.discard(spec.entity.id)
             if not readers:
                 self._readers.pop(topic, None)
                 if topic not in keep:
-                    messages.remove(topic)
+                    reports.remove(topic)
 
     def _hear_report(self, message: Message) -> None:
         if len(message.payload) > MAX_REPORT_BYTES:
@@ -300,6 +303,16 @@ class MqttLink:
             except TimeoutError:
                 for entity in tuple(self._present):
                     self._tell_availability(entity)
+
+
+async def _in_turns(messages: TopicSubscription[Message]) -> AsyncIterator[Message]:
+    """Yield `messages`, letting everybody else have a turn now and then."""
+    slice_began = time.monotonic()
+    async for message in messages:
+        yield message
+        if time.monotonic() - slice_began > SLICE_S:
+            await asyncio.sleep(0)
+            slice_began = time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)

@@ -323,10 +323,12 @@ async def test_the_limit_of_entities_holds(serve: Serve, mqtt: MqttClient, tool:
 
 
 @pytest.mark.slow
-async def test_a_storm_of_kept_announcements_do_not_hold_up_the_loop(
+async def test_a_storm_of_kept_announcements_does_not_hold_up_the_loop(
     serve: Serve, mqtt: MqttClient, tool: Publishing
 ) -> None:
-    for start in range(0, 1_500, 500):
+    # Debug mode's own work would be measured instead of ours.
+    asyncio.get_running_loop().set_debug(False)
+    for start in range(0, 5_000, 500):
         await tool.say_all(
             {
                 f"homeassistant/sensor/s{n}/config": {"stat_t": f"s/{n}", "uniq_id": f"s{n}"}
@@ -334,22 +336,23 @@ async def test_a_storm_of_kept_announcements_do_not_hold_up_the_loop(
             },
             retain=True,
         )
-    link = MqttLink(mqtt, MqttLinkConfig(max_entities=1000))
+    link = MqttLink(mqtt, MqttLinkConfig(max_entities=4000))
     registry = Registry([link])
     pauses: list[float] = []
 
     async def feel_the_pulse() -> None:
         while True:
-            began = time.monotonic()
+            # Processor time of this thread: what other programs take is not our fault.
+            began = time.thread_time()
             await asyncio.sleep(0.001)
-            pauses.append(time.monotonic() - began)
+            pauses.append(time.thread_time() - began)
 
     pulse = asyncio.create_task(feel_the_pulse())
     async with serve(registry), serve(link):
-        await until(registry, lambda: len(registry.states) == 1000, 60)
+        await until(registry, lambda: len(registry.states) == 4000, 60)
     pulse.cancel()
 
-    assert max(pauses) < 0.25
+    assert max(pauses) < 0.1
     assert registry.ignored == 0
 
 
