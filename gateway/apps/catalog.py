@@ -56,13 +56,18 @@ class Catalog:
             raise UnknownAppError(f"{app} is not installed")
         return self.apps[app]
 
-    async def install(self, archive: Path, app: AppId, version: str) -> InstalledApp:
+    async def install(self, archive: Path, app: AppId, version: str) -> InstalledApp | None:
         """Make the bundle `archive` the current version of `app`.
+
+        Returns:
+            The app; `None` when the household removed it while the bundle was on its way.
 
         Raises:
             GatewayError: the bundle is refused; what was installed goes on.
         """
         async with self._lock:
+            if await asyncio.to_thread(self._shelf.is_unwanted, app):
+                return None
             installed = await asyncio.to_thread(self._shelf.install, archive, app, version)
             self._publish({**self.apps, app: installed})
             return installed

@@ -149,10 +149,10 @@ class Installer:
         Raises:
             UnknownAppError: it is not installed.
         """
-        async with self._lock:
-            await self._catalog.remove(app)
-            self._publish({other: record for other, record in self.records.items() if other != app})
-            log.info("%s was removed", app)
+        # Never behind a check: that may be waiting for a slow network.
+        await self._catalog.remove(app)
+        self._publish({other: record for other, record in self.records.items() if other != app})
+        log.info("%s was removed", app)
 
     async def _due(self, offers: Mapping[AppId, Offer], refusals: dict[AppId, Refused]) -> list[Offer]:
         """Return what to install; an offer below the installed version becomes a refusal."""
@@ -185,14 +185,15 @@ class Installer:
             if app in refusals:
                 continue
             try:
-                await self._catalog.install(into / f"{position}.zip", app, offer.version)
+                done = await self._catalog.install(into / f"{position}.zip", app, offer.version)
             except GatewayError as error:
                 refusals[app] = Refused(path=offer.path, code=error.code, reason=str(error))
             except OSError as error:
                 reason = f"{error.filename or 'the state folder'}: {error.strerror or error}"
                 refusals[app] = Refused(path=offer.path, code="TRUST-107", reason=reason)
             else:
-                log.info("%s %s is installed", app, offer.version)
+                if done:
+                    log.info("%s %s is installed", app, offer.version)
         await self._catalog.tidy()
         return refusals
 

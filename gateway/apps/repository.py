@@ -72,7 +72,7 @@ class RefusedError(GatewayError):
 class Repository(Protocol):
     """Where apps come from.
 
-    Implementations: `SignedRepository`; a table in the installer's tests.
+    Implementations: `SignedRepository`; a slow one in the installer's tests.
     """
 
     async def listing(self) -> Listing:

@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from gateway.apps.catalog import Catalog
 from gateway.apps.installer import Installer
 from gateway.apps.repository import SignedRepository
+from gateway.trust.manifest import AppId
 from headend import bundle
 from headend.ceremony import Publisher, Validity, add_publisher, create
 from headend.ceremony import publish as make_public
@@ -41,6 +42,7 @@ permissions:
 
 Source = Callable[..., Path]
 Publish = Callable[..., Path]
+Put = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
@@ -115,6 +117,18 @@ def state(tmp_path: Path) -> Path:
 @pytest.fixture
 def catalog(state: Path) -> Catalog:
     return Catalog(state / "apps")
+
+
+@pytest.fixture
+def put(tmp_path: Path, catalog: Catalog, source: Source) -> Put:
+    """Build an app and install it past the repository."""
+
+    async def do(version: str = "1.0.0", app: str = HELLO, files: Mapping[str, str] | None = None) -> None:
+        archive = tmp_path / f"{app}-{version}.zip"
+        bundle.build(source(version, app, files), archive)
+        await catalog.install(archive, AppId(app), version)
+
+    return do
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,6 @@ from gateway.apps.errors import (
     TooManyCallsError,
     UnknownAppError,
 )
-from gateway.apps.installer import Installer
 from gateway.supervisor import Service
 from gateway.trust.manifest import AppId
 
@@ -25,7 +23,7 @@ PLAIN = AppId("com.example.plain")
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 Serve = Callable[[Service], AbstractAsyncContextManager[None]]
-Publish = Callable[..., Path]
+Put = Callable[..., Awaitable[None]]
 
 
 def reading(entity: str, value: Value, *, unit: str = "", device_class: str = "") -> SensorReading:
@@ -79,11 +77,10 @@ def bridge(catalog: Catalog, house: House) -> Bridge:
 
 
 async def test_an_app_asks_for_time_language_and_its_end(
-    serve: Serve, publish: Publish, catalog: Catalog, installer: Installer, bridge: Bridge, house: House
+    serve: Serve, put: Put, catalog: Catalog, bridge: Bridge, house: House
 ) -> None:
-    publish()
     async with serve(catalog):
-        await installer.check()
+        await put()
         assert await bridge.call(HELLO, "clock.now", None) == {"now": NOON.isoformat()}
         assert await bridge.call(HELLO, "i18n.locale", {}) == {"locale": "zh-CN"}
         await bridge.call(HELLO, "focus.exit", {})
@@ -91,11 +88,10 @@ async def test_an_app_asks_for_time_language_and_its_end(
 
 
 async def test_an_app_sees_only_the_sensors_it_named(
-    serve: Serve, publish: Publish, catalog: Catalog, installer: Installer, bridge: Bridge
+    serve: Serve, put: Put, catalog: Catalog, bridge: Bridge
 ) -> None:
-    publish()
     async with serve(catalog):
-        await installer.check()
+        await put()
 
         async def read(**wanted: str) -> list[str]:
             answer = await bridge.call(HELLO, "sensors.read", wanted)
@@ -124,11 +120,10 @@ async def test_an_app_sees_only_the_sensors_it_named(
 
 
 async def test_what_an_app_keeps_is_there_after_a_restart_and_within_its_quota(
-    serve: Serve, publish: Publish, catalog: Catalog, installer: Installer, bridge: Bridge, house: House
+    serve: Serve, put: Put, catalog: Catalog, bridge: Bridge, house: House
 ) -> None:
-    publish()
     async with serve(catalog):
-        await installer.check()
+        await put()
         await bridge.call(HELLO, "storage.set", {"key": "页", "value": {"n": 3}})
         assert await bridge.call(HELLO, "storage.get", {"key": "none"}) == {"value": None}
         again = Bridge(catalog, lambda: house.open, house.capabilities(), lambda: house.time_s)
@@ -146,12 +141,11 @@ async def test_what_an_app_keeps_is_there_after_a_restart_and_within_its_quota(
 
 
 async def test_a_notice_is_shown_in_the_apps_name_but_not_without_end(
-    serve: Serve, publish: Publish, catalog: Catalog, installer: Installer, bridge: Bridge, house: House
+    serve: Serve, put: Put, catalog: Catalog, bridge: Bridge, house: House
 ) -> None:
-    publish()
     text = {"zh-CN": "该吃药了", "en": "Time for your pills"}
     async with serve(catalog):
-        await installer.check()
+        await put()
         for _ in range(3):
             await bridge.call(HELLO, "notices.show", {"text": text})
         with pytest.raises(TooManyCallsError):
@@ -182,25 +176,23 @@ async def test_a_notice_is_shown_in_the_apps_name_but_not_without_end(
 )
 async def test_a_wrong_call_is_refused(
     serve: Serve,
-    publish: Publish,
+    put: Put,
     catalog: Catalog,
-    installer: Installer,
     bridge: Bridge,
     app: AppId,
     method: str,
     params: object,
     refusal: type[Exception],
 ) -> None:
-    publish()
-    publish(app=PLAIN)
     async with serve(catalog):
-        await installer.check()
+        await put()
+        await put(app=PLAIN)
         with pytest.raises(refusal):
             await bridge.call(app, method, params)
 
 
 async def test_what_was_not_asked_for_is_refused(
-    serve: Serve, publish: Publish, catalog: Catalog, installer: Installer, bridge: Bridge, house: House
+    serve: Serve, put: Put, catalog: Catalog, bridge: Bridge, house: House
 ) -> None:
     manifest = "\n".join(  # as short as can be: no permissions
         (
@@ -213,10 +205,9 @@ async def test_what_was_not_asked_for_is_refused(
             "entry: {tv: index.html}",
         )
     )
-    publish(app=PLAIN, files={"manifest.yaml": manifest})
     house.open = {PLAIN}
     async with serve(catalog):
-        await installer.check()
+        await put(app=PLAIN, files={"manifest.yaml": manifest})
         for method, params in (
             ("storage.keys", {}),
             ("sensors.read", {}),
@@ -227,11 +218,10 @@ async def test_what_was_not_asked_for_is_refused(
 
 
 async def test_an_app_that_calls_too_often_is_slowed_down(
-    serve: Serve, publish: Publish, catalog: Catalog, installer: Installer, bridge: Bridge, house: House
+    serve: Serve, put: Put, catalog: Catalog, bridge: Bridge, house: House
 ) -> None:
-    publish()
     async with serve(catalog):
-        await installer.check()
+        await put()
         for _ in range(60):
             await bridge.call(HELLO, "clock.now", {})
         with pytest.raises(TooManyCallsError):

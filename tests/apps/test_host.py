@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from gateway.apps.bridge import Bridge, Capabilities
 from gateway.apps.catalog import Catalog
 from gateway.apps.errors import HostError, UnknownAppError
 from gateway.apps.host import AppHost, AppsConfig
-from gateway.apps.installer import Installer
 from gateway.supervisor import Service
 from gateway.trust.manifest import AppId
 
@@ -42,7 +41,7 @@ frame.src = ENTRY;
 """
 
 Serve = Callable[[Service], AbstractAsyncContextManager[None]]
-Publish = Callable[..., Path]
+Put = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
@@ -101,15 +100,13 @@ def harmless() -> Capabilities:
 
 async def test_an_open_app_is_served_with_a_policy_that_lets_it_speak_to_nobody(
     serve: Serve,
-    publish: Publish,
+    put: Put,
     catalog: Catalog,
-    installer: Installer,
     host: AppHost,
     session: aiohttp.ClientSession,
 ) -> None:
-    publish("1.0.0")
     async with serve(catalog), serve(host):
-        await installer.check()
+        await put("1.0.0")
         address = await host.open(HELLO)
         assert host.opened == {HELLO}
         async with session.get(address) as answer:
@@ -145,18 +142,16 @@ async def test_an_open_app_is_served_with_a_policy_that_lets_it_speak_to_nobody(
 )
 async def test_only_the_files_of_an_opening_can_be_read(
     serve: Serve,
-    publish: Publish,
+    put: Put,
     catalog: Catalog,
-    installer: Installer,
     host: AppHost,
     session: aiohttp.ClientSession,
     method: str,
     path: str,
     status: int,
 ) -> None:
-    publish("1.0.0")
     async with serve(catalog), serve(host):
-        await installer.check()
+        await put("1.0.0")
         base = (await host.open(HELLO)).removesuffix("index.html").removeprefix(host.origin)
         async with session.request(method, host.origin + path.format(base=base)) as answer:
             assert answer.status == status
@@ -175,22 +170,20 @@ async def test_another_host_name_is_misdirected(
 
 async def test_a_closed_or_removed_app_is_gone_from_the_web(
     serve: Serve,
-    publish: Publish,
+    put: Put,
     catalog: Catalog,
-    installer: Installer,
     host: AppHost,
     session: aiohttp.ClientSession,
 ) -> None:
-    publish("1.0.0")
     async with serve(catalog), serve(host):
-        await installer.check()
+        await put("1.0.0")
         first = await host.open(HELLO)
         second = await host.open(HELLO)
         assert first != second
         async with session.get(first) as answer:
             assert answer.status == 404
         with host.changes.subscribe() as changes:
-            await installer.uninstall(HELLO)
+            await catalog.remove(HELLO)
             async with asyncio.timeout(5):
                 assert await anext(changes) == frozenset()
         async with session.get(second) as answer:
@@ -209,16 +202,13 @@ async def test_a_port_in_use_is_one_clear_line(serve: Serve, catalog: Catalog, h
 
 
 @pytest.mark.slow
-async def test_a_hostile_page_reaches_nobody(
-    serve: Serve, publish: Publish, catalog: Catalog, installer: Installer
-) -> None:
-    publish("1.0.0", files={"app.js": HOSTILE.read_text()})
+async def test_a_hostile_page_reaches_nobody(serve: Serve, put: Put, catalog: Catalog) -> None:
     page = Page()
     async with serve(catalog), serve(page):
         host = AppHost(catalog, AppsConfig(port=0), pages=[page.origin])
         bridge = Bridge(catalog, lambda: host.opened, harmless())
         async with serve(host):
-            await installer.check()
+            await put("1.0.0", files={"app.js": HOSTILE.read_text()})
             page.entry = await host.open(HELLO)
             page.policy = f"frame-src {host.origin}"
             await bridge.call(HELLO, "storage.set", {"key": "target", "value": page.origin})
@@ -253,20 +243,19 @@ async def test_a_hostile_page_reaches_nobody(
 
 @pytest.mark.slow
 async def test_an_app_hears_keys_and_speaks_through_its_port(
-    serve: Serve, publish: Publish, catalog: Catalog, installer: Installer
+    serve: Serve, put: Put, catalog: Catalog
 ) -> None:
     script = """\
 import { i18n, keys, storage } from "./gateway-sdk.js";
 keys.listen((key) => { if (key === "ok") { storage.set("pressed", key); return true; } });
 await storage.set("started", await i18n.locale());
 """
-    publish("1.0.0", files={"app.js": script})
     page = Page()
     async with serve(catalog), serve(page):
         host = AppHost(catalog, AppsConfig(port=0), pages=[page.origin])
         bridge = Bridge(catalog, lambda: host.opened, harmless())
         async with serve(host):
-            await installer.check()
+            await put("1.0.0", files={"app.js": script})
             page.entry = await host.open(HELLO)
             said: asyncio.Queue[object] = asyncio.Queue()
 

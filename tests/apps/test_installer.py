@@ -1,9 +1,10 @@
+import asyncio
 import json
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from tuf.api.metadata import Metadata, TargetFile, Targets
 from gateway.apps.catalog import Catalog
 from gateway.apps.errors import UnknownAppError
 from gateway.apps.installer import REPOSITORY, Installer, UpdatesConfig
-from gateway.apps.repository import SignedRepository
+from gateway.apps.repository import Listing, Offer, Refused, SignedRepository
 from gateway.schema import SchemaError, decode
 from gateway.supervisor import Service
 from gateway.trust.manifest import AppId
@@ -28,6 +29,32 @@ ROLE = "publisher-example"
 
 Serve = Callable[[Service], AbstractAsyncContextManager[None]]
 Publish = Callable[..., Path]
+
+
+class SlowRepository:
+    """See `gateway.apps.repository.Repository`.  Brings one bundle, but only when it is let go.
+
+    Attributes:
+        asked: Set when the box waits for the bundle.
+        go: What it waits for.
+    """
+
+    def __init__(self, archive: Path) -> None:
+        self.asked = asyncio.Event()
+        self.go = asyncio.Event()
+        self._archive = archive
+
+    async def listing(self) -> Listing:
+        path = f"apps/{HELLO}/1.1.0.zip"
+        offer = Offer(app=HELLO, version="1.1.0", path=path, length=1, sha256="", publisher=ROLE)
+        return Listing(offers=[offer], refused=[])
+
+    async def fetch(self, offers: Sequence[Offer], into: Path) -> Sequence[Refused | None]:
+        self.asked.set()
+        await self.go.wait()
+        into.mkdir(parents=True)
+        shutil.copy(self._archive, into / "0.zip")
+        return [None for _ in offers]
 
 
 def outcome(installer: Installer, app: AppId = HELLO) -> tuple[str | None, str | None, str | None]:
@@ -338,6 +365,23 @@ async def test_a_removed_app_comes_back_when_someone_wants_it(
         assert catalog.get(HELLO).version == "1.0.0"
         with pytest.raises(UnknownAppError, match="not installed"):
             await installer.uninstall(AppId("com.example.nobody"))
+
+
+async def test_an_app_can_be_removed_while_its_update_is_on_the_way(
+    serve: Serve, publish: Publish, catalog: Catalog, installer: Installer, state: Path
+) -> None:
+    publish("1.0.0")
+    async with serve(catalog), asyncio.timeout(20):
+        await installer.check()
+        slow = SlowRepository(publish("1.1.0"))
+        updating = Installer(catalog, slow, check_every_s=3600)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(updating.check(), name="check")
+            await slow.asked.wait()
+            await updating.uninstall(HELLO)
+            slow.go.set()
+        assert HELLO not in catalog.apps
+    assert [path.name for path in (state / "apps").iterdir()] == ["removed.json"]
 
 
 async def test_installed_apps_are_there_again_after_a_restart(
