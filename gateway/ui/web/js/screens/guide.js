@@ -185,7 +185,7 @@ function fillCell(cell, programme, row, focus) {
   const tense = stop <= Date.now() ? " past" : start <= Date.now() ? " now" : "";
   cell.node.className = `cell${tense}${focus ? " f" : ""}${width < 90 ? " slim" : ""}`;
   cell.node.style.width = `${Math.max(width, NARROWEST_PX)}px`;
-  cell.node.style.translate = `${NAMES_PX + x}px ${row * ROW_PX + 4}px`;
+  cell.node.style.translate = `${NAMES_PX + x}px ${row * ROW_PX + 2}px`;
   cell.node.setAttribute("aria-selected", String(focus));
   cell.one.textContent = programme.title;
   cell.two.textContent = `${clock(start)} – ${clock(stop)}`;

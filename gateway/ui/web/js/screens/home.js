@@ -127,12 +127,18 @@ function heroText(text) {
 }
 
 function Wellbeing() {
-  const missing = missingServices();
-  if (missing.length) return html`<span class="amber one"><b class="dot amber" />${t("services.missing", { what: missing.map((name) => t(`service.${name}`)).join("、") })}</span>`;
+  const missing = [...new Set(missingServices().map(serviceName))];
+  if (missing.length) return html`<span class="amber one"><b class="dot amber" />${t("services.missing", { what: missing.join(t("and")) })}</span>`;
   const wrong = trouble();
   return wrong
     ? html`<span class="amber one"><b class="dot amber" />${wrong}</span>`
     : html`<span class="jade one"><b class="dot jade" />${t("home.well")}</span>`;
+}
+
+/** What a household calls a service. @param {string} name */
+function serviceName(name) {
+  const told = t(`service.${name}`);
+  return told === `service.${name}` ? t("service.other") : told;
 }
 
 /** @param {number} index */
