@@ -248,15 +248,16 @@ async def test_a_message_beyond_the_limit_is_counted_and_the_next_one_heard(
             assert client.dropped == 1
 
 
-async def test_a_thousand_retained_messages_are_heard_whole(broker: Mosquitto, serve: Serve) -> None:
+async def test_hundreds_of_retained_messages_are_heard_whole(broker: Mosquitto, serve: Serve) -> None:
     async with connected(serve, broker, "many") as many:
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(1000):
-                tasks.create_task(many.publish(Message(f"storm/{number}", b"x" * 100, retain=True)))
+        for start in range(0, 500, 50):
+            async with asyncio.TaskGroup() as tasks:
+                for number in range(start, start + 50):
+                    tasks.create_task(many.publish(Message(f"storm/{number}", b"x" * 100, retain=True)))
         async with connected(serve, broker) as client:
-            with client.subscribe("storm/+", backlog=2000) as heard:
-                topics = {(await anext(heard)).topic for _ in range(1000)}
-    assert len(topics) == 1000
+            with client.subscribe("storm/+", backlog=1000) as heard:
+                topics = {(await anext(heard)).topic for _ in range(500)}
+    assert len(topics) == 500
 
 
 async def test_a_listener_that_falls_behind_loses_the_oldest_and_knows(
