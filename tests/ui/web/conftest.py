@@ -98,9 +98,10 @@ async def turn_on(browser: Browser, material: Path) -> AsyncIterator[TurnOn]:
             page.on("console", lambda said: _keep(television, said.type, said.text))
             if wishes:
                 wishes = {"language": "zh", "elder": False, "contrast": False, **wishes}
-                await page.add_init_script(
-                    f"localStorage.setItem('gateway.preferences', '{json.dumps(wishes)}')"
-                )
+                kept = json.dumps(json.dumps(wishes))
+                keep = f"localStorage.setItem('gateway.preferences', {kept})"
+                # A sandboxed frame has no origin and no storage.
+                await page.add_init_script(f"if (origin !== 'null') {keep}")
             await page.goto(address)
             await page.wait_for_selector(ready)
             return television

@@ -126,13 +126,19 @@ function press(key, here) {
   else if (stage.press(key)) return;
   else if (isOfTheDaemon(key)) {
     if (here) send(key);
-  } else if (key === "home") stage.open(home);
+  } else if (key === "home") goHome();
   else if (key === "guide") stage.isOpen("guide") ? stage.close(guide) : stage.open(guide);
   else if (key === "menu") stage.open(menu());
   else if (key === "info") {
     stage.clear();
     showBanner(true);
   }
+}
+
+/** Home lies over the picture and nothing else, so that Back from it is television. */
+function goHome() {
+  if (!stage.isOpen("home")) stage.clear();
+  stage.open(home);
 }
 
 /** @param {Key} key */
