@@ -47,14 +47,16 @@ from gateway.media.tv_facts import Picture
 from gateway.media.tv_memory import TvMemory
 from gateway.media.tv_player import AnyPlayer, PageSource, choose_player
 from gateway.mqtt import BrokerAddress, Message, MqttClient
-from gateway.store import Store
+from gateway.store import DamagedStoreError, Store
 from gateway.supervisor import Service, Supervisor, Unit
 from gateway.trust.manifest import AppId
+from gateway.ui import documents as doc
 from gateway.ui.auth import Access
 from gateway.ui.events import Events
 from gateway.ui.house import House
 from gateway.ui.keys import Keys
 from gateway.ui.notices import NoticeBoard
+from gateway.ui.screen import AppScreen
 from gateway.ui.server import Desk, UiServer
 from hw.board import Board, load_board
 from hw.display import x_display
@@ -98,7 +100,7 @@ def compose(config: GatewayConfig, state: Path, board: Board, environment: Mappi
     focus = Focus()
     ticket = secrets.token_urlsafe(TICKET_BYTES)
     television = _television(config, state, board, Kit(store, focus, ticket, x_display(environment)))
-    notices = NoticeBoard()
+    notices = NoticeBoard(lambda: _recovery(store))
     home = _home(config, state, store, television, notices)
     apps = _apps(config, state, home, notices)
     supervisor: Supervisor
@@ -119,11 +121,12 @@ def compose(config: GatewayConfig, state: Path, board: Board, environment: Mappi
         installer=apps.installer,
         app_host=apps.host,
         app_bridge=apps.bridge,
+        notices=notices,
         services=lambda: supervisor,
     )
     events = Events(house)
     remote = RemoteReader(board.remote)
-    keys = Keys(config.keys, house, events, _keys_of(remote))
+    keys = Keys(config.keys, house, events, lambda: _keys_of(remote))
     server = UiServer(
         config.ui, Desk(house=house, access=Access(state / "token"), events=events, keys=keys), WEB
     )
@@ -133,8 +136,9 @@ def compose(config: GatewayConfig, state: Path, board: Board, environment: Mappi
         Unit(name="remote", service=remote, essential=False),
         Unit(name="page", service=server),
     )
+    screen = Unit(name="app screen", service=AppScreen(apps.host, focus), essential=False)
     supervisor = Supervisor(
-        [Unit(name="store", service=store), *television.units, *page, *home.units, *apps.units]
+        [Unit(name="store", service=store), *television.units, *page, *home.units, *apps.units, screen]
     )
     return supervisor
 
@@ -299,6 +303,12 @@ def _rule_actions(tv: Tv, commands: Commands, notices: NoticeBoard) -> Mapping[s
             await tv.tune(ChannelId(channel))
 
     return {"command": command, "notice": notice, "tune": tune}
+
+
+def _recovery(store: Store) -> Iterable[doc.Notice]:
+    if store.recovered is not None:
+        text = {"zh-CN": "盒子的数据曾损坏，已用最近的备份恢复。", "en": f"Attention: {store.recovered}."}
+        yield doc.Notice(text=text, code=DamagedStoreError.code, at=store.recovered.at)
 
 
 async def _keys_of(remote: RemoteReader) -> AsyncIterator[str]:

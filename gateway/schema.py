@@ -78,9 +78,10 @@ def parse_yaml(text: bytes, *, where: str = "") -> object:
         raise SchemaError([Problem(where, f"is larger than {MAX_DOCUMENT_BYTES} bytes")])
     try:
         _refuse_bombs(text, where)
-        return msgspec.yaml.decode(text)  # type: ignore[no-any-return]
+        data: object = msgspec.yaml.decode(text)
     except (msgspec.DecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
         raise SchemaError([Problem(where, f"is not readable YAML: {_one_line(error)}")]) from error
+    return data
 
 
 def decode(data: object, kind: type[T], *, at: str = "") -> T:

@@ -45,15 +45,24 @@ class StoreNewerError(StoreError):
     hint = "Install the newer version again; nothing was changed."
 
 
+class DamagedStoreError(StoreError):
+    """The database was damaged; the newest good copy, or an empty one, took its place."""
+
+    code: ClassVar[str] = "SUP-105"
+    hint = "What was set since the copy may have to be set again; the old file is kept for support."
+
+
 @dataclass(frozen=True, slots=True)
 class Recovery:
     """What had to be done to a damaged database at start.
 
     Attributes:
+        at: When it was done.
         damaged: Where the damaged file was put.
         restored_from: When the backup copy was made; `None` if there was none.
     """
 
+    at: datetime
     damaged: Path
     restored_from: datetime | None
 
@@ -156,7 +165,7 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if self.path.exists() and not _is_whole(self.path):
                 self.recovered = self._recover()
-                log.warning("%s", self.recovered)
+                log.warning("%s", DamagedStoreError(str(self.recovered)).line())
             self._writing = self._connect()
             self._migrate(self._writing)
             self._reading = self._connect()
@@ -216,14 +225,14 @@ class Store:
             if not any(time in old.name for time in times[-KEPT_DAMAGED:]):
                 old.unlink()
         if not (self._backup.exists() and _is_whole(self._backup)):
-            return Recovery(damaged, None)
+            return Recovery(now, damaged, None)
         made_at = datetime.fromtimestamp(self._backup.stat().st_mtime, UTC)
         fresh = self.path.with_name(self.path.name + ".new")
         fresh.write_bytes(self._backup.read_bytes())
         _sync(fresh)
         fresh.replace(self.path)
         _sync(self.path.parent)
-        return Recovery(damaged, made_at)
+        return Recovery(now, damaged, made_at)
 
     def _close(self) -> None:
         # Waits for writes that were promised; new ones are refused from here on.

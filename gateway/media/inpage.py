@@ -8,7 +8,8 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from gateway.media.player import (
@@ -62,6 +63,8 @@ class InPagePlayer:
         # Not guessable from an earlier run: a page that missed a restart must not be believed.
         self._run = secrets.token_hex(4)
         self._count = 0
+        self._pages = 0
+        self._page_came = asyncio.Event()
 
     @property
     def state(self) -> Screen:
@@ -72,6 +75,21 @@ class InPagePlayer:
         """There is nothing to keep alive here."""
         ready()
         await asyncio.Event().wait()
+
+    @contextmanager
+    def page(self) -> Iterator[None]:
+        """Say that a page is there for as long as the block lasts."""
+        self._pages += 1
+        self._page_came.set()
+        try:
+            yield
+        finally:
+            self._pages -= 1
+            if not self._pages:
+                self._page_came.clear()
+
+    async def attended(self) -> None:
+        await self._page_came.wait()
 
     async def open(self, url: str) -> None:
         self._count += 1

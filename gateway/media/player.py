@@ -124,6 +124,9 @@ class Player(Protocol):
     async def run(self, ready: Callable[[], None]) -> None:
         """Live until cancelled."""
 
+    async def attended(self) -> None:
+        """Return when there is a screen to show something on: at once, but for pages."""
+
     async def open(self, url: str) -> None:
         """Begin to show `url` instead of what is playing; returns at once.
 

@@ -83,6 +83,9 @@ class SimulatedPlayer:
         self.selected = ()
         self._changed.set()
 
+    async def attended(self) -> None:
+        """The screen is the box's own."""
+
     async def close(self) -> None:
         self.url = None
         self._changed.set()

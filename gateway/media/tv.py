@@ -228,6 +228,7 @@ class Tv:
             # Listening begins anew each time: what came during the pause is about the last attempt.
             with self._player.events.subscribe() as events:
                 try:
+                    await self._await_screen()
                     url = await self._begin(channel, events)
                     failures = 0
                     await self._go_on(url, events)
@@ -242,6 +243,12 @@ class Tv:
                     pause_s = min(self._config.retry_max_s, self._config.retry_s * 2 ** min(failures - 1, 16))
             await asyncio.sleep(pause_s)
             self._ordered_at_s = time.monotonic()
+
+    async def _await_screen(self) -> None:
+        """Wait until somebody could see the picture; time in an empty room is nobody's zap."""
+        before_s = time.monotonic()
+        await self._player.attended()
+        self._ordered_at_s += time.monotonic() - before_s
 
     async def _begin(self, channel: ChannelId, events: AsyncIterator[PlayerEvent]) -> str:
         """Open `channel` and return its address when the picture is there."""

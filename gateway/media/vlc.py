@@ -172,6 +172,9 @@ class VlcPlayer:
         self._opened_at_s = time.monotonic()
         self._order(Open(self._number, url))
 
+    async def attended(self) -> None:
+        """The screen is the box's own."""
+
     async def close(self) -> None:
         self._number += 1
         self._url = ""

@@ -307,6 +307,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     apps: list[App]
     services: dict[str, str]
     screen: str
+    notices: list[Notice]
 
 
 class TvEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tv"):

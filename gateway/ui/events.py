@@ -7,7 +7,7 @@ falls between; whoever is too slow is sent away and joins anew.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +16,7 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
 
 from gateway.iot.entity import EntityId, StateChanged
+from gateway.media.inpage import InPagePlayer
 from gateway.pubsub import Publisher, Subscription
 from gateway.ui import documents as doc
 from gateway.ui import views
@@ -55,6 +56,7 @@ class Events:
             (house.app_host.changes, lambda _: doc.AppsEvent(apps=views.apps(house))),
             (house.focus.changes, lambda holder: doc.ScreenEvent(screen=views.screen(holder))),
             (house.services().changes, _of_services),
+            (house.notices.changes, lambda notice: doc.NoticeEvent(notice=notice)),
         ]
         if house.inpage:
             sources.append((house.inpage.changes, self._of_tv))
@@ -64,6 +66,11 @@ class Events:
                     facts = stack.enter_context(changes.subscribe(SOURCE_BACKLOG))
                     tasks.create_task(self._forward(facts, view), name=f"events of {view.__qualname__}")
                 ready()
+
+    @property
+    def inpage(self) -> InPagePlayer | None:
+        """The player that lives in the listeners' pages, if that is where the picture is."""
+        return self._house.inpage
 
     def tell(self, event: doc.Event) -> None:
         """Send `event` to every listener; returns at once."""
@@ -88,6 +95,7 @@ class Events:
             apps=views.apps(house),
             services=dict(house.services().states),
             screen=views.screen(house.focus.holder),
+            notices=list(house.notices.standing),
         )
 
     def _of_tv(self, _: object) -> doc.Event | None:
@@ -129,8 +137,10 @@ class Listeners:
             await socket.close(_TRY_AGAIN_LATER, "too many listeners")
             return
         self._count += 1
+        inpage = self._events.inpage
         try:
-            code = await self._talk(socket)
+            with inpage.page() if inpage else nullcontext():
+                code = await self._talk(socket)
         except (WebSocketDisconnect, TimeoutError):
             return
         finally:

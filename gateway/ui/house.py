@@ -23,6 +23,7 @@ from gateway.media.relay_facts import Resource
 from gateway.media.tv_facts import TvState
 from gateway.pubsub import Publisher
 from gateway.trust.manifest import AppId
+from gateway.ui.notices import NoticeBoard
 
 
 class LineUps(Protocol):
@@ -186,4 +187,5 @@ class House:
     installer: Installer
     app_host: AppHost
     app_bridge: AppBridge
+    notices: NoticeBoard
     services: Callable[[], Services]

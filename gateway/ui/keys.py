@@ -20,6 +20,9 @@ from gateway.ui.house import House
 
 log = logging.getLogger(__name__)
 
+Remote = Callable[[], AsyncIterator[str]]
+"""Begins to listen to the remote control; its keys are logical names."""
+
 ALL_KEYS: frozenset[doc.Key] = frozenset(get_args(doc.Key))
 
 
@@ -50,7 +53,11 @@ class Keys:
     """
 
     def __init__(
-        self, config: KeysConfig, house: House, events: Events, remote: AsyncIterator[str] | None = None
+        self,
+        config: KeysConfig,
+        house: House,
+        events: Events,
+        remote: Remote | None = None,
     ) -> None:
         self.digits = ""
         self._config = config
@@ -63,7 +70,7 @@ class Keys:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._finish_numbers(), name="finish channel numbers")
             if self._remote is not None:
-                tasks.create_task(self._read(self._remote), name="read the remote")
+                tasks.create_task(self._read(self._remote()), name="read the remote")
             ready()
 
     async def press(self, key: doc.Key) -> None:

@@ -81,7 +81,7 @@ class Pages:
                 "style-src 'self'",
                 "img-src 'self' data:",
                 f"connect-src 'self' ws://{host}",
-                "media-src 'self' blob:",
+                "media-src 'self' blob: data:",
                 "worker-src 'self' blob:",
                 f"frame-src {frames}",
                 "frame-ancestors 'none'",

@@ -123,3 +123,15 @@ async def test_loudness_is_the_page_s_to_apply() -> None:
     await player.set_volume(30)
     await player.open(A)
     assert player.state.volume_percent == 30
+
+
+async def test_it_is_attended_while_a_page_is_there() -> None:
+    player = InPagePlayer()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await player.attended()
+    with player.page(), player.page():
+        await player.attended()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await player.attended()

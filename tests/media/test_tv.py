@@ -135,6 +135,33 @@ async def test_the_box_comes_back_with_the_channel_and_loudness_it_had(furnish: 
         assert room.player.volume_percent == 23
 
 
+async def until_not_tuning(changes: AsyncIterator[TvState]) -> None:
+    async for state in changes:
+        if state.picture is not Picture.TUNING:
+            return
+
+
+async def test_an_empty_room_is_no_failure(store: Store, serve: Serve) -> None:
+    """The box without a display waits for its page, however long that takes."""
+    player = InPagePlayer()
+    book, focus = Book(NEWS), Focus()
+    hasty = replace(QUICK, zap_timeout_s=0.05)
+    tv = Tv(hasty, player=player, source=Direct(), line_up=book, focus=focus, memory=TvMemory(store))
+    with tv.changes.subscribe() as changes, player.changes.subscribe() as screens:
+        async with serve(player), serve(tv):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(until_not_tuning(changes), 0.2)
+            with player.page():
+                async with asyncio.timeout(5):
+                    while not (stream_id := (await anext(screens)).stream_id):
+                        pass
+                    assert player.first_frame(stream_id)
+                    while (state := await anext(changes)).picture is not Picture.PLAYING:
+                        pass
+            assert state.first_frame_ms is not None
+            assert state.first_frame_ms < 200
+
+
 async def test_a_box_that_shall_begin_dark_does(furnish: Furnish) -> None:
     async with furnish(config=replace(QUICK, boot="none")) as room:
         assert room.tv.state == TvState()

@@ -35,6 +35,7 @@ from gateway.pubsub import Publisher
 from gateway.store import Store
 from gateway.trust.manifest import AppId
 from gateway.ui.house import House
+from gateway.ui.notices import NoticeBoard
 from gateway.ui.screen import AppScreen
 from headend import bundle
 
@@ -253,6 +254,7 @@ class LivingHouse:
             catalog=self.catalog,
             installer=self._installer,
             app_host=self._host,
+            notices=NoticeBoard(),
             app_bridge=Bridge(
                 self.catalog,
                 lambda: self._host.opened,

@@ -35,6 +35,13 @@ async def test_the_first_message_is_the_whole_house(box: Box) -> None:
     assert first["screen"] == "tv"
 
 
+async def test_a_message_is_shown_to_the_pages_that_are_there(box: Box) -> None:
+    async with box.client.ws_connect(box.at("events")) as socket:
+        assert (await heard(socket, "snapshot"))["notices"] == []
+        box.living.house.notices.put({"zh-CN": "门铃响了", "en": "The doorbell rings"})
+        assert (await heard(socket, "notice"))["notice"]["text"]["zh-CN"] == "门铃响了"
+
+
 async def test_each_change_is_one_message(box: Box) -> None:
     async with box.client.ws_connect(box.at("events")) as socket:
         await heard(socket, "snapshot")

@@ -80,7 +80,7 @@ async def test_the_remote_is_read_and_unknown_keys_are_ignored(tmp_path: Path) -
             yield key
 
     living = LivingHouse(tmp_path)
-    keys = Keys(KeysConfig(), living.house, Events(living.house), remote())
+    keys = Keys(KeysConfig(), living.house, Events(living.house), remote)
     async with living.lived_in():
         with living.tv.changes.subscribe() as changes:
             async with running(keys.run), asyncio.timeout(5):
@@ -95,7 +95,7 @@ async def test_a_key_that_cannot_be_obeyed_is_not_the_last_one(tmp_path: Path) -
 
     living = LivingHouse(tmp_path)
     living.book.become(LineUp())
-    keys = Keys(KeysConfig(), living.house, Events(living.house), remote())
+    keys = Keys(KeysConfig(), living.house, Events(living.house), remote)
     async with living.lived_in():
         with living.tv.changes.subscribe() as changes:
             async with running(keys.run), asyncio.timeout(5):

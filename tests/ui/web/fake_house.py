@@ -201,7 +201,8 @@ class FakeHouse:
         await socket.prepare(request)
         snapshot = doc.Snapshot(
             box="box-1", tv=self.tv, channels=self.channels, entities=list(self.entities.values()),
-            commands=list(self.commands.values()), apps=self.apps, services=self.services, screen="tv",
+            commands=list(self.commands.values()), apps=self.apps, services=self.services, notices=[],
+            screen="tv",
         )  # fmt: skip
         await socket.send_str(msgspec.json.encode(snapshot).decode())
         self._sockets.add(socket)
