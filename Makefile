@@ -3,7 +3,7 @@ PORT ?= 8080
 STATE ?= state
 RUN = .venv/bin/
 
-.PHONY: help setup setup-test run test check format lint types contracts web fast clean
+.PHONY: help setup setup-test run test check format lint types contracts web fast clean bench-idle bench-relay
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -42,6 +42,12 @@ web:
 
 fast:
 	$(RUN)pytest -q -m "not board and not slow"
+
+bench-idle: setup-test  ## start, memory and processor of the idle box, beside peers
+	$(RUN)python bench/idle.py
+
+bench-relay: setup-test  ## what one heavy channel costs the relay
+	$(RUN)python bench/relay.py
 
 clean:           ## everything that was made here, the demo's state too
 	rm -rf .venv build dist state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
