@@ -30,10 +30,12 @@ def _made(config: pytest.Config, name: str, channels: Sequence[DemoChannel]) -> 
 def tell(pytestconfig: pytest.Config) -> Tell:
     """Say a figure in the output of the test run."""
     terminal = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    capture = pytestconfig.pluginmanager.get_plugin("capturemanager")
 
     def tell(text: str) -> None:
-        if terminal is not None:
-            terminal.write_line(f"\n  {text}")
+        if terminal is not None and capture is not None:
+            with capture.global_and_fixture_disabled():
+                terminal.write_line(f"\n  {text}")
 
     return tell
 

@@ -3,6 +3,7 @@
 One rule: it is driven by keys only.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,8 +41,25 @@ _LOOK = f"""() => {{
     const cell = (Math.floor(y / part) * columns + Math.floor(x / part)) * 3;
     for (let c = 0; c < 3; c++) sums[cell + c] += pixels[(y * canvas.width + x) * 4 + c];
   }}
-  return {{ at_s: video.currentTime, cells: sums.map((sum) => Math.round(sum / part / part)) }};
+  let mark = 0;
+  for (const one of pixels) mark = (mark * 31 + one) % 2147483647;
+  return {{ at_s: video.currentTime, mark, cells: sums.map((sum) => Math.round(sum / part / part)) }};
 }}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """A frame of the page's video element.
+
+    Attributes:
+        at_s: Position of the video.
+        mark: Another one for other pixels.
+        look: See `Look`.
+    """
+
+    at_s: float
+    mark: int
+    look: Look
 
 
 @dataclass
@@ -69,10 +87,17 @@ class Screen:
         """The app's own frame."""
         return next((frame for frame in self.page.frames if frame is not self.page.main_frame), None)
 
-    async def picture(self) -> tuple[float, Look] | None:
-        """Return the position and the look of the moving picture; `None` while there is none."""
-        found: Any = await self.page.evaluate(_LOOK)
-        return (float(found["at_s"]), bytes(found["cells"])) if found else None
+    async def fact(self, expression: str, within_s: float = PATIENCE_MS / 1000) -> Any:  # noqa: ANN401 - of JavaScript
+        """Return the first true value of `expression`, looked at in every frame."""
+        again = "found ? done(found) : requestAnimationFrame(look)"
+        look = f"const look = () => {{ const found = {expression}; {again}; }};"
+        async with asyncio.timeout(within_s):
+            return await self.page.evaluate(f"new Promise((done) => {{ {look} look(); }})")
+
+    async def picture(self, within_s: float = 60) -> Moving:
+        """Return the moving picture when there is one."""
+        found = await self.fact(f"({_LOOK})()", within_s)
+        return Moving(found["at_s"], found["mark"], bytes(found["cells"]))
 
     async def keep(self, name: str) -> None:
         """Leave a picture of the page for whoever looks at failures."""

@@ -18,8 +18,6 @@ from tests.media.player_fixtures import Framebuffer
 
 COLUMNS, ROWS = 16, 9
 CELLS = COLUMNS * ROWS * 3
-ENOUGH_BYTES = 40_000_000
-"""Of a channel's material; the rest looks alike."""
 
 Look = bytes
 """Red, green, blue of each cell of a grid over the picture."""
@@ -72,8 +70,8 @@ def _looks(material: Path, channel: DemoChannel) -> list[Look]:
     rendition = [each for each in Recipe(channel).renditions if each.video][-1]
     made = stock.load(material / channel.id / rendition.name)
     film = bytearray(made.init() if made.scales else b"")
-    for file in made.files:
-        if len(film) < ENOUGH_BYTES:
+    for file, start_s in zip(made.files, made.starts_s, strict=True):
+        if start_s < channel.video_loop_s:
             film += (made.folder / file).read_bytes()
     argv = ["ffmpeg", "-loglevel", "error", "-skip_frame", "nokey", "-i", "pipe:0", "-an"]
     argv += ["-vf", f"scale={COLUMNS}:{ROWS}:flags=area", "-fps_mode", "passthrough"]

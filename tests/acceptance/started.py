@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.schema import parse_yaml
+from gateway.ui.auth import Access
 from headend.demo import household, signed_apps
 from headend.demo.household import Ports
 from headend.demo.origin import material_folder
@@ -211,7 +212,7 @@ class Parts:
 
     @property
     def token(self) -> str:
-        return (self.state / "token").read_text().strip()
+        return Access(self.state / "token").token()
 
     @property
     def log(self) -> str:
