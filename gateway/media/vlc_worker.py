@@ -294,8 +294,12 @@ def main(argv: list[str]) -> int:
             NotImplementedError,
             RuntimeError,
             NoDisplayError,
+            SystemExit,  # python-vlc leaves by itself when the library it was pointed to is not there
         ) as error:
-            line.sendall(encode(Unusable(" ".join(str(error).split()))) + b"\n")
+            reason = (
+                "libVLC cannot be loaded" if isinstance(error, SystemExit) else " ".join(str(error).split())
+            )
+            line.sendall(encode(Unusable(reason)) + b"\n")
             return 1
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             worker.serve()
