@@ -144,10 +144,12 @@ async def test_the_mqtt_lamp_is_switched_through_coap(demo: Demo, box: Box) -> N
 async def test_a_lamp_that_went_away_is_said_to_be_away(demo: Demo, box: Box) -> None:
     """Killed, not stopped: the broker tells its last will."""
     await switch(box, False)
-    os.kill(demo.children["lamp"], signal.SIGKILL)
-    await box.entity(LAMP, lambda lamp: not lamp["available"])
     async with opened(demo.page) as screen:
-        await screen.press(*TO_THINGS)
+        await my_home(screen)
+        os.kill(demo.children["lamp"], signal.SIGKILL)
+        await box.entity(LAMP, lambda lamp: not lamp["available"])
         await expect(screen.see(".thing.gone", "客厅灯")).to_contain_text("没有联系上")
+        # It moved behind the others, and OK must still mean the lamp.
+        await expect(screen.focused).to_contain_text("客厅灯")
         await screen.keep("lamp-gone")
     assert (await box.end_of(await box.order(LAMP, True), ANSWER_S))["state"] in ("expired", "failed")
