@@ -60,7 +60,7 @@ UNPLAYABLE = "TV-301"
 ENDED = "TV-304"
 """The stream came to its end, which a live channel should not."""
 
-_OPTIONS = ("--quiet", "--no-video-title-show", "--no-osd")
+_OPTIONS = ("--quiet", "--no-video-title-show", "--no-osd", "--no-disable-screensaver")
 
 
 class VlcMissingError(GatewayError):

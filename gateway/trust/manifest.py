@@ -156,6 +156,7 @@ class Manifest:
         id: Reverse-DNS name; begins with the publisher's prefix.
         version: ``major.minor.patch``.
         name: As the household reads it, by locale.
+        summary: What it is for, in a few words below the name, by locale; may be left out.
         icon: SVG file in the bundle.
         color: Ground of the icon on the home screen, ``#rrggbb``.
         entry: Where it opens.
@@ -172,6 +173,7 @@ class Manifest:
     entry: Entry
     api: Api = Api()
     permissions: tuple[Permission, ...] = ()
+    summary: Mapping[str, str] = field(default_factory=dict)
     storage: Storage = Storage()
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -185,6 +187,8 @@ class Manifest:
         if not _COLOR.fullmatch(self.color):
             raise FieldError("color", f"{self.color!r} is not a colour such as #1676a8")
         _need_locales("name", self.name)
+        if self.summary:
+            _need_locales("summary", self.summary)
         names = [permission.name for permission in self.permissions]
         if len(names) != len(set(names)):
             raise FieldError("permissions", "asks for the same thing twice")

@@ -237,11 +237,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
-    """An installed app; `name` by locale."""
+    """An installed app; `name` and `summary` by locale, the latter empty if it has none."""
 
     id: str
     version: str
     name: dict[str, str]
+    summary: dict[str, str]
     icon: str
     color: str
     state: Literal["installed", "open"]

@@ -163,6 +163,7 @@ def apps(house: House) -> list[doc.App]:
             id=app.id,
             version=app.version,
             name=dict(app.manifest.name),
+            summary=dict(app.manifest.summary),
             icon=f"/api/v1/apps/{app.id}/icon",
             color=app.manifest.color,
             state="open" if app.id in house.app_host.opened else "installed",

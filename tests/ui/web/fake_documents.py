@@ -43,7 +43,13 @@ def apps() -> list[doc.App]:
     """The four apps."""
     return [
         doc.App(
-            id=i, version="1.2.0", name={"zh-CN": zh, "en": en}, icon=icon, color=color, state="installed"
+            id=i,
+            version="1.2.0",
+            name={"zh-CN": zh, "en": en},
+            summary={},
+            icon=icon,
+            color=color,
+            state="installed",
         )
         for i, zh, en, icon, color in APPS
     ]

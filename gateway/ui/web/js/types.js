@@ -19,7 +19,7 @@
  * @typedef {"sent"|"acknowledged"|"confirmed"|"failed"|"expired"} CommandState
  * @typedef {{id: string, entity: string, value: Value, state: CommandState, code: string|null,
  *   created_at: string, changed_at: string, expires_at: string}} Command
- * @typedef {{id: string, version: string, name: Record<string, string>, icon: string, color: string,
+ * @typedef {{id: string, version: string, name: Record<string, string>, summary: Record<string, string>, icon: string, color: string,
  *   state: "installed"|"open"}} App
  * @typedef {{text: Record<string, string>, code: string|null, at: string}} Notice
  * @typedef {"up"|"down"|"left"|"right"|"ok"|"back"|"home"|"menu"|"info"|"guide"|"channel_up"|

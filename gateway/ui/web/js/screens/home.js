@@ -159,5 +159,10 @@ function AppTile(index) {
   return html`<button type="button" tabindex="-1" class=${`app${focused}`}>
     <span class="mark" style=${{ backgroundColor: app ? app.color : "#5a4fc4" }}>${app ? appIcon(app, "mark") : html`<${Icon} name="things" color="#fff" />`}</span>
     <span class="words"><span class="one">${app ? localised(app.name) : t("nav.things")}</span>
-    <small class="one">${app ? t("app.version", { version: app.version }) : homeSummary()}</small></span></button>`;
+    <small class="one">${app ? appSummary(app) : homeSummary()}</small></span></button>`;
+}
+
+/** @param {import("../types.js").App} app */
+function appSummary(app) {
+  return localised(app.summary) || t("app.version", { version: app.version });
 }

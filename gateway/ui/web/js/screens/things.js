@@ -22,6 +22,8 @@ const REVEALED_MS = 30_000;
 const ASK_MS = 6_000;
 
 const grid = new Grid(() => thingsOfHome().length, () => COLUMNS);
+/** The device under the focus: one that goes away changes the order, and OK must not reach its neighbour. @type {string|undefined} */
+let chosen;
 let firstRow = 0;
 /** @type {Set<string>} devices whose private values may be seen now */
 const revealed = new Set();
@@ -32,18 +34,33 @@ export const things = {
   covers: true,
   picture: "hidden",
   idleMs: 300_000,
-  opened: () => (grid.index = 0),
+  opened() {
+    grid.index = 0;
+    chosen = thingsOfHome()[0]?.id;
+  },
   closed: () => revealed.clear(),
   view,
   key(key) {
+    const all = inOrder();
     if (key === "ok") {
-      const thing = thingsOfHome()[grid.index];
+      const thing = all[grid.index];
       if (thing) act(thing);
       return true;
     }
-    return grid.move(key) || ["up", "down", "left", "right"].includes(key);
+    const used = grid.move(key) || ["up", "down", "left", "right"].includes(key);
+    chosen = all[grid.index]?.id;
+    return used;
   },
 };
+
+/** The devices as they stand now, with the focus where its device went. */
+function inOrder() {
+  const all = thingsOfHome();
+  const place = all.findIndex((thing) => thing.id === chosen);
+  if (place >= 0) grid.index = place;
+  else chosen = all[grid.index]?.id;
+  return all;
+}
 
 /** @param {Thing} thing */
 function act(thing) {
@@ -84,7 +101,7 @@ async function order(entity) {
 }
 
 function view() {
-  const all = thingsOfHome();
+  const all = inOrder();
   const visibleRows = 2;
   firstRow = scrolled(firstRow, Math.floor(grid.index / COLUMNS), visibleRows, Math.ceil(all.length / COLUMNS));
   const from = firstRow * COLUMNS;
