@@ -192,6 +192,9 @@ class Manifest:
         names = [permission.name for permission in self.permissions]
         if len(names) != len(set(names)):
             raise FieldError("permissions", "asks for the same thing twice")
+        self._check_files()
+
+    def _check_files(self) -> None:
         for path, digest in self.files.items():
             if not is_bundle_path(path):
                 raise FieldError(f"files.{path}", "is not a safe relative path")
