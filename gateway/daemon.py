@@ -46,7 +46,8 @@ from gateway.media.tv import Tv
 from gateway.media.tv_facts import Picture
 from gateway.media.tv_memory import TvMemory
 from gateway.media.tv_player import AnyPlayer, PageSource, choose_player
-from gateway.mqtt import BrokerAddress, Message, MqttClient
+from gateway.mqtt import BrokerAddress, Message
+from gateway.mqtt_client import MqttClient
 from gateway.store import DamagedStoreError, Store
 from gateway.supervisor import Service, Supervisor, Unit
 from gateway.trust.manifest import AppId

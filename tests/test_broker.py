@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.broker import BrokerConfig, BrokerDownError, BrokerMissingError, BrokerPortError, ManagedBroker
-from gateway.mqtt import BrokerAddress, BrokerError, Message, MqttClient
+from gateway.mqtt import BrokerAddress, BrokerError, Message
+from gateway.mqtt_client import MqttClient
 from gateway.schema import SchemaError, decode
 from gateway.supervisor import Supervisor, Unit
 from tests.conftest import Serve

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from gateway.child import running
 from gateway.errors import BadInputError
-from gateway.mqtt import MAX_PAYLOAD_BYTES, BrokerAddress, BrokerError, Message, MqttClient
+from gateway.mqtt import MAX_PAYLOAD_BYTES, BrokerAddress, BrokerError, Message
+from gateway.mqtt_client import MqttClient
 from gateway.pubsub import Subscription
 from tests.conftest import Serve
 

@@ -13,7 +13,8 @@ import pytest
 from gateway.broker import BrokerConfig, ManagedBroker
 from gateway.iot.entity import EntityId, Value
 from gateway.iot.registry import Registry
-from gateway.mqtt import BrokerAddress, MqttClient
+from gateway.mqtt import BrokerAddress
+from gateway.mqtt_client import MqttClient
 from gateway.supervisor import Supervisor, Unit
 from tests.conftest import Serve
 

@@ -20,7 +20,8 @@ from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.entity import EntityId, State
 from gateway.iot.mqtt import MqttLink
 from gateway.iot.registry import Registry
-from gateway.mqtt import BrokerAddress, Message, MqttClient
+from gateway.mqtt import BrokerAddress, Message
+from gateway.mqtt_client import MqttClient
 from gateway.store import Store
 from gateway.supervisor import Service
 from tests.conftest import Serve

@@ -39,7 +39,7 @@ from gateway.iot.entity import (
 from gateway.iot.link import DeviceRefusedError, Found, LinkDownError, LinkEvent
 from gateway.iot.mqtt import MqttLink
 from gateway.iot.registry import Registry
-from gateway.mqtt import MqttClient
+from gateway.mqtt_client import MqttClient
 from gateway.pubsub import Publisher
 from gateway.schema import SchemaError, decode
 from gateway.store import Store

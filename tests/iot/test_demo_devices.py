@@ -17,7 +17,8 @@ from gateway.broker import ManagedBroker
 from gateway.child import running
 from gateway.iot.commands import CommandState
 from gateway.iot.entity import Capability, EntityId, Value
-from gateway.mqtt import BrokerAddress, Message, MqttClient
+from gateway.mqtt import BrokerAddress, Message
+from gateway.mqtt_client import MqttClient
 from tests.conftest import Serve
 from tests.iot.coap_peers import peer
 from tests.iot.conftest import kill

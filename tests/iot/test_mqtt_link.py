@@ -13,7 +13,7 @@ from gateway.iot.entity import Capability, EntityId
 from gateway.iot.link import DeviceRefusedError, LinkDownError
 from gateway.iot.mqtt import MqttLink, MqttLinkConfig
 from gateway.iot.registry import Registry
-from gateway.mqtt import MqttClient
+from gateway.mqtt_client import MqttClient
 from gateway.schema import SchemaError, decode
 from tests.conftest import Serve
 from tests.iot.conftest import ACCOUNTS, Lamp, Publishing, kill, until, value
