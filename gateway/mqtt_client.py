@@ -25,6 +25,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 
 import aiomqtt
 
+from gateway.errors import GatewayError
 from gateway.mqtt import MAX_BACKLOG, MAX_PAYLOAD_BYTES, BrokerAddress, BrokerError, Message
 from gateway.pubsub import Publisher
 from gateway.topics import Routes, TopicSubscription
@@ -74,7 +75,8 @@ class MqttClient:
         """Connect nowhere yet.
 
         Args:
-            address: The broker, or how to learn it before each attempt.
+            address: The broker, or how to learn it before each attempt; while that raises a
+                `GatewayError`, the broker is not there.
             client_id: A random part is added, so that no device can take our place by its name.
             will: The broker publishes it when we vanish; we publish it ourselves when we leave.
             birth: Published after each connection.
@@ -103,7 +105,7 @@ class MqttClient:
         while True:
             try:
                 await self._session(once)
-            except BrokerError as error:
+            except GatewayError as error:
                 if self._since is not None and time.monotonic() - self._since > STEADY_S:
                     attempt, reported = 0, False
                 self._since = None

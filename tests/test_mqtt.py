@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.child import running
-from gateway.errors import BadInputError
+from gateway.errors import BadInputError, GatewayError
 from gateway.mqtt import MAX_PAYLOAD_BYTES, BrokerAddress, BrokerError, Message
 from gateway.mqtt_client import MqttClient
 from gateway.pubsub import Subscription
@@ -118,6 +118,28 @@ async def test_two_listeners_of_overlapping_topics_hear_each_message_once(
                 await client.publish(Message("a/b", payload))
             assert [(await anext(one)).payload for _ in range(2)] == [b"1", b"2"]
             assert [(await anext(two)).payload for _ in range(2)] == [b"1", b"2"]
+
+
+async def test_a_broker_that_has_no_address_yet_is_one_that_is_not_there(
+    broker: Mosquitto, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = 0
+
+    def address() -> BrokerAddress:
+        nonlocal asked
+        asked += 1
+        if asked < 3:
+            raise GatewayError("the broker has not started yet")
+        return broker.address
+
+    client = MqttClient(address, "test")
+    with client.changes.subscribe() as changes:
+        async with serve(client), asyncio.timeout(20):
+            await until(changes, fact=True)
+
+    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert asked == 3
+    assert [record.name for record in warnings] == ["gateway.mqtt_client"]
 
 
 async def test_a_killed_broker_is_found_again_and_listened_to(broker: Mosquitto, serve: Serve) -> None:
