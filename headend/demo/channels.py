@@ -110,6 +110,7 @@ class DemoChannel:
 
 _FHD = Rung("1080", 1920, 1080, 6000)
 _HD = Rung("720", 1280, 720, 3000)
+_QHD = Rung("540", 960, 540, 1800)
 _SD = Rung("360", 640, 360, 800)
 _UHD = Rung("2160", 3840, 2160, 16000)
 
@@ -140,7 +141,7 @@ CHANNELS: tuple[DemoChannel, ...] = (
         scene=Scene.CITY,
         palette=("#060b1e", "#1b2a5c", "#7d78c8", "#2b3874", "#1d2758", "#131b40", "#0a0f26"),
         tune=Tune("5.55.5.75.55.3.0.00.0.20.00.5.", 196.0, _BELL),
-        rungs=(_HD,),
+        rungs=(_QHD,),
     ),
     DemoChannel(
         id="zongyi",
@@ -163,7 +164,7 @@ CHANNELS: tuple[DemoChannel, ...] = (
         scene=Scene.PADDIES,
         palette=("#0b3a44", "#2c8f78", "#e2f0b0", "#2d7a68", "#1d6152", "#12463c", "#082822"),
         tune=Tune("4.3.2...0.1.2...4.5.4...2.1.0...", 220.0, _FLUTE),
-        rungs=(_FHD, _HD, _SD),
+        rungs=(_HD, _QHD, _SD),
     ),
     DemoChannel(
         id="shaoer",
@@ -174,7 +175,7 @@ CHANNELS: tuple[DemoChannel, ...] = (
         scene=Scene.REEF,
         palette=("#0a5c8f", "#17a3c4", "#a8f0e2", "#1187a8", "#0c6f93", "#0a577a", "#083c5c"),
         tune=Tune("0.0.4.4.5.5.4...3.3.2.2.1.1.0...", 392.0, _BELL),
-        rungs=(_HD,),
+        rungs=(_QHD,),
     ),
     DemoChannel(
         id="xiqu",
@@ -185,7 +186,7 @@ CHANNELS: tuple[DemoChannel, ...] = (
         scene=Scene.STAGE,
         palette=("#2b0608", "#8f1420", "#f2913d", "#8a1a24", "#6b0f1a", "#4a0a12", "#220408"),
         tune=Tune("5..4.53.2..3.20.1..2.1.0.24542.0", 294.0, _STRING),
-        rungs=(_HD,),
+        rungs=(_QHD,),
     ),
     DemoChannel(
         id="yingshi",
@@ -221,7 +222,7 @@ CHANNELS: tuple[DemoChannel, ...] = (
         scene=Scene.KITES,
         palette=("#2f6fb0", "#7fb6d8", "#fbe6b4", "#8fae6a", "#6d9450", "#4b7639", "#2d5426"),
         tune=Tune("00400040245424020040004024542400", 247.0, _WOOD),
-        rungs=(_HD,),
+        rungs=(_QHD,),
     ),
     DemoChannel(
         id="yinyue",
@@ -232,7 +233,7 @@ CHANNELS: tuple[DemoChannel, ...] = (
         scene=Scene.WAVES,
         palette=("#2a0a3c", "#8a2f7d", "#ff9e8a", "#a8458a", "#7c2f7a", "#552062", "#2f1144"),
         tune=Tune("0246864202468642135797531357975.", 262.0, _FLUTE),
-        rungs=(_HD,),
+        rungs=(_QHD,),
     ),
     DemoChannel(
         id="xianrongmei",
@@ -257,7 +258,7 @@ CHANNELS: tuple[DemoChannel, ...] = (
         tune=Tune("0..2..4..7..4..2..0..4..9..7....", 147.0, _BELL),
         rungs=(_UHD,),
         fps=50,
-        video_loop_s=10,
+        video_loop_s=4,
         hevc=True,
     ),
 )

@@ -7,7 +7,7 @@ was drawn days ago.  The bright bead goes round the ring once per loop of the
 picture: a second hand where that is a minute.
 """
 
-from headend.demo.channels import DemoChannel
+from headend.demo.channels import LOOP_S, DemoChannel
 
 CENTRE = (1310.0, 430.0)
 RING_RADIUS = 178.0
@@ -21,7 +21,7 @@ def ring(channel: DemoChannel) -> str:
     """Return the SVG of the still part: disc, ring and marks."""
     x, y = CENTRE
     horizon = channel.palette[2]
-    marks = MARKS if channel.video_loop_s == MARKS else channel.video_loop_s
+    marks = MARKS
     ticks = "".join(
         f'<line x1="{x}" y1="{y - RING_RADIUS - (9 if n % max(1, marks // 12) == 0 else 4)}" x2="{x}" '
         f'y2="{y - RING_RADIUS + (9 if n % max(1, marks // 12) == 0 else 4)}" stroke="#fff" '
@@ -65,12 +65,13 @@ def bead_position(channel: DemoChannel, scale: float) -> tuple[str, str]:
 
 
 def digits(channel: DemoChannel, scale: float) -> str:
-    """Return ffmpeg's `drawtext` that writes the second into the disc."""
-    width = 1 if channel.video_loop_s <= 10 else 2  # noqa: PLR2004 - a loop of ten seconds has one digit
-    second = f"mod(floor(t+0.001)\\,{channel.video_loop_s})"
+    """Return ffmpeg's `drawtext` that writes the second, or what stands for it, into the disc."""
+    # A loop too short for the seconds says instead what its channel is for; the bead still runs.
+    seconds = f"%{{eif\\:mod(floor(t+0.001)\\,{channel.video_loop_s})\\:d\\:2}}"
+    text = seconds if channel.video_loop_s == LOOP_S else channel.name.split()[-1]
     x, y = CENTRE
     return (
         f"drawtext=font='DejaVu Sans\\:bold':fontcolor={channel.palette[6].replace('#', '0x')}:"
-        f"fontsize={round(DIGITS_PX * scale)}:text='%{{eif\\:{second}\\:d\\:{width}}}':"
+        f"fontsize={round(DIGITS_PX * scale)}:text='{text}':"
         f"x={x * scale:.1f}-text_w/2:y={y * scale:.1f}-max_glyph_h/2"
     )
