@@ -200,8 +200,17 @@ def demo(state: Path, material: Path, *, quick: bool, display: str | None = None
 class Parts:
     """Head-end, box and devices, each of which a test may stop alone."""
 
-    def __init__(self, state: Path, material: Path, stack: ExitStack, *, display: str | None = None) -> None:
-        _lend(material, state, quick=True)
+    def __init__(
+        self,
+        state: Path,
+        material: Path,
+        stack: ExitStack,
+        *,
+        quick: bool = True,
+        display: str | None = None,
+    ) -> None:
+        _lend(material, state, quick=quick)
+        self._quick = quick
         self.state = state
         self.ports = free_ports()
         self._folder = state / "demo"
@@ -221,15 +230,17 @@ class Parts:
 
     def head_end(self) -> Popen:
         """Start the origin of channels, guide and apps."""
-        origin: list[str | Path] = [
-            "-m",
-            "headend.demo.origin",
-            "--quick",
-            "--repository",
-            self._folder / "repo",
+        origin: list[str | Path] = ["-m", "headend.demo.origin", "--repository", self._folder / "repo"]
+        origin += [
+            "--state",
+            self.state,
+            "--port",
+            str(self.ports.origin),
+            *(["--quick"] if self._quick else []),
         ]
-        process = self._start("origin", *origin, "--state", self.state, "--port", str(self.ports.origin))
-        until(lambda: _answers(self.ports.origin), "the head-end")
+        process = self._start("origin", *origin)
+        until(lambda: _answers(self.ports.origin) or process.poll() is not None, "the head-end")
+        assert process.poll() is None, (self._folder / "origin.log").read_text()
         return process
 
     def box(self) -> Popen:
@@ -238,6 +249,7 @@ class Parts:
             "box", "-m", "gateway", "run", "--config", self.configuration, "--state", self.state
         )
         until(lambda: _answers(self.ports.page) or process.poll() is not None, "the page's port")
+        assert process.poll() is None, self.log
         return process
 
     def device(self, name: str, *more: str) -> Popen:
