@@ -58,21 +58,20 @@ class Recovery:
 
     Attributes:
         at: When it was done.
-        damaged: Where the damaged file was put.
+        damaged: Where the damaged file was put; `None` when there was no file at all.
         restored_from: When the backup copy was made; `None` if there was none.
     """
 
     at: datetime
-    damaged: Path
+    damaged: Path | None
     restored_from: datetime | None
 
     def __str__(self) -> str:
+        what = "was damaged" if self.damaged else "was gone"
+        kept = f", old file kept as {self.damaged.name}" if self.damaged else ""
         if self.restored_from is None:
-            return f"the database was damaged, there was no copy: starting empty, kept as {self.damaged.name}"
-        return (
-            f"the database was damaged; went back to the copy of {self.restored_from:%Y-%m-%d %H:%M} UTC, "
-            f"old file kept as {self.damaged.name}"
-        )
+            return f"the database {what} and there was no good copy: starting empty{kept}"
+        return f"the database {what}; went back to the copy of {self.restored_from:%Y-%m-%d %H:%M} UTC{kept}"
 
 
 class Store:
@@ -101,8 +100,8 @@ class Store:
     async def run(self, ready: Callable[[], None]) -> None:
         """Open, check, migrate; keep a backup copy fresh; close when cancelled."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._writer, self._open)
         try:
+            await loop.run_in_executor(self._writer, self._open)
             await loop.run_in_executor(self._writer, self._copy)
             ready()
             while True:
@@ -163,7 +162,7 @@ class Store:
     def _open(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self.path.exists() and not _is_whole(self.path):
+            if self._is_lost():
                 self.recovered = self._recover()
                 log.warning("%s", DamagedStoreError(str(self.recovered)).line())
             self._writing = self._connect()
@@ -173,6 +172,13 @@ class Store:
         except (sqlite3.Error, OSError) as error:
             self._disconnect()
             raise StoreError(f"{self.path}: {error}") from error
+
+    def _is_lost(self) -> bool:
+        if self.path.exists() and not _is_whole(self.path):
+            return True
+        # A power cut may leave the file empty, or gone in the middle of an earlier recovery; to
+        # begin anew would soon put an empty copy in the place of the good one.
+        return self._backup.exists() and _is_empty(self.path)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -214,8 +220,8 @@ class Store:
     def _recover(self) -> Recovery:
         now = datetime.now(UTC)
         damaged = self.path.with_name(f"{self.path.name}.damaged-{now:%Y%m%dT%H%M%S%f}")
-        self.path.replace(damaged)
-        for suffix in ("-wal", "-shm"):
+        was_there = self.path.exists()
+        for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 self.path.with_name(self.path.name + suffix).replace(damaged.with_name(damaged.name + suffix))
         # Names end in their time, so they sort by age; the newest few are kept for support.
@@ -225,14 +231,14 @@ class Store:
             if not any(time in old.name for time in times[-KEPT_DAMAGED:]):
                 old.unlink()
         if not (self._backup.exists() and _is_whole(self._backup)):
-            return Recovery(now, damaged, None)
+            return Recovery(now, damaged if was_there else None, None)
         made_at = datetime.fromtimestamp(self._backup.stat().st_mtime, UTC)
         fresh = self.path.with_name(self.path.name + ".new")
         fresh.write_bytes(self._backup.read_bytes())
         _sync(fresh)
         fresh.replace(self.path)
         _sync(self.path.parent)
-        return Recovery(now, damaged, made_at)
+        return Recovery(now, damaged if was_there else None, made_at)
 
     def _close(self) -> None:
         # Waits for writes that were promised; new ones are refused from here on.
@@ -275,6 +281,14 @@ def _is_whole(path: Path) -> bool:
             return [row[0] for row in db.execute("PRAGMA quick_check(1)")] == ["ok"]
     except sqlite3.Error:
         return False
+
+
+def _is_empty(path: Path) -> bool:
+    """Return whether there is no table in `path`, which is whole or not there."""
+    if not path.exists():
+        return True
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
 
 
 def _sync(path: Path) -> None:

@@ -112,6 +112,7 @@ async def test_a_damaged_database_falls_back_to_its_copy(tmp_path: Path, serve: 
         assert store.recovered is not None
         assert store.recovered.restored_from is not None
         assert "went back to the copy of" in str(store.recovered)
+        assert store.recovered.damaged is not None
         assert store.recovered.damaged.exists()
 
 
@@ -122,7 +123,32 @@ async def test_a_damaged_database_without_a_copy_starts_empty(tmp_path: Path, se
         assert await store.read(texts) == []
         assert store.recovered is not None
         assert "starting empty" in str(store.recovered)
+        assert store.recovered.damaged is not None
         assert store.recovered.damaged.read_bytes() == b"garbage" * 1000
+
+
+@pytest.mark.parametrize("left", [b"", None], ids=["empty", "gone"])
+async def test_a_file_that_a_power_cut_took_whole_falls_back_to_its_copy(
+    tmp_path: Path, serve: Serve, left: bytes | None
+) -> None:
+    """Also in the middle of an earlier recovery, whose write-ahead log belongs to the damaged file."""
+    path = tmp_path / "box.db"
+    async with serve(store := Store(path, {"wishes": WISHES})):
+        await store.write(wish("rain"))
+    async with serve(Store(path, {"wishes": WISHES})):
+        pass  # each start makes a copy
+    path.unlink()
+    path.with_name("box.db-wal").write_bytes(b"of another file")
+    if left is not None:
+        path.write_bytes(left)
+
+    async with serve(store := Store(path, {"wishes": WISHES})):
+        assert await store.read(texts) == ["rain"]
+        assert store.recovered is not None
+        assert "went back to the copy" in str(store.recovered)
+    async with serve(store := Store(path, {"wishes": WISHES})):
+        assert await store.read(texts) == ["rain"]
+        assert store.recovered is None
 
 
 async def test_damaged_files_do_not_fill_the_disk(tmp_path: Path, serve: Serve) -> None:
