@@ -308,7 +308,8 @@ def _rule_actions(tv: Tv, commands: Commands, notices: NoticeBoard) -> Mapping[s
 
 def _recovery(store: Store) -> Iterable[doc.Notice]:
     if store.recovered is not None:
-        text = {"zh-CN": "盒子的数据曾损坏，已用最近的备份恢复。", "en": f"Attention: {store.recovered}."}
+        begun = "已用最近的备份恢复" if store.recovered.restored_from else "且没有可用的备份，已重新开始"
+        text = {"zh-CN": f"盒子的数据曾损坏，{begun}。", "en": f"Attention: {store.recovered}."}
         yield doc.Notice(text=text, code=DamagedStoreError.code, at=store.recovered.at)
 
 
