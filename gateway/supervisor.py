@@ -190,14 +190,20 @@ class Supervisor:
         try:
             async with asyncio.timeout(unit.ready_s) as deadline:
                 await unit.service.run(ready)
-        except GatewayError as error:
-            return error
         except TimeoutError as error:
             if is_ready:
                 log.exception("%s", unit.name)
                 return ServiceError(f"{unit.name} timed out: {error or 'no reason given'}")
             return ServiceError(f"{unit.name} was not ready within {unit.ready_s:.0f} s")
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody wants it to stop: something that it waited for was cancelled.
+            return ServiceError(f"{unit.name} was cancelled from within")
         except Exception as error:  # the one place where an unforeseen failure of a service ends
+            if foreseen := _foreseen(error):
+                return foreseen
             log.exception("%s", unit.name)
             return ServiceError(f"{unit.name} failed: {type(error).__name__}: {error}")
         return ServiceError(f"{unit.name} ended by itself")
@@ -215,3 +221,11 @@ class Supervisor:
         if self._states[unit.name] is not state:
             self._states[unit.name] = state
             self.changes.publish(self.states)
+
+
+def _foreseen(error: Exception) -> GatewayError | None:
+    """Return what to say of `error`, of a group the first; `None` if there is a defect in it."""
+    if isinstance(error, ExceptionGroup):
+        all_of_them = [_foreseen(each) for each in error.exceptions]
+        return all_of_them[0] if all(all_of_them) else None
+    return error if isinstance(error, GatewayError) else None

@@ -64,6 +64,34 @@ class Careless:
         raise ZeroDivisionError("a defect")
 
 
+class Companions:
+    """A service of two tasks, one of which fails."""
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.Event().wait())
+            group.create_task(self._fail())
+            ready()
+
+    async def _fail(self) -> None:
+        raise BrokenPipeWorkError("the pipe broke")
+
+
+class Abandoned:
+    """A service that waits for something which is cancelled, the first time."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        self.runs += 1
+        ready()
+        never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.runs == 1:
+            never.cancel()
+        await never
+
+
 def unit(name: str, service: Service, *, essential: bool = True, ready_s: float = 5.0) -> Unit:
     return Unit(
         name=name,
@@ -140,6 +168,21 @@ async def test_an_essential_service_that_keeps_breaking_is_given_up() -> None:
     with pytest.raises(ServiceError, match="ZeroDivisionError: a defect"):
         async with asyncio.timeout(10):
             await supervisor.run(lambda: None)
+
+
+async def test_the_cause_is_said_also_when_a_task_of_the_service_failed() -> None:
+    with pytest.raises(BrokenPipeWorkError, match="the pipe broke"):
+        async with asyncio.timeout(10):
+            await Supervisor([unit("tv", Companions())]).run(lambda: None)
+
+
+async def test_a_service_that_was_cancelled_from_within_is_started_again(serve: Serve) -> None:
+    service = Abandoned()
+    supervisor = Supervisor([unit("tv", service)])
+    with supervisor.changes.subscribe() as changes:
+        async with serve(supervisor), asyncio.timeout(5):
+            while service.runs < 2:
+                await anext(changes)
 
 
 async def test_a_service_that_hangs_at_start_is_named(serve: Serve) -> None:
