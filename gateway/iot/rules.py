@@ -94,6 +94,7 @@ class Rules:
         self._waits: dict[RuleId, asyncio.Task[None]] = {}
         self._remembered: frozenset[RuleId] = frozenset()
         self._changing = asyncio.Lock()
+        self._trouble = "it has not been read yet"
         self._heed: Callable[[Iterable[Outcome]], None] = lambda _: None
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -104,8 +105,9 @@ class Rules:
             SchemaError: it is not a rules file.
         """
         with self._home.changes.subscribe(_BACKLOG) as changes:
-            await self._load()
             try:
+                await self._load()
+                self._trouble = ""
                 async with asyncio.TaskGroup() as tasks:
                     runs = Runs(tasks, self._actions)
                     self._heed = lambda outcomes: self._act(tasks, runs, outcomes)
@@ -113,6 +115,9 @@ class Rules:
                     self._arrange()
                     ready()
                     await self._follow(changes)
+            except GatewayError as error:
+                self._trouble = str(error)
+                raise
             finally:
                 self._heed = lambda _: None
                 self._waits.clear()
@@ -124,8 +129,10 @@ class Rules:
 
         Raises:
             SchemaError: there are too many rules.
+            RulesFileError: it is not known yet what the file says.
         """
         async with self._changing:
+            self._check_known()
             present = {known.id: known for known in self.rules}
             if rule.id not in present and len(present) >= MAX_RULES:
                 raise SchemaError([Problem("id", f"there are {MAX_RULES} rules already")])
@@ -137,12 +144,19 @@ class Rules:
 
         Raises:
             RuleUnknownError: there is none with this id.
+            RulesFileError: it is not known yet what the file says.
         """
         async with self._changing:
+            self._check_known()
             if all(known.id != rule for known in self.rules):
                 raise RuleUnknownError(f"there is no rule {rule}")
             await self._keep(rule, None)
             self._set(tuple(known for known in self.rules if known.id != rule))
+
+    def _check_known(self) -> None:
+        # A change is kept as instead of what the file says, which must be known.
+        if self._trouble:
+            raise RulesFileError(f"no rule can be changed while the file is not in force: {self._trouble}")
 
     def _set(self, rules: tuple[Rule, ...]) -> None:
         self.rules = rules

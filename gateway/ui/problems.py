@@ -30,6 +30,7 @@ _STATUSES: Mapping[str, HTTPStatus] = {
     "TV-403": HTTPStatus.CONFLICT,  # the line-up is empty
     "IOT-203": HTTPStatus.NOT_FOUND,  # no such entity
     "IOT-204": HTTPStatus.CONFLICT,  # the entity takes no commands
+    "IOT-401": HTTPStatus.SERVICE_UNAVAILABLE,  # the rules file cannot be read
     "IOT-402": HTTPStatus.NOT_FOUND,  # no such rule
     "APP-201": HTTPStatus.NOT_FOUND,  # no such app
     "APP-202": HTTPStatus.CONFLICT,  # the app is not open

@@ -431,6 +431,23 @@ async def test_what_was_put_is_there_after_a_restart_and_what_was_deleted_is_not
         assert again.rules == (cold,)
 
 
+async def test_no_change_is_taken_that_a_mended_file_would_undo(make: Make, serve: Serve) -> None:
+    """Told done and forgotten would be a lie."""
+    rules = make(b"rules: [{id: hot}]")
+    with pytest.raises(RulesFileError, match="not been read yet"):
+        await rules.put(HOT)
+    with pytest.raises(SchemaError):
+        async with serve(rules):
+            pass
+    with pytest.raises(RulesFileError, match=r"rules\[0\].when: is required"):
+        await rules.delete(HOT.id)
+
+    make(FROM_THE_CONTRACT)
+    async with serve(rules):
+        await rules.delete(HOT.id)
+        assert rules.rules == ()
+
+
 async def test_a_rule_that_the_file_changes_afterwards_is_the_files_again(make: Make, serve: Serve) -> None:
     rules = make(FROM_THE_CONTRACT)
     async with serve(rules):
