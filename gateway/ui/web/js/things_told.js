@@ -16,7 +16,11 @@ const OPENINGS = new Set(["door", "window", "opening", "garage_door"]);
 
 /** @typedef {{id: string, name: string, entities: Entity[]}} Thing */
 
-/** The devices of the home, switchable ones first; the television itself is not one of them. @returns {Thing[]} */
+/**
+ * What the home consists of, switchable things first; the television itself is not one of them.
+ * A switch of a device that also measures is a thing of its own: a thermometer is not "off".
+ * @returns {Thing[]}
+ */
 export function thingsOfHome() {
   /** @type {Map<string, Thing>} */
   const things = new Map();
@@ -26,10 +30,22 @@ export function thingsOfHome() {
     thing.entities.push(entity);
     things.set(entity.device, thing);
   }
-  for (const thing of things.values()) thing.entities.sort((a, b) => Number(isWritable(b)) - Number(isWritable(a)));
+  for (const thing of [...things.values()]) {
+    if (thing.entities.length === 1) continue;
+    for (const entity of thing.entities.filter(isWritable)) things.set(entity.id, { id: entity.id, name: entity.name, entities: [entity] });
+    thing.entities = thing.entities.filter((entity) => !isWritable(entity));
+    if (!thing.entities.length) things.delete(thing.id);
+  }
   const order = (/** @type {Thing} */ thing) =>
-    (main(thing).available ? 0 : 4) + (isWritable(main(thing)) ? 0 : isPrivate(main(thing)) ? 2 : 1);
+    (main(thing).available ? 0 : 4) + rank(main(thing));
   return [...things.values()].sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name, "zh"));
+}
+
+/** Lamps first, then what else can be switched, then what only tells. @param {Entity} entity */
+function rank(entity) {
+  if (entity.capability === "light") return 0;
+  if (isWritable(entity)) return 1;
+  return isPrivate(entity) ? 3 : 2;
 }
 
 /** @param {Thing} thing */
@@ -99,11 +115,15 @@ export function commandTold(entity) {
 
 /** One line about the home for its tile. */
 export function homeSummary() {
-  const lamps = [...house.entities.values()].filter((e) => isWritable(e) && !e.id.startsWith("tv."));
+  const lamps = [...house.entities.values()].filter((e) => e.capability === "light");
   const on = lamps.filter((e) => e.available && isOn(e)).length;
   if (lamps.length) return on ? t("home.lamps", { n: on }) : t("home.dark");
-  return t("home.devices", { n: thingsOfHome().length });
+  return t("home.devices", { n: deviceCount() });
 }
+
+/** How many devices the home has, the television not counted. */
+export const deviceCount = () =>
+  new Set([...house.entities.values()].filter((e) => !e.id.startsWith("tv.")).map((e) => e.device)).size;
 
 /** One line when something of the home needs a look, else "". */
 export function trouble() {

@@ -14,7 +14,7 @@ import { Clock } from "../hud.js";
 import { preferences } from "../preferences.js";
 import { call } from "../session.js";
 import { redraw } from "../stage.js";
-import { commandTold, iconOf, isOn, isPrivate, isWritable, main, reported, reportedWhen, thingsOfHome, underWay } from "../things_told.js";
+import { commandTold, deviceCount, iconOf, isOn, isPrivate, isWritable, main, reported, reportedWhen, thingsOfHome, underWay } from "../things_told.js";
 import { t } from "../words.js";
 
 const COLUMNS = 4;
@@ -107,7 +107,7 @@ function view() {
   const from = firstRow * COLUMNS;
   const rows = all.slice(from, from + (visibleRows + 1) * COLUMNS);
   return html`<section class="things paper" aria-label=${t("nav.things")}>
-    <header class="head"><div><h1>${t("nav.things")}</h1><p>${all.length ? t("home.devices", { n: all.length }) : ""}</p></div><${Clock} /></header>
+    <header class="head"><div><h1>${t("nav.things")}</h1><p>${all.length ? t("home.devices", { n: deviceCount() }) : ""}</p></div><${Clock} /></header>
     ${all.length === 0 && html`<div class="nothing"><${Icon} name="things" /><h2>${t("things.none")}</h2><p>${t("things.none.do")}</p></div>`}
     <div class="grid" role="list">${rows.map((thing, i) => Tile(thing, from + i === grid.index))}</div>
     <footer class="keys">${t(preferences.elder ? "things.keys.elder" : "things.keys")}</footer>
