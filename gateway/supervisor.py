@@ -157,12 +157,15 @@ class Supervisor:
 
     async def _keep(self, unit: Unit, settled: asyncio.Event, broken: asyncio.Future[None]) -> None:
         budget = RestartBudget(unit.restart)
+        told: str | None = None
         self._set(unit, ServiceState.STARTING)
         while True:
             error = await self._live_once(unit, settled)
-            never_ran = not settled.is_set()
-            pause_s = budget.pause_s()
-            if pause_s is not None and not never_ran:
+            if self._states[unit.name] is ServiceState.RUNNING:
+                told = None
+            # What was given up and is tried again in vain is not news, nor worth hurrying.
+            pause_s = budget.pause_s() if settled.is_set() and told is None else None
+            if pause_s is not None:
                 log.warning("%s stopped, restarting in %.2f s: %s", unit.name, pause_s, error)
                 self._set(unit, ServiceState.RESTARTING)
                 await asyncio.sleep(pause_s)
@@ -172,7 +175,9 @@ class Supervisor:
                 if not broken.done():
                     broken.set_exception(error)
                 return
-            log.error("going on without %s: %s", unit.name, error.line())
+            if told != error.line():
+                log.error("going on without %s: %s", unit.name, error.line())
+                told = error.line()
             settled.set()
             await asyncio.sleep(unit.retry_s)
 

@@ -163,6 +163,17 @@ async def test_television_goes_on_without_an_optional_service_until_it_comes_bac
         await until(supervisor, "broker", "running")
 
 
+async def test_what_stays_away_is_said_once_and_not_hurried(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervisor = Supervisor([unit("broker", Worker("broker", [], failures=9), essential=False)])
+    async with serve(supervisor):
+        await until(supervisor, "broker", "running")
+    told = [record.getMessage() for record in caplog.records if "broker" in record.getMessage()]
+    assert len(told) == 1
+    assert told[0].startswith("going on without broker: GW-002: broker cannot start")
+
+
 async def test_an_essential_service_that_keeps_breaking_is_given_up() -> None:
     supervisor = Supervisor([unit("tv", Careless())])
     with pytest.raises(ServiceError, match="ZeroDivisionError: a defect"):
