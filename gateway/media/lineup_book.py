@@ -108,22 +108,26 @@ class LineUpBook:
         patient = source.is_file or not self.state.channels
         try:
             async with asyncio.timeout(None if patient else self._config.patience_s):
-                await self._reload(source)
+                # What is raised below is logged by whoever handles it.
+                await self._reload(source, tell=not source.is_file or bool(self.state.channels))
         except TimeoutError:
             log.info("line-up: beginning with the kept copy")
         if self.problem is not None and source.is_file and not self.state.channels:
             raise self.problem
 
-    async def _reload(self, source: Published) -> None:
+    async def _reload(self, source: Published, *, tell: bool = True) -> None:
         try:
             path = await source.newer(self._scratch)
             if path is not None:
                 line_up = await asyncio.to_thread(_parsed, path, source.base)
-                self._publish(line_up)
-                await asyncio.to_thread(self._keep, path)
+                try:
+                    # Before anybody is told: what was seen once is there at the next start.
+                    await asyncio.to_thread(self._keep, path)
+                finally:
+                    self._publish(line_up)
         except (GatewayError, OSError) as error:
             problem = error if isinstance(error, GatewayError) else LineUpError(f"{error}")
-            if self.problem is None or str(self.problem) != str(problem):
+            if tell and (self.problem is None or str(self.problem) != str(problem)):
                 log.warning("%s", problem.line())
             self.problem = problem
             self.problems.publish(problem)
