@@ -24,10 +24,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
-from urllib.parse import urlsplit
 
 from gateway.child import running
-from gateway.errors import GatewayError
+from gateway.errors import BadInputError, GatewayError
+from gateway.mqtt import BrokerAddress
 from gateway.schema import FieldError
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,10 @@ class BrokerConfig:
 
     def __post_init__(self) -> None:
         if self.mode == "external":
-            _check_url(self.url)
+            try:
+                BrokerAddress.parse(self.url)
+            except BadInputError as error:
+                raise FieldError("url", str(error)) from error
         if not 0 <= self.port <= 65_535:  # noqa: PLR2004 - the largest port there is
             raise FieldError("port", f"{self.port} is outside 0..65535")
         if len(self.devices) > MAX_DEVICES:
@@ -251,16 +254,6 @@ class ManagedBroker:
             fresh.unlink(missing_ok=True)
             raise BrokerDownError(f"mosquitto_passwd ended with code {code}")
         fresh.replace(self._folder / "passwords")
-
-
-def _check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme == "mqtt" and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise FieldError("url", "is not of the form mqtt://user:password@host:port")
 
 
 def _free_port(port: int) -> int:

@@ -64,7 +64,7 @@ class BrokerAddress:
         except ValueError:
             host, port = None, None
         if not host or parts.scheme != "mqtt" or parts.path not in ("", "/") or parts.query or parts.fragment:
-            raise BadInputError("the broker's address is not of the form mqtt://user:password@host:port")
+            raise BadInputError("is not of the form mqtt://user:password@host:port")
         return cls(host, port or 1883, unquote(parts.username or ""), unquote(parts.password or ""))
 
     def __str__(self) -> str:
