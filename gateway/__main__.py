@@ -18,7 +18,7 @@ from gateway import config as configuration
 from gateway import doctor
 from gateway.config import GatewayConfig
 from gateway.errors import BadInputError, GatewayError
-from gateway.schema import SchemaError
+from gateway.life import StateFolderError
 from gateway.ui.auth import Access
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
@@ -144,17 +144,20 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _check_config(options: argparse.Namespace) -> int:
-    try:
-        configuration.load(options.file)
-    except SchemaError as error:
-        sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
+    problems = configuration.problems_of(options.file)
+    if problems:
+        sys.stderr.writelines(f"{problem}\n" for problem in problems)
         return WRONG_USE
     sys.stdout.write(f"{options.file}: well · 正确\n")
     return DONE
 
 
 def _token(options: argparse.Namespace) -> int:
-    sys.stdout.write(Access(options.state / "token").token() + "\n")
+    try:
+        token = Access(options.state / "token").token()
+    except OSError as error:
+        raise StateFolderError(f"{options.state}: {error.strerror}") from error
+    sys.stdout.write(f"{token}\n")
     return DONE
 
 

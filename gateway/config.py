@@ -4,6 +4,7 @@ One rule: everything is checked before anything starts, and every default is
 usable: no file at all is a working box.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -16,13 +17,14 @@ from gateway.iot.bridge import BridgeConfig
 from gateway.iot.coap_endpoint import CoapConfig
 from gateway.iot.commands import CommandsConfig
 from gateway.iot.mqtt import MqttLinkConfig
+from gateway.iot.rules import RulesFileError, read_rules
 from gateway.media.epg import GuideConfig
 from gateway.media.lineup_book import LineUpConfig
 from gateway.media.relay_facts import RelayConfig
 from gateway.media.tv_facts import TvConfig
-from gateway.schema import FieldError, decode, parse_yaml
-from gateway.ui.keys import KeysConfig
+from gateway.schema import FieldError, Problem, SchemaError, decode, parse_yaml
 from gateway.ui.server import UiConfig
+from hw.board import BoardError, load_board
 
 BOARDS = Path(__file__).parents[1] / "board_configs"
 AREA_DIGITS = 12
@@ -123,7 +125,6 @@ class GatewayConfig:
     iot: IotConfig = field(default_factory=IotConfig)
     apps: AppsConfig = field(default_factory=AppsConfig)
     ui: UiConfig = field(default_factory=UiConfig)
-    keys: KeysConfig = field(default_factory=KeysConfig)
     updates: UpdatesConfig = field(default_factory=UpdatesConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
 
@@ -141,3 +142,34 @@ def load(file: Path) -> GatewayConfig:
         raise ConfigFileError(f"{file}: {error.strerror}") from error
     data = parse_yaml(text)
     return decode({} if data is None else data, GatewayConfig)
+
+
+def problems_of(file: Path) -> tuple[Problem, ...]:
+    """Return everything wrong with the configuration in `file`, its board and its rules file.
+
+    Raises:
+        ConfigFileError: `file` cannot be read.
+    """
+    try:
+        config = load(file)
+    except SchemaError as error:
+        return error.problems
+    return (*_board_problems(config), *_rules_problems(config))
+
+
+def _board_problems(config: GatewayConfig) -> Iterator[Problem]:
+    try:
+        load_board(config.board.name, BOARDS)
+    except BoardError as error:
+        yield Problem("board.name", str(error))
+
+
+def _rules_problems(config: GatewayConfig) -> Iterator[Problem]:
+    if config.iot.rules is None:
+        return
+    try:
+        read_rules(config.iot.rules)
+    except RulesFileError as error:
+        yield Problem("iot.rules", str(error))
+    except SchemaError as error:
+        yield from (Problem("iot.rules", str(problem)) for problem in error.problems)

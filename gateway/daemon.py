@@ -127,7 +127,7 @@ def compose(config: GatewayConfig, state: Path, board: Board, environment: Mappi
     )
     events = Events(house)
     remote = RemoteReader(board.remote)
-    keys = Keys(config.keys, house, events, lambda: _keys_of(remote))
+    keys = Keys(config.ui.keys, house, events, lambda: _keys_of(remote))
     server = UiServer(
         config.ui, Desk(house=house, access=Access(state / "token"), events=events, keys=keys), WEB
     )

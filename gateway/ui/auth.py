@@ -92,7 +92,7 @@ def _read(file: Path) -> bytes | None:
 
 def _make(file: Path) -> bytes:
     """Write a new token beside `file` and link it into place, so that two makers agree on one."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     token = secrets.token_urlsafe(TOKEN_BYTES).encode("ascii")
     beside = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -9,7 +9,7 @@ import logging
 import re
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -39,7 +39,7 @@ from gateway.ui.auth import Access, Attempts
 from gateway.ui.events import Events, Listeners, events_handler
 from gateway.ui.guard import Guard
 from gateway.ui.house import House
-from gateway.ui.keys import Keys
+from gateway.ui.keys import Keys, KeysConfig
 from gateway.ui.pages import Pages
 from gateway.ui.problems import answer_error
 
@@ -67,12 +67,14 @@ class UiConfig:
         host: Address to listen on; ``0.0.0.0`` lets the phones of the house in.
         names: Further host names under which the box is reached, such as ``box.lan``.
         wrong_tokens_per_minute: Answers 429 beyond that many, per sender.
+        keys: The remote control.
     """
 
     port: int = 8080
     host: str = "127.0.0.1"
     names: tuple[str, ...] = ()
     wrong_tokens_per_minute: int = 20
+    keys: KeysConfig = field(default_factory=KeysConfig)
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:  # noqa: PLR2004 - TCP's own bound
