@@ -197,11 +197,6 @@ class Bridge:
             raise CallError(f"the answer would be larger than {MAX_CALL_BYTES} bytes")
         return result
 
-    def forget(self, gone: Iterable[AppId]) -> None:
-        """Drop what is remembered of apps that were removed."""
-        for app in gone:
-            self._budgets.pop(app, None)
-
     async def _clock_now(self, _app: InstalledApp, params: object) -> object:
         _arguments(params, _Nothing)
         return {"now": self._can.now().isoformat()}

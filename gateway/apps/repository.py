@@ -15,6 +15,7 @@ import msgspec
 
 from gateway import child
 from gateway.errors import GatewayError
+from gateway.trust.offers import Fetched, Listing, Offer, Refused
 
 T = TypeVar("T")
 
@@ -23,36 +24,6 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _LIST_TIMEOUT_S = 120.0
 _FETCH_TIMEOUT_S = 2 * 3600.0
 _BELIEVED, _REFUSED = 0, 1
-
-
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """A bundle that the operator offers; see `gateway.trust.repository.Offer`."""
-
-    app: str
-    version: str
-    path: str
-    length: int
-    sha256: str
-    publisher: str
-
-
-class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """What was not believed, and why; an empty `path` means the whole repository."""
-
-    path: str
-    code: str
-    reason: str
-
-
-class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the repository offers."""
-
-    offers: list[Offer]
-    refused: list[Refused]
-
-
-class _Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    refused: list[Refused]
 
 
 class RefusedError(GatewayError):
@@ -120,7 +91,7 @@ class SignedRepository:
         errand: list[str | Path] = ["fetch", "--into", into]
         for offer in offers:
             errand += ["--target", offer.path]
-        fetched = await self._ask(errand, _Fetched, _FETCH_TIMEOUT_S)
+        fetched = await self._ask(errand, Fetched, _FETCH_TIMEOUT_S)
         by_path = {refused.path: refused for refused in fetched.refused}
         return [by_path.get(offer.path) for offer in offers]
 

@@ -17,13 +17,8 @@ from gateway.errors import GatewayError
 from gateway.trust.disk import LocalDisk
 from gateway.trust.errors import TrustError
 from gateway.trust.fetch import Fetcher, Patience
-from gateway.trust.repository import Place, Refused, Repository
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the child says of a fetch: what could not be brought."""
-
-    refused: list[Refused]
+from gateway.trust.offers import Fetched, Refused
+from gateway.trust.repository import Place, Repository
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _fetch(repository: Repository, targets: list[str], into: Path) -> Answer:
+def _fetch(repository: Repository, targets: list[str], into: Path) -> Fetched:
     """Bring each target as ``<n>.zip``; one that is refused does not stop the others."""
     refused = []
     for number, path in enumerate(targets):
@@ -53,7 +48,7 @@ def _fetch(repository: Repository, targets: list[str], into: Path) -> Answer:
             repository.fetch(path, into / f"{number}.zip")
         except TrustError as error:
             refused.append(Refused(path=path, code=error.code, reason=str(error)))
-    return Answer(refused=refused)
+    return Fetched(refused=refused)
 
 
 def _say(document: object) -> None:

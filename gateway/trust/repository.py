@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
 from tuf.api import exceptions
 from tuf.api.metadata import Metadata, TargetFile, Targets
 from tuf.ngclient import Updater, UpdaterConfig
@@ -32,37 +31,12 @@ from gateway.trust.errors import (
     WrongPublisherError,
 )
 from gateway.trust.manifest import is_app_id, is_version
+from gateway.trust.offers import Listing, Offer, Refused
 
 MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 MAX_OFFERS = 5000
 
 _APP_PATH = re.compile(r"apps/(?P<app>[^/]+)/(?P<version>[^/]+)\.zip")
-
-
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """A bundle that may be installed."""
-
-    app: str
-    version: str
-    path: str
-    length: int
-    sha256: str
-    publisher: str
-
-
-class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is offered, or was asked for, and must not be used."""
-
-    path: str
-    code: str
-    reason: str
-
-
-class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a repository offers."""
-
-    offers: list[Offer] = []
-    refused: list[Refused] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

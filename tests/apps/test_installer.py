@@ -15,10 +15,11 @@ from tuf.api.metadata import Metadata, TargetFile, Targets
 from gateway.apps.catalog import Catalog
 from gateway.apps.errors import UnknownAppError
 from gateway.apps.installer import REPOSITORY, Installer, UpdatesConfig
-from gateway.apps.repository import Listing, Offer, Refused, SignedRepository
+from gateway.apps.repository import SignedRepository
 from gateway.schema import SchemaError, decode
 from gateway.supervisor import Service
 from gateway.trust.manifest import AppId
+from gateway.trust.offers import Listing, Offer, Refused
 from headend.ceremony import Validity, create
 from headend.ceremony import publish as make_public
 from headend.keys import KeyRing
