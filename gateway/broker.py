@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from gateway.child import running
+from gateway.disk import LocalDisk
 from gateway.errors import BadInputError, GatewayError
 from gateway.mqtt import BrokerAddress
 from gateway.schema import FieldError
@@ -286,6 +287,7 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+    LocalDisk().sync(path.parent)
 
 
 async def _pass_on(lines: asyncio.StreamReader | None) -> None:

@@ -11,7 +11,6 @@ screen and the log.  Copies are made at start and a few times a day.
 import asyncio
 import contextlib
 import logging
-import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
+from gateway.disk import LocalDisk
 from gateway.errors import GatewayError
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ T = TypeVar("T")
 BUSY_MS = 5_000
 BACKUP_EVERY_S = 6 * 3600.0
 KEPT_DAMAGED = 3
+
+_disk = LocalDisk()
 
 
 class StoreError(GatewayError):
@@ -209,9 +211,9 @@ class Store:
         try:
             with contextlib.closing(sqlite3.connect(fresh)) as target:
                 self._writing.backup(target)
-            _sync(fresh)
+            _disk.sync(fresh)
             fresh.replace(self._backup)
-            _sync(self._backup.parent)
+            _disk.sync(self._backup.parent)
         except (sqlite3.Error, OSError) as error:
             # A full disk must not stop the box; the previous copy is still there.
             log.warning("no fresh backup copy of %s: %s", self.path.name, error)
@@ -235,9 +237,9 @@ class Store:
         made_at = datetime.fromtimestamp(self._backup.stat().st_mtime, UTC)
         fresh = self.path.with_name(self.path.name + ".new")
         fresh.write_bytes(self._backup.read_bytes())
-        _sync(fresh)
+        _disk.sync(fresh)
         fresh.replace(self.path)
-        _sync(self.path.parent)
+        _disk.sync(self.path.parent)
         return Recovery(now, damaged if was_there else None, made_at)
 
     def _close(self) -> None:
@@ -289,11 +291,3 @@ def _is_empty(path: Path) -> bool:
         return True
     with contextlib.closing(sqlite3.connect(path)) as db:
         return db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

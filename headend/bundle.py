@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.disk import LocalDisk, replace_file
 from gateway.schema import parse_yaml
 from gateway.trust.bundle import DEFAULT_LIMITS, unpack
-from gateway.trust.disk import LocalDisk, replace_file
 from gateway.trust.errors import BundleError, ManifestError
 from gateway.trust.manifest import (
     KEPT_PREFIX,

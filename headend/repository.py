@@ -29,7 +29,7 @@ from tuf.api.metadata import (
 )
 from tuf.api.serialization.json import JSONSerializer
 
-from gateway.trust.disk import Disk, LocalDisk, replace_file
+from gateway.disk import Disk, LocalDisk, replace_file
 from headend.errors import KeyRingError, RepositoryStateError, ThresholdError
 from headend.keys import KeyRing
 

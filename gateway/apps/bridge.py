@@ -23,7 +23,7 @@ from gateway.apps.errors import (
 )
 from gateway.apps.shelf import InstalledApp
 from gateway.apps.storage import AppStorage
-from gateway.trust.disk import LocalDisk
+from gateway.disk import LocalDisk
 from gateway.trust.manifest import LOCALES, AppId, Permission, PermissionName
 
 MAX_CALL_BYTES = 64 * 1024

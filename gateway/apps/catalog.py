@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 from gateway.apps.errors import UnknownAppError
 from gateway.apps.shelf import Apps, InstalledApp, Shelf
+from gateway.disk import Disk, LocalDisk
 from gateway.pubsub import Publisher
-from gateway.trust.disk import Disk, LocalDisk
 from gateway.trust.manifest import AppId
 
 

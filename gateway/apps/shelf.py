@@ -22,8 +22,8 @@ from typing import TypeVar
 
 import msgspec
 
+from gateway.disk import Disk, replace_file
 from gateway.trust.bundle import unpack
-from gateway.trust.disk import Disk, replace_file
 from gateway.trust.errors import AlteredError, ManifestError
 from gateway.trust.manifest import MANIFEST_NAME, AppId, Manifest, is_app_id, parse_manifest
 

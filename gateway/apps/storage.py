@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.apps.errors import CallError, QuotaError
-from gateway.trust.disk import Disk, replace_file
+from gateway.disk import Disk, replace_file
 
 MAX_KEYS = 256
 MAX_KEY_CHARS = 128

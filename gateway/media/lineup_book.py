@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.disk import LocalDisk, replace_file
 from gateway.errors import GatewayError
 from gateway.media.lineup import MAX_LINE_UP_BYTES, LineUp, LineUpError, parse_m3u
 from gateway.media.published import Published
@@ -69,7 +70,7 @@ class LineUpBook:
         self.problem: GatewayError | None = None
         self.problems: Publisher[GatewayError] = Publisher()
         self._kept = folder / KEPT
-        self._scratch = folder / f"{KEPT}.new"
+        self._scratch = folder / "lineup.fetched"
         self._config = config
         self._list = (
             Published(address, limit_bytes=MAX_LINE_UP_BYTES, timeout_s=config.timeout_s) if address else None
@@ -137,9 +138,7 @@ class LineUpBook:
                 self.problem = None
 
     def _keep(self, path: Path) -> None:
-        fresh = self._kept.with_suffix(".keeping")
-        fresh.write_bytes(path.read_bytes())
-        fresh.replace(self._kept)
+        replace_file(LocalDisk(), self._kept, path.read_bytes())
 
     def _publish(self, line_up: LineUp) -> None:
         if line_up == self.state:

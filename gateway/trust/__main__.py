@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.disk import LocalDisk
 from gateway.errors import GatewayError
-from gateway.trust.disk import LocalDisk
 from gateway.trust.errors import TrustError
 from gateway.trust.fetch import Fetcher, Patience
 from gateway.trust.offers import Fetched, Refused

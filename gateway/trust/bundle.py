@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gateway.trust.disk import Disk
+from gateway.disk import Disk
 from gateway.trust.errors import BundleError
 from gateway.trust.manifest import (
     MANIFEST_NAME,

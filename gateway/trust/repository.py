@@ -19,7 +19,7 @@ from tuf.api.metadata import Metadata, TargetFile, Targets
 from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
-from gateway.trust.disk import Disk
+from gateway.disk import Disk
 from gateway.trust.errors import (
     AlteredError,
     EndlessDataError,

@@ -12,6 +12,8 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 
+from gateway.disk import LocalDisk
+
 TOKEN_BYTES = 32
 COOKIE_NAME = "gateway_session"
 COOKIE_AGE_S = 365 * 24 * 3600
@@ -105,6 +107,7 @@ def _make(file: Path) -> bytes:
             beside.replace(file)  # a torn file holds no token worth keeping
         else:
             _link(beside, file)
+        LocalDisk().sync(file.parent)
     finally:
         beside.unlink(missing_ok=True)
     return _read(file) or token

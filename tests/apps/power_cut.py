@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.apps.shelf import Shelf
-from gateway.trust.disk import LocalDisk
+from gateway.disk import LocalDisk
 from gateway.trust.manifest import AppId
 
 APP = AppId("com.example.hello")
@@ -23,7 +23,7 @@ MOST_STEPS = 2000
 
 
 class CuttingDisk:
-    """See `gateway.trust.disk.Disk`.  A file system on a machine that loses power at one step."""
+    """See `gateway.disk.Disk`.  A file system on a machine that loses power at one step."""
 
     def __init__(self, step: int) -> None:
         self._left = step

@@ -11,8 +11,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from gateway.disk import LocalDisk
 from gateway.errors import GatewayError
-from gateway.trust.disk import LocalDisk
 from gateway.trust.fetch import Fetcher, Patience
 from gateway.trust.repository import Place, Repository
 

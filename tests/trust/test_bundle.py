@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.disk import LocalDisk
 from gateway.errors import GatewayError
 from gateway.trust.bundle import Limits, unpack
-from gateway.trust.disk import LocalDisk
 from gateway.trust.errors import BackendError, BundleError, ManifestError
 from gateway.trust.manifest import is_bundle_path, is_version, version_key
 
