@@ -83,6 +83,8 @@ def main(config: GatewayConfig, state: Path) -> int:
     """
     logging.basicConfig(format="%(levelname)-7s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr)
     board = load_board(config.board.name, BOARDS)
+    # Whatever is written below the state folder is nobody else's to read.
+    os.umask(0o077)
     with life.only_one(state):
         asyncio.run(_run(config, state, board))
     return 0

@@ -7,6 +7,7 @@ and one Ctrl-C stops all of them: devices first, then the box, then the head-end
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import signal
 import sys
@@ -89,9 +90,11 @@ class Demo:
         """
         if shutil.which("ffmpeg") is None:
             raise NoFfmpegError("ffmpeg is not installed")
-        ports = household.choose_ports(self._options.port)
+        household.choose_ports(self._options.port)  # better refused now than after two minutes of making
+        os.umask(0o077)  # the state folder holds secrets and what the home did
         self._folder.mkdir(parents=True, exist_ok=True)
         await self._make_material()
+        ports = household.choose_ports(self._options.port)
         published = await asyncio.to_thread(signed_apps.publish_all, BUNDLES, self._folder)
         for line in published.refused:
             self._say(f"note 提示: {line}")
