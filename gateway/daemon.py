@@ -195,8 +195,7 @@ def _television(config: GatewayConfig, state: Path, board: Board, kit: Kit) -> T
     guide_store = Store(state / "guide.db", {"guide": epg.MIGRATIONS}, durable=False)
     line_up = LineUpBook(media.line_up, state / "media", media.line_up_reload)
     guide = Guide(guide_store, line_up, media.guide, state / "media", media.guide_reload)
-    base_url = f"http://127.0.0.1:{config.ui.port}"
-    relay = Relay(line_up, media.relay, base_url=base_url, ticket=kit.ticket)
+    relay = Relay(line_up, media.relay, base_url=config.ui.local_url, ticket=kit.ticket)
     player = choose_player(media.player, media.tv, display=kit.display, options=board.video.player_options)
     tv = Tv(
         media.tv,
@@ -261,7 +260,7 @@ def _apps(config: GatewayConfig, state: Path, home: Home, notices: NoticeBoard) 
     )
     catalog = Catalog(state / "apps")
     installer = Installer(catalog, repository, check_every_s=updates.check_every_s, box=config.box.id)
-    pages = [f"http://{name}:{config.ui.port}" for name in ("127.0.0.1", "localhost", *config.ui.names)]
+    pages = [f"http://{name}:{config.ui.port}" for name in ("127.0.0.1", "localhost", *config.ui.known_as)]
     host = AppHost(catalog, config.apps, pages=pages)
 
     def notice(app: AppId, text: Mapping[str, str]) -> None:

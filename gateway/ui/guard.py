@@ -173,6 +173,9 @@ def _presents_secret(headers: Mapping[str, str]) -> bool:
 def _is_address(name: str, own: str) -> bool:
     """Whether `name` is in figures, and the address the request came in on."""
     try:
-        return ipaddress.ip_address(name) == ipaddress.ip_address(own)
+        ours = ipaddress.ip_address(own)
+        # A socket for both families says of an IPv4 caller ::ffff:192.0.2.1 (RFC 4291, section 2.5.5.2).
+        mapped = ours.ipv4_mapped if isinstance(ours, ipaddress.IPv6Address) else None
+        return ipaddress.ip_address(name) == (mapped or ours)
     except ValueError:
         return False

@@ -92,7 +92,13 @@ class UiConfig:
         """Host names the box answers to, beside those of the machine itself."""
         if self.host in _EVERY_ADDRESS:
             return self.names
-        return (f"[{self.host}]" if ":" in self.host else self.host, *self.names)
+        return (_in_url(self.host), *self.names)
+
+    @property
+    def local_url(self) -> str:
+        """Where the box itself reaches the server, for its own player."""
+        host = "127.0.0.1" if self.host in _EVERY_ADDRESS else self.host
+        return f"http://{_in_url(host)}:{self.port}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,6 +188,10 @@ def api_routes(desk: Desk) -> list[BaseRouteHandler]:
         *apps.handlers(house),
         *updates.handlers(house),
     ]
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 async def _listen(config: UiConfig) -> socket.socket:

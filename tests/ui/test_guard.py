@@ -160,6 +160,13 @@ async def test_a_phone_reaches_the_box_by_its_address_and_by_its_name(tmp_path: 
     assert statuses == [200, 421, 200, 421, 421]
 
 
+async def test_a_phone_reaches_by_ipv4_a_box_that_listens_to_both_families(tmp_path: Path) -> None:
+    async with lived_in(tmp_path, UiConfig(port=0, host="::")) as box:
+        there = f"http://127.0.0.2:{box.server.port}/healthz"
+        async with box.client.get(there) as answer:
+            assert answer.status == 200
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "expected"),
     [

@@ -61,3 +61,17 @@ async def test_it_stops_within_two_seconds_with_everything_open(box: Box) -> Non
             writer.close()
     with socket.socket() as again:
         assert again.connect_ex(("127.0.0.1", int(root.rpartition(":")[2]))) != 0
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8080"),
+        ("0.0.0.0", "http://127.0.0.1:8080"),  # noqa: S104 - as on a real box
+        ("::", "http://127.0.0.1:8080"),
+        ("192.0.2.7", "http://192.0.2.7:8080"),
+        ("2001:db8::7", "http://[2001:db8::7]:8080"),
+    ],
+)
+def test_the_boxs_own_player_knows_where_the_server_listens(host: str, url: str) -> None:
+    assert UiConfig(host=host).local_url == url
