@@ -9,7 +9,7 @@ from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-_PUBLIC = ("/metadata/", "/targets/")
+_PUBLIC = ("metadata", "targets")
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -26,7 +26,9 @@ class _Handler(SimpleHTTPRequestHandler):
             super().do_HEAD()
 
     def _is_public(self) -> bool:
-        if self.path.startswith(_PUBLIC) and not self.path.endswith("/"):
+        # What will be opened decides, not what was asked for: /metadata/../staged is staged.
+        asked, root = Path(self.translate_path(self.path)), Path(self.directory)
+        if asked.is_file() and any(asked.is_relative_to(root / name) for name in _PUBLIC):
             return True
         self.send_error(HTTPStatus.NOT_FOUND)
         return False

@@ -236,7 +236,10 @@ def test_serving_shows_what_is_public_and_nothing_else(ready: Path) -> None:
             address = serving.stdout.readline().strip()
             with urllib.request.urlopen(f"{address}metadata/timestamp.json", timeout=10) as answer:  # noqa: S310 - loopback
                 assert answer.status == 200
-            for hidden in ("staged/targets.json", "metadata/", "", "../keys/root-1.pem", "keys/root-1.pem"):
+            (ready / "repo" / "hidden.json").write_text("{}")
+            around = ("metadata/../hidden.json", "targets/%2e%2e/hidden.json", "hidden.json")
+            beyond = ("../keys/root-1.pem", "keys/root-1.pem")
+            for hidden in ("staged/targets.json", "metadata/", "metadata", "", *around, *beyond):
                 with pytest.raises(urllib.error.HTTPError) as refused:
                     urllib.request.urlopen(address + hidden, timeout=10)  # noqa: S310 - loopback
                 refused.value.close()
