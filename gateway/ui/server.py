@@ -41,6 +41,7 @@ from gateway.ui.guard import Guard
 from gateway.ui.house import House
 from gateway.ui.keys import Keys, KeysConfig
 from gateway.ui.pages import Pages
+from gateway.ui.patience import PatientProtocol
 from gateway.ui.problems import answer_error
 
 log = logging.getLogger(__name__)
@@ -216,7 +217,7 @@ async def _listen(config: UiConfig) -> socket.socket:
 def _uvicorn_config(application: Application) -> uvicorn.Config:
     return uvicorn.Config(
         application,
-        http="h11",
+        http=PatientProtocol,
         ws="wsproto",
         ws_max_size=64 * 1024,
         ws_ping_interval=20.0,

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from gateway.schema import FieldError
+from gateway.ui.patience import HEAD_S
 from gateway.ui.server import PortError, UiConfig, UiServer
 from tests.ui.conftest import Box
 from tests.ui.living import running
@@ -75,3 +76,30 @@ async def test_it_stops_within_two_seconds_with_everything_open(box: Box) -> Non
 )
 def test_the_boxs_own_player_knows_where_the_server_listens(host: str, url: str) -> None:
     assert UiConfig(host=host).local_url == url
+
+
+@pytest.mark.slow
+async def test_who_does_not_finish_asking_is_sent_away_and_nobody_else(box: Box) -> None:
+    """A few hundred such callers would take every place there is."""
+    port = box.server.port
+    greeting = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n".encode()
+    silent = await asyncio.open_connection("127.0.0.1", port)
+    half = await asyncio.open_connection("127.0.0.1", port)
+    half[1].write(greeting)
+    again = await asyncio.open_connection("127.0.0.1", port)
+    again[1].write(greeting + b"\r\n")
+    await again[0].readuntil(b"}}")
+    again[1].write(greeting)
+    async with box.client.ws_connect(box.at("events")) as events:
+        await events.receive_str()
+
+        async with asyncio.timeout(HEAD_S + 5):
+            for reader, writer in (silent, half, again):
+                assert await reader.read() == b""
+                writer.close()
+                await writer.wait_closed()
+
+        await events.ping()
+        assert not events.closed
+    async with box.client.get(box.at("tv")) as answer:
+        assert answer.status == 200
