@@ -243,13 +243,14 @@ class Parts:
         assert process.poll() is None, (self._folder / "origin.log").read_text()
         return process
 
-    def box(self) -> Popen:
-        """Start the daemon and wait until it answers."""
+    def box(self, *, wait: bool = True) -> Popen:
+        """Start the daemon and `wait` until it answers."""
         process = self._start(
             "box", "-m", "gateway", "run", "--config", self.configuration, "--state", self.state
         )
-        until(lambda: _answers(self.ports.page) or process.poll() is not None, "the page's port")
-        assert process.poll() is None, self.log
+        if wait:
+            until(lambda: _answers(self.ports.page) or process.poll() is not None, "the page's port")
+            assert process.poll() is None, self.log
         return process
 
     def device(self, name: str, *more: str) -> Popen:

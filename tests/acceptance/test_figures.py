@@ -14,7 +14,8 @@ from tests.acceptance.box import LAMP, TEMPERATURE, box_at
 from tests.acceptance.conftest import Tell
 from tests.acceptance.started import Parts, Popen, end, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+# The material may be made within the first test's time.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 READY_S = 2.0
 RESIDENT_MB = 90.0

@@ -167,7 +167,8 @@ class Ledger:
 
 
 async def _order(box: Box, ledger: Ledger) -> None:
-    for value in iter(lambda: random.random() < 0.5, None):  # noqa: S311 - any of the two
+    # The box remembers the newest thousand.
+    for value in random.choices((True, False), k=1000 // KILLS - 5):  # noqa: S311 - any of the two
         answer = await box.call("POST", f"entities/{LAMP}/commands", {"value": value})
         if answer.status == 202:
             ledger.commands[answer.document["id"]] = answer.document
@@ -201,16 +202,21 @@ async def _remove_an_app(box: Box, ledger: Ledger) -> None:
         ledger.uncertain.discard(app)
 
 
+def _cut_off(daemon: started.Popen) -> None:
+    """Kill the daemon; whatever it had started goes along."""
+    below = list(children(daemon.pid))
+    daemon.kill()
+    daemon.wait()
+    gone(below, ORPHANS_GONE_S)
+
+
 async def _live(box: Box, ledger: Ledger, daemon: started.Popen, *, remove: bool) -> None:
     """Use the box from all sides, and kill it at some moment."""
     lives = [_order(box, ledger), _make_rules(box, ledger), _zap(box)]
     lives += [_remove_an_app(box, ledger)] if remove else []
     tasks = [asyncio.create_task(life, name=f"life-{n}") for n, life in enumerate(lives)]
     await asyncio.sleep(random.uniform(0.1, 1.5))  # noqa: S311 - any moment
-    below = list(children(daemon.pid))
-    daemon.kill()
-    daemon.wait()
-    gone(below, ORPHANS_GONE_S)
+    _cut_off(daemon)
     done, _ = await asyncio.wait(tasks, timeout=20)
     for task in tasks:
         task.cancel()
@@ -235,6 +241,10 @@ async def test_a_daemon_killed_at_any_moment_knows_all_that_it_said_was_done(
     for kill in range(KILLS):
         async with box_at(parts.ports.page, parts.token) as box:
             await _live(box, ledger, daemon, remove=kill in (3, 7))
+        if kill % 2:
+            early = parts.box(wait=False)
+            await asyncio.sleep(random.uniform(0.2, 2.0))  # noqa: S311 - any moment of a start
+            _cut_off(early)
         daemon = parts.box()
         async with box_at(parts.ports.page, parts.token) as box:
             await box.well()
@@ -245,7 +255,8 @@ async def test_a_daemon_killed_at_any_moment_knows_all_that_it_said_was_done(
             await box.until(
                 f"commands/{number}", lambda one: one["state"] in ("confirmed", "failed", "expired")
             )
-    tell(f"killed daemon: {len(ledger.commands)} commands, {len(ledger.rules)} rules kept over {KILLS} kills")
+    kept = f"{len(ledger.commands)} commands and {len(ledger.rules)} rules"
+    tell(f"killed daemon: {kept} kept over {KILLS} kills at work and {KILLS // 2} at starts")
     assert "damaged" not in parts.log
     assert ledger.commands
     assert ledger.forgotten
@@ -258,10 +269,7 @@ def test_nothing_outlives_a_killed_daemon_or_holds_its_ports(on_screen: Parts) -
     started.until(
         lambda: child_named(daemon.pid, PLAYER) and child_named(daemon.pid, BROKER), "both children"
     )
-    below = list(children(daemon.pid))
-    daemon.kill()
-    daemon.wait()
-    gone(below, ORPHANS_GONE_S)
+    _cut_off(daemon)
     again = on_screen.box()
     started.until(lambda: child_named(again.pid, PLAYER) and child_named(again.pid, BROKER), "both again")
     assert end(again) == 0
