@@ -34,8 +34,9 @@ def every_error() -> set[type[GatewayError]]:
 
 
 def codes_in_sources() -> set[str]:
+    pages = (ROOT / "gateway/ui/web/js").rglob("*.js")
     sources = [path for name in ("gateway", "headend", "hw") for path in (ROOT / name).rglob("*.py")]
-    return {code for path in sources for code in CODE.findall(path.read_text())}
+    return {code for path in (*sources, *pages) for code in CODE.findall(path.read_text())}
 
 
 def test_every_code_is_documented_once() -> None:
@@ -49,7 +50,7 @@ def test_every_code_is_documented_once() -> None:
 def test_every_row_says_what_happened_and_what_to_do_in_both_languages() -> None:
     for code, row in ROW.findall(DOCUMENTED.read_text()):
         english, chinese, advice = (cell.strip() for cell in row.split(" | "))
-        assert english.isascii() or "·" in english or "’" in english or "`" in english, code
+        assert re.search(r"[A-Za-z]", english), code
         assert re.search(r"[\u4e00-\u9fff]", chinese), code
         assert re.search(r"[A-Za-z]", advice), code
         assert re.search(r"[\u4e00-\u9fff]", advice), code
