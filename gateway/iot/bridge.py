@@ -73,7 +73,10 @@ class BridgeOut:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Bridge until cancelled."""
+        # What went while it was down is then an earlier run's, and is swept.
         self._shown.clear()
+        self._by_object.clear()
+        self._left_behind.clear()
         with (
             self._registry.changes.subscribe(_BACKLOG) as changes,
             self._broker.changes.subscribe() as connections,

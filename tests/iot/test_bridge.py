@@ -1,12 +1,17 @@
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from gateway.iot.bridge import BridgeConfig
-from gateway.iot.entity import EntityId
+from gateway.iot.bridge import BridgeConfig, BridgeOut
+from gateway.iot.bridge_topics import Topics
+from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId
+from gateway.iot.entity import Value as EntityValue
+from gateway.iot.link import Found, LinkEvent, Lost
+from gateway.iot.registry import Registry
 from gateway.mqtt import Message
+from gateway.pubsub import Publisher
 from tests.conftest import Serve
 from tests.iot.coap_peers import Value, peer
 from tests.iot.house import BOX, House, house, mosquitto
@@ -17,6 +22,22 @@ LINKS = '</3303/0/5700>;title="Cellar",</3306/0/5850>'
 TEMPERATURE_TOPIC = f"gateway/{BOX}/coap_ep1_3303_0_5700"
 SWITCH_TOPIC = f"gateway/{BOX}/coap_ep1_3306_0_5850"
 TEMPERATURE_CONFIG = "homeassistant/sensor/gateway_box-1/coap_ep1_3303_0_5700/config"
+
+
+class SilentLink:
+    """See `gateway.iot.link.Link`.  Says what the test says."""
+
+    name = "coap"
+
+    def __init__(self) -> None:
+        self.events: Publisher[LinkEvent] = Publisher()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        ready()
+
+    async def command(self, entity: EntityId, value: EntityValue) -> bool:
+        del entity, value
+        return False
 
 
 @pytest.fixture
@@ -102,6 +123,30 @@ async def test_what_an_earlier_run_left_behind_is_swept(
         await listener.until(ghost, "")
         async with home.listening("homeassistant/switch/#") as others:
             assert await others.next("homeassistant/switch/stranger/x/config") == "{}"
+
+
+async def test_what_went_while_the_bridge_was_down_is_swept(
+    tmp_path: Path, serve: Serve, broker_port: int
+) -> None:
+    thermometer = Entity(
+        id=TEMPERATURE,
+        device=Device(id=DeviceId("coap.ep1"), name="ep1", link="coap"),
+        name="Cellar",
+        capability=Capability.SENSOR,
+    )
+    async with house(tmp_path, serve, broker_port) as home, home.listening("homeassistant/#") as listener:
+        link = SilentLink()
+        registry = Registry([link])
+        bridge = BridgeOut(Topics(BOX), home.client, registry, home.commands, BridgeConfig(sweep_after_s=1))
+        async with serve(registry):
+            link.events.publish(Found(thermometer))
+            async with serve(bridge):
+                await listener.next(TEMPERATURE_CONFIG)
+            with registry.changes.subscribe() as changes:
+                link.events.publish(Lost(TEMPERATURE))
+                await anext(changes)
+            async with serve(bridge):
+                await listener.until(TEMPERATURE_CONFIG, "")
 
 
 async def test_the_box_does_not_take_its_own_announcements_for_devices(home: House) -> None:
