@@ -206,7 +206,8 @@ def _television(config: GatewayConfig, state: Path, board: Board, kit: Kit) -> T
         memory=TvMemory(kit.store),
     )
     units = (
-        Unit(name="line-up", service=line_up, essential=False),
+        # A list that an operator copies onto a new box is looked for often.
+        Unit(name="line-up", service=line_up, essential=False, retry_s=3.0),
         Unit(name="relay", service=relay),
         Unit(name="player", service=player),
         Unit(name="tv", service=tv),

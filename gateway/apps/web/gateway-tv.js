@@ -9,7 +9,7 @@ import { clock, focus, i18n, keys } from "./gateway-sdk.js";
 const SVG = "http://www.w3.org/2000/svg";
 const VIEW_PX = 776;
 const WORDS = {
-  "zh-CN": { move: "选择", open: "打开", leave: "返回", exit: "主页键随时回到电视" },
+  "zh-CN": { move: "选择", open: "打开", leave: "返回", exit: "主页键随时离开应用" },
   en: { move: "Move", open: "Open", leave: "Back", exit: "Home always returns to TV" },
 };
 
