@@ -10,7 +10,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const VIEW_PX = 776;
 const WORDS = {
   "zh-CN": { move: "选择", open: "打开", leave: "返回", exit: "主页键随时离开应用" },
-  en: { move: "Move", open: "Open", leave: "Back", exit: "Home always returns to TV" },
+  en: { move: "Move", open: "Open", leave: "Back", exit: "Home always leaves the app" },
 };
 
 /**
