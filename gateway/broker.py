@@ -27,7 +27,7 @@ from typing import ClassVar, Literal
 
 from gateway.child import running
 from gateway.disk import LocalDisk
-from gateway.errors import BadInputError, GatewayError
+from gateway.errors import BadInputError, GatewayError, ungrouped
 from gateway.mqtt import BrokerAddress
 from gateway.schema import FieldError
 
@@ -200,14 +200,12 @@ class ManagedBroker:
         raise BrokerDownError(f"mosquitto ended by itself with code {code}")
 
     async def _serve(self, process: Process, ready: Callable[[], None]) -> int:
-        try:
+        with ungrouped():
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_pass_on(process.stderr), name="broker-log")
                 login = tasks.create_task(self._announce(ready), name="broker-login")
                 code = await process.wait()
                 login.cancel()
-        except* BrokerDownError as errors:
-            raise errors.exceptions[0] from None
         return code
 
     async def _announce(self, ready: Callable[[], None]) -> None:

@@ -4,6 +4,8 @@ One rule: whoever raises says what happened, and the class says by which code
 the television and the installer know it and what they can do about it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -34,3 +36,22 @@ class BadInputError(GatewayError):
 
     code: ClassVar[str] = "GW-002"
     hint = "Correct the input and try again."
+
+
+@contextmanager
+def ungrouped() -> Iterator[None]:
+    """Let the first `GatewayError` of a task group come out by itself.
+
+    A group with anything else in it stays whole.  Not ``except*``: until Python 3.11.4,
+    and so on Debian 12, what is raised there comes out wrapped in a group again.
+    """
+    try:
+        yield
+    except ExceptionGroup as group:
+        foreseen, rest = group.split(GatewayError)
+        if foreseen is None or rest is not None:
+            raise
+        first: Exception = foreseen
+        while isinstance(first, ExceptionGroup):
+            first = first.exceptions[0]
+        raise first from group

@@ -177,8 +177,12 @@ class MqttClient:
                 log.info("Connected to the broker %s", address)
                 ready()
                 await self._keep_subscribed(client)
-        except* (aiomqtt.MqttError, OSError, ValueError) as errors:
-            raise BrokerError(f"the connection to {address} is lost: {errors.exceptions[0]}") from errors
+        except ExceptionGroup as errors:
+            # Not `except*`: see `gateway.errors.ungrouped`.
+            lost, rest = errors.split((aiomqtt.MqttError, OSError, ValueError))
+            if lost is None or rest is not None:
+                raise
+            raise BrokerError(f"the connection to {address} is lost: {lost.exceptions[0]}") from errors
 
     @asynccontextmanager
     async def _connection(self, address: BrokerAddress) -> AsyncIterator[aiomqtt.Client]:

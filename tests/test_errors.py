@@ -9,7 +9,7 @@ import pytest
 import gateway
 import headend
 import hw
-from gateway.errors import BadInputError, GatewayError
+from gateway.errors import BadInputError, GatewayError, ungrouped
 
 DOCUMENTED = Path(__file__).parents[1] / "docs/errors.md"
 ROW = re.compile(r"^\| ([A-Z]+-\d+) \|(.*)\|$", re.MULTILINE)
@@ -64,3 +64,15 @@ def test_every_error_has_a_hint() -> None:
 def test_an_error_is_one_line_with_code_and_advice(hint: str | None) -> None:
     line = BadInputError("the plug\n is loose.", hint=hint).line()
     assert line == f"GW-002: the plug is loose. {hint or BadInputError.hint}"
+
+
+def test_a_task_groups_own_error_comes_out_by_itself() -> None:
+    plug = BadInputError("the plug is loose")
+    with pytest.raises(BadInputError) as caught, ungrouped():
+        raise ExceptionGroup("tasks", [ExceptionGroup("inner", [plug]), GatewayError("second")])
+    assert caught.value is plug
+
+
+def test_a_group_with_a_defect_in_it_stays_whole() -> None:
+    with pytest.raises(ExceptionGroup), ungrouped():
+        raise ExceptionGroup("tasks", [BadInputError("the plug is loose"), ZeroDivisionError()])

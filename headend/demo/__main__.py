@@ -20,7 +20,7 @@ from typing import ClassVar
 
 import aiohttp
 
-from gateway.errors import BadInputError, GatewayError
+from gateway.errors import BadInputError, GatewayError, ungrouped
 from headend.demo import household, signed_apps
 from headend.demo.channels import CHANNELS, quick_channels
 from headend.demo.household import HOST, Ports
@@ -273,14 +273,12 @@ async def _run(options: Options) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    try:
+    with ungrouped():
         async with asyncio.TaskGroup() as group:
             demo = group.create_task(Demo(options, _say).run(), name="demo")
             demo.add_done_callback(lambda _: stop.set())
             await stop.wait()
             demo.cancel()
-    except* GatewayError as errors:
-        raise errors.exceptions[0] from errors
 
 
 def _say(text: str) -> None:

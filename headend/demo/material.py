@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, ungrouped
 from headend.demo import melody, stock
 from headend.demo.channels import DemoChannel
 from headend.demo.process import running
@@ -100,12 +100,10 @@ class Material:
             for recipe in queue:
                 await self._make_one(recipe, tally)
 
-        try:
+        with ungrouped():
             async with asyncio.TaskGroup() as group:
                 for n in range(AT_ONCE):
                     group.create_task(work(), name=f"material-{n}")
-        except* GatewayError as errors:
-            raise errors.exceptions[0] from errors
 
     def _is_made(self, recipe: Recipe) -> bool:
         try:
