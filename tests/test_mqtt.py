@@ -262,7 +262,16 @@ async def test_a_message_beyond_the_limit_is_counted_and_the_next_one_heard(
         with client.subscribe("a") as heard:
             with pytest.raises(BrokerError):
                 await client.publish(Message("a", bytes(MAX_PAYLOAD_BYTES + 1)))
-            sender = ["mosquitto_pub", "-p", str(broker.address.port), "-t", "a", "-s"]
+            sender = [
+                "mosquitto_pub",
+                "-h",
+                broker.address.host,
+                "-p",
+                str(broker.address.port),
+                "-t",
+                "a",
+                "-s",
+            ]
             child = await asyncio.create_subprocess_exec(*sender, stdin=asyncio.subprocess.PIPE)
             await child.communicate(bytes(MAX_PAYLOAD_BYTES + 1))
             await client.publish(Message("a", b"small"))

@@ -68,7 +68,8 @@ class House:
     @asynccontextmanager
     async def listening(self, pattern: str) -> AsyncIterator["Listener"]:
         """A mosquitto_sub on `pattern`."""
-        argv = ["mosquitto_sub", "-p", str(self.broker_port), "-t", pattern, "-F", "%t %p", "-q", "1"]
+        broker = ["-h", "127.0.0.1", "-p", str(self.broker_port)]
+        argv = ["mosquitto_sub", *broker, "-t", pattern, "-F", "%t %p", "-q", "1"]
         async with running(argv, stdout=PIPE) as process:
             assert process.stdout is not None
             yield Listener(process.stdout)
