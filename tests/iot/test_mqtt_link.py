@@ -348,11 +348,13 @@ async def test_a_storm_of_kept_announcements_does_not_hold_up_the_loop(
             pauses.append(time.thread_time() - began)
 
     pulse = asyncio.create_task(feel_the_pulse())
+    began = time.thread_time()
     async with serve(registry), serve(link):
         await until(registry, lambda: len(registry.states) == 4000, 60)
     pulse.cancel()
 
-    assert max(pauses) < 0.1
+    # A loop held up for the whole storm would pause once, for all of it.
+    assert max(pauses) < (time.thread_time() - began) / 5
     assert registry.ignored == 0
 
 
