@@ -111,7 +111,7 @@ class Player(Protocol):
     A service: `run` keeps what it needs alive.  Every fact belongs to the newest
     `open`; what an older one still has to say is dropped by the player.
 
-    Implementations: `gateway.media.vlc`, `gateway.media.inpage`,
+    Implementations: `gateway.media.vlc`, `gateway.media.mpv`, `gateway.media.inpage`,
     `gateway.media.simulated`.  All pass ``tests/media/test_player_contract.py``.
     """
 
@@ -124,6 +124,10 @@ class Player(Protocol):
     async def run(self, ready: Callable[[], None]) -> None:
         """Live until cancelled."""
 
+    @property
+    def prepared(self) -> str:
+        """The address whose picture is decoded out of sight and ready; empty if none is."""
+
     async def attended(self) -> None:
         """Return when there is a screen to show something on: at once, but for pages."""
 
@@ -134,11 +138,24 @@ class Player(Protocol):
         wait is the caller's decision.
         """
 
+    async def prepare(self, url: str) -> None:
+        """Decode `url` out of sight and unheard, so that `open` of it shows it at once.
+
+        Returns at once; `prepared` says when it is so.  Replaces what was prepared before; the
+        empty address lets go of it.  Where there is one decoder only, nothing happens.
+        """
+
     async def close(self) -> None:
         """Show nothing; the screen is black."""
+
+    async def set_paused(self, paused: bool) -> None:
+        """Hold the picture where it is, or go on from exactly there; `open` ends a pause."""
 
     async def select(self, track: Track) -> None:
         """Sound or subtitle from now on; unknown tracks are ignored."""
 
     async def set_volume(self, level_percent: int) -> None:
         """Loudness 0..100; 0 is silent."""
+
+    async def set_levelling(self, on: bool) -> None:
+        """Make quiet programmes louder and loud ones quieter, or leave sound as it is sent."""

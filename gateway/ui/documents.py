@@ -68,6 +68,13 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
     selected: bool
 
 
+class TvWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """From when to when one can seek now; `end` is live, or the end of a recording."""
+
+    start: datetime
+    end: datetime
+
+
 class Tv(msgspec.Struct, frozen=True, kw_only=True):
     """The television now.
 
@@ -80,8 +87,12 @@ class Tv(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     picture: PictureName
     first_frame_ms: int | None
-    mode: Literal["live", "timeshift", "catchup"]
+    mode: Literal["live", "timeshift", "catchup", "recording"]
     position: datetime | None
+    paused: bool
+    window: TvWindow | None
+    recording: str | None
+    zap: Literal["predicted", "warm", "cold"] | None
     tracks: list[Track]
     volume_percent: int
     muted: bool
@@ -101,10 +112,11 @@ class PictureReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Tune(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which channel; exactly one of the two."""
+    """Which channel, by exactly one of its names; `position` is where to begin, live without."""
 
     channel: str | msgspec.UnsetType = msgspec.UNSET
     number: int | msgspec.UnsetType = msgspec.UNSET
+    position: datetime | msgspec.UnsetType = msgspec.UNSET
 
 
 class SelectTrack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
