@@ -6,13 +6,15 @@ it, and it ends a little while after the last one has gone.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Protocol
+from contextlib import aclosing, suppress
+from typing import Literal, Protocol
 from urllib.parse import quote
 
 from gateway.media.lineup import ChannelId, LineUp, Source
-from gateway.media.relay_continuous import continuous
+from gateway.media.relay_claims import Claims, weakest
+from gateway.media.relay_continuous import continuous, follow
 from gateway.media.relay_facts import (
     Kind,
     NoSuchPieceError,
@@ -25,8 +27,10 @@ from gateway.media.relay_facts import (
     SlowSourceError,
     SourceError,
     UnknownChannelError,
+    Weight,
 )
 from gateway.media.relay_pull import PICTURE, ChannelPull
+from gateway.media.relay_shelf import Deep, Piece
 from gateway.pubsub import Publisher
 
 log = logging.getLogger(__name__)
@@ -50,7 +54,15 @@ class Relay:
         facts: Sources failing and recovering.
     """
 
-    def __init__(self, book: LineUpOwner, config: RelayConfig, *, base_url: str, ticket: str = "") -> None:
+    def __init__(
+        self,
+        book: LineUpOwner,
+        config: RelayConfig,
+        *,
+        base_url: str,
+        ticket: str = "",
+        deep: Deep | None = None,
+    ) -> None:
         """Describe a relay.
 
         Args:
@@ -58,12 +70,15 @@ class Relay:
             config: Limits and times.
             base_url: Where the box itself reaches ``/live/``, such as ``http://127.0.0.1:8080``.
             ticket: What lets the local player in; put into its addresses.
+            deep: Where pieces are found that have left memory, for a reader that fell behind.
         """
         self.facts: Publisher[RelayFact] = Publisher()
         self._book = book
         self._config = config
         self._base_url = base_url.rstrip("/")
         self._ticket = ticket
+        self._deep = deep
+        self._warm: tuple[ChannelId, ...] = ()
         self._watched: dict[ChannelId, _Watched] = {}
         self._as_playlist: set[ChannelId] = set()
         self._group: asyncio.TaskGroup | None = None
@@ -73,7 +88,8 @@ class Relay:
     def state(self) -> Mapping[ChannelId, PullState]:
         """Every pull there is, in numbers."""
         return {
-            channel: w.pull.state(w.reader_count(self._config.idle_s)) for channel, w in self._watched.items()
+            channel: w.pull.state(w.claims.reader_count(self._config.idle_s))
+            for channel, w in self._watched.items()
         }
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -82,6 +98,7 @@ class Relay:
             try:
                 async with asyncio.TaskGroup() as group:
                     self._worker, self._group = worker, group
+                    self._keep_warm()
                     ready()
                     await asyncio.get_running_loop().create_future()
             finally:
@@ -93,17 +110,34 @@ class Relay:
         name = f"{channel}/{INDEX}" if channel in self._as_playlist else f"{channel}.ts"
         return f"{self._base_url}/live/{name}" + _query(self._ticket)
 
-    async def open(self, channel: ChannelId) -> str:
+    def warm(self, channels: Sequence[ChannelId]) -> None:
+        """Keep exactly `channels` pulled though nobody reads them, the most likely first.
+
+        Returns at once.  Takes only room that nobody uses.
+        """
+        self._warm = tuple(dict.fromkeys(channels))
+        for channel, watched in self._watched.items():
+            if watched.claims.warm and channel not in self._warm:
+                watched.claims.warm = False
+                watched.look_again.set()
+        self._keep_warm()
+
+    def temperature(self, channel: ChannelId) -> Literal["warm", "cold"]:
+        """Return ``warm`` if fresh media of `channel` is here, so that a reader starts at once."""
+        watched = self._watched.get(channel)
+        return "warm" if watched is not None and watched.pull.is_fresh() else "cold"
+
+    async def open(self, channel: ChannelId, *, weight: Weight = Weight.TV) -> str:
         """Start the pull, wait for media, and return the best address for the local player.
 
         Raises:
             UnknownChannelError: not in the line-up.
             SourceError, PlaylistError: no source works, or not within `RelayConfig.open_timeout_s`.
-            RelayDownError: not running.
+            RelayDownError: not running, or no room for a claim of this `weight`.
         """
-        watched = self._watch(channel)
+        watched = self._watch(channel, weight)
         watched.pull.try_again()
-        with watched.reading():
+        with watched.claims.reading(weight):
             await self._until_playing(watched.pull)
         if watched.pull.kind is not Kind.TS or watched.pull.has_renditions:
             self._as_playlist.add(channel)
@@ -128,8 +162,8 @@ class Relay:
         """
         if not name.endswith(".m3u8"):
             return self._piece(channel, name, reader)
-        watched = self._watch(channel)
-        watched.used_by(reader)
+        watched = self._watch(channel, Weight.PHONE)
+        watched.claims.used_by(reader, Weight.PHONE)
         pull = watched.pull
         await self._until_playing(pull, fresh=False)
         if name == INDEX and pull.has_renditions:
@@ -140,18 +174,36 @@ class Relay:
         await pull.until_full_start(shelf, FULL_START_S)
         return Resource(PLAYLIST_TYPE, shelf.playlist(ticket))
 
-    async def continuous(self, channel: ChannelId) -> AsyncGenerator[bytes, None]:
+    async def continuous(
+        self, channel: ChannelId, *, weight: Weight = Weight.TV
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the channel as one transport stream, from now on; close it when done.
 
         Raises:
             NotContinuousError: this channel has no such stream; use its playlist.
             UnknownChannelError, RelayDownError, SourceError, PlaylistError: as in `open`.
         """
-        watched = self._watch(channel)
-        with watched.reading():
+        watched = self._watch(channel, weight)
+        with watched.claims.reading(weight):
             await self._until_playing(watched.pull)
-            async for chunk in continuous(watched.pull):
-                yield chunk
+            async with aclosing(continuous(watched.pull, deep=self._deep)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+
+    async def follow(
+        self, channel: ChannelId, *, weight: Weight = Weight.RECORDING
+    ) -> AsyncGenerator[Piece, None]:
+        """Yield transport stream pieces as they arrive, from the newest on; close it when done.
+
+        Raises:
+            UnknownChannelError, RelayDownError, SourceError, PlaylistError: as in `open`.
+        """
+        watched = self._watch(channel, weight)
+        with watched.claims.reading(weight):
+            await self._until_playing(watched.pull)
+            async with aclosing(follow(watched.pull)) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     def _piece(self, channel: ChannelId, name: str, reader: str) -> Resource:
         watched = self._watched.get(channel)
@@ -159,7 +211,7 @@ class Relay:
         found = shelf.resource(name) if shelf else None
         if watched is None or found is None:
             raise NoSuchPieceError(f"There is no {name[:40]} here, or not any more")
-        watched.used_by(reader)
+        watched.claims.used_by(reader, Weight.PHONE)
         return found
 
     async def _until_playing(self, pull: ChannelPull, *, fresh: bool = True) -> None:
@@ -169,36 +221,53 @@ class Relay:
         except TimeoutError as error:
             raise SlowSourceError("No media came in time from any source") from error
 
-    def _watch(self, channel: ChannelId) -> "_Watched":
+    def _watch(self, channel: ChannelId, weight: Weight) -> "_Watched":
         if self._group is None or self._worker is None:
             raise RelayDownError("The relay is not running")
         if self._book.state.by_id(channel) is None and channel not in self._watched:
             raise UnknownChannelError("There is no such channel")
         watched = self._watched.get(channel)
         if watched is None:
-            self._make_room()
-            pull = ChannelPull(
-                channel, lambda: self._sources(channel), self._config, self.facts, self._worker
-            )
-            watched = self._watched[channel] = _Watched(pull)
-            watched.task = self._group.create_task(self._while_watched(watched), name=f"relay {channel}")
-        watched.used_by("")
+            self._make_room(weight)
+            watched = self._begin(channel, self._group, self._worker)
+        watched.claims.used_by("", weight)
         return watched
+
+    def _begin(self, channel: ChannelId, group: asyncio.TaskGroup, worker: Executor) -> "_Watched":
+        pull = ChannelPull(channel, lambda: self._sources(channel), self._config, self.facts, worker)
+        watched = self._watched[channel] = _Watched(pull, Claims(asyncio.get_running_loop().time))
+        watched.claims.warm = channel in self._warm
+        watched.task = group.create_task(self._while_watched(watched), name=f"relay {channel}")
+        return watched
+
+    def _keep_warm(self) -> None:
+        if self._group is None or self._worker is None:
+            return
+        for channel in self._warm:
+            watched = self._watched.get(channel)
+            if watched is not None:
+                watched.claims.warm = True
+            elif self._book.state.by_id(channel) is not None:
+                try:
+                    self._make_room(Weight.WARM)
+                except RelayDownError:
+                    return
+                self._begin(channel, self._group, self._worker)
 
     def _sources(self, channel: ChannelId) -> tuple[Source, ...]:
         known = self._book.state.by_id(channel)
         return known.sources if known is not None else ()
 
-    def _make_room(self) -> None:
+    def _make_room(self, weight: Weight) -> None:
         if len(self._watched) < self._config.max_channels:
             return
-        spare = [watched for watched in self._watched.values() if not watched.streams]
-        if not spare:
-            raise RelayDownError(f"{self._config.max_channels} channels are being watched already")
-        oldest = min(spare, key=lambda watched: watched.used_at)
-        del self._watched[oldest.pull.channel]
-        if oldest.task is not None:
-            oldest.task.cancel()
+        claims = ((watched, watched.claims) for watched in self._watched.values())
+        leaving = weakest(claims, weight, self._config.idle_s)
+        if leaving is None:
+            raise RelayDownError(f"{len(self._watched)} channels are being watched or recorded already")
+        del self._watched[leaving.pull.channel]
+        if leaving.task is not None:
+            leaving.task.cancel()
 
     async def _while_watched(self, watched: "_Watched") -> None:
         """Keep a pull going for as long as anybody reads from it."""
@@ -208,65 +277,39 @@ class Relay:
             async with asyncio.TaskGroup() as group:
                 work = group.create_task(watched.pull.run(), name=f"pull {channel}")
                 while True:
-                    left_s = watched.left_s(self._config.idle_s)
+                    left_s = watched.claims.left_s(self._config.idle_s)
                     if left_s <= 0:
                         break
-                    await asyncio.sleep(left_s)
+                    await watched.changed_within(left_s)
                 work.cancel()
         except ExceptionGroup as failures:
             # A defect met on one channel must not take the others, nor the whole box, with it.
             log.exception("relay: a pull ended by a defect", exc_info=failures)
+            self._warm = tuple(each for each in self._warm if each != channel)
             watched.pull.end(SourceError("The relay has a defect with this channel"))
         finally:
             if self._watched.get(channel) is watched:
                 del self._watched[channel]
             self.facts.publish(PullEnded(channel))
             log.info("relay: pull ended (%d running)", len(self._watched))
+        self._keep_warm()
 
 
 class _Watched:
     """A pull and who is at it."""
 
-    def __init__(self, pull: ChannelPull) -> None:
+    def __init__(self, pull: ChannelPull, claims: Claims) -> None:
         self.pull = pull
+        self.claims = claims
         self.task: asyncio.Task[None] | None = None
-        self.streams = 0
-        self.used_at = _now()
-        self._readers: dict[str, float] = {}
+        self.look_again = asyncio.Event()
 
-    def used_by(self, reader: str) -> None:
-        self.used_at = _now()
-        if reader:
-            self._readers[reader] = self.used_at
-
-    def reading(self) -> "_Reading":
-        return _Reading(self)
-
-    def reader_count(self, idle_s: float) -> int:
-        self._readers = {who: at for who, at in self._readers.items() if _now() - at < idle_s}
-        return self.streams + len(self._readers)
-
-    def left_s(self, idle_s: float) -> float:
-        """Return how long the pull may go on without another request."""
-        return idle_s if self.streams else self.used_at + idle_s - _now()
-
-
-class _Reading:
-    """Counts a reader that stays, for as long as the block lasts."""
-
-    def __init__(self, watched: _Watched) -> None:
-        self._watched = watched
-
-    def __enter__(self) -> None:
-        self._watched.streams += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._watched.streams -= 1
-        self._watched.used_by("")
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+    async def changed_within(self, within_s: float) -> None:
+        """Wait until told to look again at the claims, but no longer than `within_s`."""
+        self.look_again.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self.look_again.wait()
 
 
 def _query(ticket: str) -> str:

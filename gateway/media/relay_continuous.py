@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from gateway.media import ts
 from gateway.media.relay_facts import Kind, NotContinuousError
 from gateway.media.relay_pull import ChannelPull
-from gateway.media.relay_shelf import Piece
+from gateway.media.relay_shelf import Deep, Piece
 
 CHUNK = 348 * ts.PACKET
 SILENCE_TARGETS = 6
@@ -47,8 +47,37 @@ def starting_point(pieces: Sequence[Piece], now_s: float, target_s: float) -> St
     return Start(pieces[0].number, 0)
 
 
-async def continuous(pull: ChannelPull) -> AsyncGenerator[bytes, None]:
+async def follow(pull: ChannelPull) -> AsyncGenerator[Piece, None]:
+    """Yield the transport stream pieces of `pull` as they arrive, from the newest on.
+
+    Ends like `continuous`, and raises what it raises.
+    """
+    shelf = await pull.until_playing()
+    if pull.kind is not Kind.TS or pull.has_separate_sound:
+        raise NotContinuousError("This channel's segments do not make one continuous stream")
+    number = shelf.pieces[-1].number
+    with pull.progress.subscribe(backlog=1) as news:
+        while True:
+            piece = shelf.piece(number)
+            if piece is not None and piece.kind is Kind.TS:
+                yield piece
+                number += 1
+                continue
+            if piece is not None or shelf.pieces[0].number > number:
+                return
+            try:
+                async with asyncio.timeout(max(MIN_SILENCE_S, SILENCE_TARGETS * shelf.target_s)):
+                    await anext(news)
+            except TimeoutError:
+                return
+
+
+async def continuous(pull: ChannelPull, *, deep: Deep | None = None) -> AsyncGenerator[bytes, None]:
     """Yield the channel as whole transport stream packets, from now on.
+
+    Args:
+        pull: What to read.
+        deep: Where pieces are found that have left memory.
 
     Ends when the reader is too slow, when nothing came for a long time, or
     when the channel stops being a transport stream.
@@ -66,6 +95,8 @@ async def continuous(pull: ChannelPull) -> AsyncGenerator[bytes, None]:
     with pull.progress.subscribe(backlog=1) as news:
         while True:
             piece = shelf.piece(number)
+            if piece is None and deep is not None and shelf.pieces[0].number > number:
+                piece = await deep(pull.channel, pull.number, number)
             if piece is None:
                 if shelf.pieces[0].number > number:
                     return

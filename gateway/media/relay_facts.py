@@ -5,7 +5,7 @@ so that the screen, the log and the operator hear the same.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import ClassVar
 
 from gateway.errors import BadInputError, GatewayError
@@ -76,10 +76,20 @@ class NotContinuousError(BadInputError):
 
 
 class RelayDownError(GatewayError):
-    """The relay is not running, or pulls as many channels as it may."""
+    """The relay is not running, or all it may pull at once is wanted more than this."""
 
     code: ClassVar[str] = "TV-211"
     hint = "Wait a moment and try again."
+
+
+class Weight(IntEnum):
+    """What a reader's claim on a pull is worth when `RelayConfig.max_channels` is reached."""
+
+    WARM = 10
+    SHIFT = 30
+    PHONE = 50
+    RECORDING = 70
+    TV = 100
 
 
 class Kind(StrEnum):

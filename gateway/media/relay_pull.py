@@ -6,6 +6,7 @@ given up, and who reads from the shelves never notices more than a discontinuity
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -39,6 +40,7 @@ PICTURE = "v"
 MAX_RENDITIONS = 8
 MAX_PAUSE_S = 8.0
 OPTIONAL_PAUSE_S = 4.0
+FRESH_TARGETS = 2.5
 Trouble = SourceError | PlaylistError
 
 
@@ -60,6 +62,7 @@ class ChannelPull:
     """Pulls a channel until cancelled.
 
     Attributes:
+        number: Its name in `Piece.pull`, at random.
         shelves: By track name; `PICTURE` always exists.
         progress: Something changed: a piece arrived, or a source failed.
         trouble: Why no source works, or None.
@@ -83,7 +86,8 @@ class ChannelPull:
             worker: For decrypting large segments.
         """
         self.channel = channel
-        self.shelves = {PICTURE: Shelf(PICTURE, config)}
+        self.number = secrets.randbelow(1 << 48)
+        self.shelves = {PICTURE: Shelf(PICTURE, config, self.number)}
         self.progress: Publisher[None] = Publisher()
         self.trouble: Trouble | None = None
         self._sources = sources
@@ -105,6 +109,14 @@ class ChannelPull:
         """How the pictures are packed, None before the first."""
         pieces = self.shelves[PICTURE].pieces
         return pieces[-1].kind if pieces else None
+
+    def is_fresh(self) -> bool:
+        """Tell whether what a reader would get now is of now."""
+        shelf = self.shelves[PICTURE]
+        if not shelf.pieces or self._reason is not None or self.trouble is not None:
+            return False
+        age_s = asyncio.get_running_loop().time() - shelf.pieces[-1].arrived_s
+        return age_s < FRESH_TARGETS * max(shelf.target_s, shelf.pieces[-1].duration_s)
 
     @property
     def has_renditions(self) -> bool:
@@ -243,7 +255,7 @@ class ChannelPull:
         wanted = await self._resolve(upstream, source)
         self._tracks = len(wanted)
         for track in wanted:
-            self.shelves.setdefault(track.name, Shelf(track.name, self._config))
+            self.shelves.setdefault(track.name, Shelf(track.name, self._config, self.number))
         try:
             async with asyncio.TaskGroup() as group:
                 for track in wanted:

@@ -4,12 +4,14 @@ One rule: bounded.  A new segment pushes out the oldest, whoever still reads it.
 """
 
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from gateway.media.hls import InitSection, MediaPlaylist, Segment
 from gateway.media.hls_write import write_media
+from gateway.media.lineup import ChannelId
 from gateway.media.relay_facts import Kind, RelayConfig, Resource
 
 CONTENT_TYPES = {
@@ -18,6 +20,9 @@ CONTENT_TYPES = {
     Kind.VTT: "text/vtt; charset=utf-8",
     Kind.AAC: "audio/aac",
 }
+
+CREDIBLE = timedelta(hours=1)
+DRIFT_TARGETS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +34,37 @@ class Media:
     init: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When a segment came.
+
+    Attributes:
+        monotonic_s: Monotonic time.
+        at: Wall time.
+        newer_s: Media listed after it at that time: how far behind the newest it is.
+    """
+
+    monotonic_s: float
+    at: datetime
+    newer_s: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
     """A segment the relay holds, in the clear.
 
     Attributes:
+        pull: The pull it came by, at random; `number` counts within it.
         number: The relay's own count; goes on over all sources.
         discontinuity: What went before does not join on to it.
         init: Number of its init section, None if it needs none.
+        program_date: What the origin says of its first picture's time.
+        at: Wall time of its first picture: the origin's word if that is credible,
+            otherwise reckoned from the arrival.
         arrived_s: Monotonic time.
     """
 
+    pull: int
     number: int
     kind: Kind
     data: bytes
@@ -47,7 +72,12 @@ class Piece:
     discontinuity: bool
     init: int | None
     program_date: datetime | None
+    at: datetime
     arrived_s: float
+
+
+Deep = Callable[[ChannelId, int, int], Awaitable[Piece | None]]
+"""Finds a piece that has left the shelf: by channel, pull and number."""
 
 
 class Shelf:
@@ -58,8 +88,9 @@ class Shelf:
         target_s: Longest duration the track promises.
     """
 
-    def __init__(self, name: str, config: RelayConfig) -> None:
+    def __init__(self, name: str, config: RelayConfig, pull: int = 0) -> None:
         self.name = name
+        self._pull = pull
         self.pieces: deque[Piece] = deque()
         self.target_s = 1.0
         self._config = config
@@ -79,9 +110,10 @@ class Shelf:
         self._inits[self._next_init] = data
         return self._next_init
 
-    def add(self, segment: Segment, media: Media, *, discontinuity: bool, arrived_s: float) -> Piece:
+    def add(self, segment: Segment, media: Media, *, discontinuity: bool, arrival: Arrival) -> Piece:
         """Put the newest piece on the shelf; the oldest may fall off."""
         piece = Piece(
+            pull=self._pull,
             number=self._next,
             kind=media.kind,
             data=media.data,
@@ -89,7 +121,8 @@ class Shelf:
             discontinuity=discontinuity and self._next > 0,
             init=media.init,
             program_date=segment.program_date,
-            arrived_s=arrived_s,
+            at=self._moment(segment, arrival, joins=not discontinuity),
+            arrived_s=arrival.monotonic_s,
         )
         self._next += 1
         self.pieces.append(piece)
@@ -145,6 +178,22 @@ class Shelf:
             )
         )
         return text.encode()
+
+    def _moment(self, segment: Segment, arrival: Arrival, *, joins: bool) -> datetime:
+        said = segment.program_date
+        if said is not None and abs(said - arrival.at) < CREDIBLE:
+            return said
+        reckoned = arrival.at - timedelta(seconds=arrival.newer_s + segment.duration_s)
+        before = self.pieces[-1] if self.pieces and joins else None
+        if before is None:
+            return reckoned
+        # Arrivals jitter; what joins on begins where the piece before it ends, as long as that is true.
+        follows = before.at + timedelta(seconds=before.duration_s)
+        return (
+            follows
+            if abs(follows - reckoned) < DRIFT_TARGETS * timedelta(seconds=self.target_s)
+            else reckoned
+        )
 
     def _name(self, piece: Piece) -> str:
         return f"{self.name}-{piece.number}.{piece.kind.value}"

@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
@@ -25,7 +25,7 @@ from gateway.media.relay_facts import (
     StaleSourceError,
 )
 from gateway.media.relay_fetch import Upstream
-from gateway.media.relay_shelf import Media, Shelf
+from gateway.media.relay_shelf import Arrival, Media, Shelf
 
 STALE_TARGETS = 3
 MAX_SKIPS = 3
@@ -173,8 +173,10 @@ class TrackPull:
             )
             new, gap = cursor.fresh(playlist, start=start, most=self._config.keep_segments)
             self._broken = self._broken or gap
+            newer_s = sum(segment.duration_s for segment in new)
             for segment in new:
-                await self._take(segment, headers)
+                newer_s -= segment.duration_s
+                await self._take(segment, headers, newer_s)
                 cursor.took(segment)
             if new:
                 alive_at, trouble = clock(), None
@@ -198,7 +200,7 @@ class TrackPull:
             raise PlaylistError("A variant's playlist lists variants again")
         return playlist
 
-    async def _take(self, segment: Segment, headers: Mapping[str, str]) -> None:
+    async def _take(self, segment: Segment, headers: Mapping[str, str], newer_s: float) -> None:
         try:
             if segment.gap:
                 raise BadMediaError("The origin has a gap here")
@@ -217,7 +219,7 @@ class TrackPull:
             segment,
             media,
             discontinuity=segment.discontinuity or self._broken,
-            arrived_s=asyncio.get_running_loop().time(),
+            arrival=Arrival(asyncio.get_running_loop().time(), datetime.now(UTC), newer_s),
         )
         self._broken, self._skips = False, 0
         self._news()

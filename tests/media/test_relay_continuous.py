@@ -3,6 +3,7 @@ import json
 import subprocess
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import TypedDict
@@ -97,6 +98,7 @@ async def test_a_skipped_segment_is_marked_where_the_clock_jumps(serve: Serve, h
 def piece(number: int, data: bytes = b"", *, arrived_s: float = 0.0, discontinuity: bool = False) -> Piece:
     """Return a piece of two seconds."""
     return Piece(
+        pull=1,
         number=number,
         kind=Kind.TS,
         data=data,
@@ -104,6 +106,7 @@ def piece(number: int, data: bytes = b"", *, arrived_s: float = 0.0, discontinui
         discontinuity=discontinuity,
         init=None,
         program_date=None,
+        at=datetime(2026, 1, 1, tzinfo=UTC),
         arrived_s=arrived_s,
     )
 
