@@ -52,11 +52,14 @@ from gateway.store import DamagedStoreError, Store
 from gateway.supervisor import Service, Supervisor, Unit
 from gateway.trust.manifest import AppId
 from gateway.ui import documents as doc
+from gateway.ui import phones
 from gateway.ui.auth import Access
 from gateway.ui.events import Events
 from gateway.ui.house import House
 from gateway.ui.keys import Keys
 from gateway.ui.notices import NoticeBoard
+from gateway.ui.pairing import Pairing
+from gateway.ui.phones import Phones
 from gateway.ui.screen import AppScreen
 from gateway.ui.server import Desk, UiServer
 from hw.board import Board, load_board
@@ -72,6 +75,7 @@ TABLES = {
     "commands": commands.MIGRATIONS,
     "coap": coap_directory.MIGRATIONS,
     "rules": rules.MIGRATIONS,
+    "phones": phones.MIGRATIONS,
 }
 
 
@@ -130,10 +134,18 @@ def compose(config: GatewayConfig, state: Path, board: Board, environment: Mappi
     events = Events(house)
     remote = RemoteReader(board.remote)
     keys = Keys(config.ui.keys, house, events, lambda: _keys_of(remote))
-    server = UiServer(
-        config.ui, Desk(house=house, access=Access(state / "token"), events=events, keys=keys), WEB
+    known_phones = Phones(store)
+    desk = Desk(
+        house=house,
+        access=Access(state / "token"),
+        phones=known_phones,
+        pairing=Pairing(known_phones, notices.put),
+        events=events,
+        keys=keys,
     )
+    server = UiServer(config.ui, desk, WEB)
     page = (
+        Unit(name="phones", service=known_phones, essential=False),
         Unit(name="events", service=events),
         Unit(name="keys", service=keys),
         Unit(name="remote", service=remote, essential=False),

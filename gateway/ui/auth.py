@@ -16,6 +16,7 @@ from gateway.disk import LocalDisk
 
 TOKEN_BYTES = 32
 COOKIE_NAME = "gateway_session"
+PHONE_COOKIE_NAME = "gateway_phone"
 COOKIE_AGE_S = 365 * 24 * 3600
 
 _COOKIE_PURPOSE = b"gateway page session 1"

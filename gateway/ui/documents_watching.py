@@ -197,9 +197,13 @@ class OpenLock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class PairingOffer(msgspec.Struct, frozen=True, kw_only=True):
-    """How a phone joins: by the address in the QR code, or by the six digits.  Two minutes, once."""
+    """How a phone joins: by the address in the QR code, or by the six digits.  Two minutes, once.
+
+    `qr` is the address as a picture (a ``data:`` address of an SVG).
+    """
 
     address: str
+    qr: str
     code: str
     expires_at: datetime
 
@@ -220,6 +224,19 @@ class Phone(msgspec.Struct, frozen=True, kw_only=True):
     role: Literal["viewer", "member", "owner"]
     paired_at: datetime
     seen_at: datetime | None
+
+
+class Paired(msgspec.Struct, frozen=True, kw_only=True):
+    """The phone that has joined; `secret` is said this once, a browser gets it as a cookie, too."""
+
+    phone: Phone
+    secret: str
+
+
+class PutPhone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another role for a phone."""
+
+    role: Literal["viewer", "member", "owner"]
 
 
 class Zap(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,6 +36,10 @@ _STATUSES: Mapping[str, HTTPStatus] = {
     "APP-202": HTTPStatus.CONFLICT,  # the app is not open
     "APP-301": HTTPStatus.FORBIDDEN,  # the app did not ask for this permission
     "APP-302": HTTPStatus.CONFLICT,  # the app's storage is full
+    "UI-201": HTTPStatus.NOT_FOUND,  # no such phone
+    "UI-202": HTTPStatus.CONFLICT,  # the house has as many phones as it may
+    "UI-203": HTTPStatus.FORBIDDEN,  # a pairing code that opens nothing
+    "UI-204": HTTPStatus.TOO_MANY_REQUESTS,  # pairing codes were guessed at
     "APP-304": HTTPStatus.TOO_MANY_REQUESTS,  # the app calls too often
 }
 """Codes whose status is not the one of their class; see `status_of`."""
@@ -109,6 +113,14 @@ class ForeignError(RequestError):
 
     code: ClassVar[str] = "UI-106"
     hint = "Use the box's own page, or send the token instead of the cookie."
+    status = HTTPStatus.FORBIDDEN
+
+
+class RoleError(RequestError):
+    """Known, but not allowed."""
+
+    code: ClassVar[str] = "UI-205"
+    hint = "Ask the owner to give this phone another role, on the television."
     status = HTTPStatus.FORBIDDEN
 
 

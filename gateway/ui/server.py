@@ -29,6 +29,7 @@ from gateway.ui.api import (
     keys,
     live,
     openapi,
+    pairing,
     rules,
     session,
     tv,
@@ -37,18 +38,20 @@ from gateway.ui.api import (
 from gateway.ui.asgi import Application, Receive, Scope, Send
 from gateway.ui.auth import Access, Attempts
 from gateway.ui.events import Events, Listeners, events_handler
-from gateway.ui.guard import Guard
+from gateway.ui.guard import PRIVATE_PREFIXES, Guard
 from gateway.ui.house import House
 from gateway.ui.keys import Keys, KeysConfig
 from gateway.ui.pages import Pages
+from gateway.ui.pairing import Pairing
 from gateway.ui.patience import PatientProtocol
+from gateway.ui.phones import Phones
 from gateway.ui.problems import answer_error
 
 log = logging.getLogger(__name__)
 
 GRACE_S = 1
 _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - only compared with
-_API_PREFIXES = ("/api/", "/live/")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.IGNORECASE)
 
 
@@ -108,6 +111,8 @@ class Desk:
 
     house: House
     access: Access
+    phones: Phones
+    pairing: Pairing
     events: Events
     keys: Keys
 
@@ -143,7 +148,7 @@ class UiServer:
                 await server.shutdown(sockets=[listening])
 
     def _application(self, closing: asyncio.Event) -> Application:
-        routes = api_routes(self._desk)
+        routes = api_routes(self._desk, in_network=self._config.host not in LOOPBACK)
         litestar = Litestar(
             [
                 *openapi.options_handlers(routes),
@@ -161,23 +166,25 @@ class UiServer:
         pages = Pages(self._web, lambda: self._desk.house.app_host.origins)
 
         async def route(scope: Scope, receive: Receive, send: Send) -> None:
-            ours = scope["path"].startswith(_API_PREFIXES) or scope["path"] == "/healthz"
+            ours = scope["path"].startswith(PRIVATE_PREFIXES) or scope["path"] == "/healthz"
             await (api if ours else pages)(scope, receive, send)
 
         return Guard(
             route,
             self._desk.access,
+            self._desk.phones,
             Attempts(self._config.wrong_tokens_per_minute),
             names=self._config.known_as,
             ticket=self._desk.house.live_ticket,
         )
 
 
-def api_routes(desk: Desk) -> list[BaseRouteHandler]:
-    """Return every handler that `/api/v1/openapi.json` describes."""
+def api_routes(desk: Desk, *, in_network: bool = True) -> list[BaseRouteHandler]:
+    """Return every handler that `/api/v1/openapi.json` describes; see `pairing.handlers` for `in_network`."""
     house = desk.house
     return [
         *session.handlers(desk.access),
+        *pairing.handlers(desk.pairing, desk.phones, in_network=in_network),
         *health.handlers(house),
         *channels.handlers(house),
         *guide.handlers(house),

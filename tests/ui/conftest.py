@@ -11,6 +11,8 @@ import pytest
 from gateway.ui.auth import Access
 from gateway.ui.events import Events
 from gateway.ui.keys import Keys, KeysConfig
+from gateway.ui.pairing import Pairing
+from gateway.ui.phones import Phones
 from gateway.ui.server import Desk, UiConfig, UiServer
 from tests.ui.living import LivingHouse, running
 
@@ -53,11 +55,19 @@ async def lived_in(folder: Path, ui: UiConfig) -> AsyncIterator[Box]:
     access = Access(folder / "state" / "token")
     events = Events(living.house)
     keys = Keys(KeysConfig(digits_pause_s=0.3), living.house, events)
-    desk = Desk(house=living.house, access=access, events=events, keys=keys)
+    phones = Phones(living.store)
+    desk = Desk(
+        house=living.house,
+        access=access,
+        phones=phones,
+        pairing=Pairing(phones, living.house.notices.put),
+        events=events,
+        keys=keys,
+    )
     server = UiServer(ui, desk, web)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(living.lived_in())
-        for part in (events, keys, server):
+        for part in (phones, events, keys, server):
             await stack.enter_async_context(running(part.run))
         headers = {"Authorization": f"Bearer {access.token()}"}
         client = await stack.enter_async_context(aiohttp.ClientSession(headers=headers))

@@ -34,6 +34,7 @@ from gateway.media.tv_memory import TvMemory
 from gateway.pubsub import Publisher
 from gateway.store import Store
 from gateway.trust.manifest import AppId
+from gateway.ui import phones
 from gateway.ui.house import House
 from gateway.ui.notices import NoticeBoard
 from gateway.ui.screen import AppScreen
@@ -221,19 +222,24 @@ class LivingHouse:
         self.focus = Focus()
         self.keeper = Keeper()
         self._state = state
-        migrations = {"commands": commands.MIGRATIONS, "rules": rules.MIGRATIONS, "tv": tv_memory.MIGRATIONS}
-        self._store = Store(state / "gateway.db", migrations, durable=False)
+        migrations = {
+            "commands": commands.MIGRATIONS,
+            "rules": rules.MIGRATIONS,
+            "tv": tv_memory.MIGRATIONS,
+            "phones": phones.MIGRATIONS,
+        }
+        self.store = Store(state / "gateway.db", migrations, durable=False)
         self.tv = Tv(
             TvConfig(boot="none"),
             player=self.player,
             source=Streams(),
             line_up=self.book,
             focus=self.focus,
-            memory=TvMemory(self._store),
+            memory=TvMemory(self.store),
         )
         self._registry = Registry([self.things])
-        self._commands = Commands(self._store, self._registry, [self.things], CommandsConfig(deadline_s=1.0))
-        self._rules = Rules(None, self._registry, self._store, {"command": self._order})
+        self._commands = Commands(self.store, self._registry, [self.things], CommandsConfig(deadline_s=1.0))
+        self._rules = Rules(None, self._registry, self.store, {"command": self._order})
         self.catalog = Catalog(state / "apps")
         self._installer = Installer(self.catalog, None, check_every_s=3600)
         self._host = AppHost(self.catalog, AppsConfig(port=0), pages=())
@@ -267,7 +273,7 @@ class LivingHouse:
     async def lived_in(self) -> AsyncIterator[None]:
         """Let every part live for as long as the block lasts."""
         parts = (
-            self._store,
+            self.store,
             self.player,
             Onlooker(self.player),
             self.tv,
