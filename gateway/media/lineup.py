@@ -60,11 +60,13 @@ class Catchup:
         kind: ``default``, ``append``, ``shift``, ``flussonic``, ``xc``, ``vod`` …, lower case.
         source: Address template; empty when the kind builds its own.
         days: How far back.
+        correction_s: Added to the times that are asked for.
     """
 
     kind: str
     source: str = ""
     days: int = 0
+    correction_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
