@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 
-from gateway.media import ts
+from gateway.media import ts, ts_edit
 from gateway.media.relay_facts import Kind, NotContinuousError
 from gateway.media.relay_pull import ChannelPull
 from gateway.media.relay_shelf import Deep, Piece
@@ -16,6 +16,11 @@ from gateway.media.relay_shelf import Deep, Piece
 CHUNK = 348 * ts.PACKET
 SILENCE_TARGETS = 6
 MIN_SILENCE_S = 12.0
+MOST_HOLE = 20 * ts.CLOCK_HZ
+"""A longer one is another clock, not a loss."""
+
+MOST_OVERLAP = ts.CLOCK_HZ // 5
+FRONT_PACKETS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,43 +119,78 @@ async def continuous(pull: ChannelPull, *, deep: Deep | None = None) -> AsyncGen
 
 
 class Seam:
-    """Joins pieces for one reader: clock advanced, tables in front, breaks marked."""
+    """Joins pieces for one reader, so that they are one stream.
+
+    Clocks run closer to the pictures, tables stand in front, and continuity
+    counters go on.  Where a piece does not join on to the one before it, time
+    goes on all the same if the clock is another one; a hole that was lost
+    upstream stays a hole, marked.
+    """
 
     def __init__(self) -> None:
-        self._advance = 0
+        self._joined = False
         self._tables: ts.Tables | None = None
         self._version: int | None = None
+        self._advance = 0
+        self._rebase = 0
+        self._ends: int | None = None
+        self._counters: dict[int, int] | None = None
+        self._before = b""
 
     def sewn(self, piece: Piece, offset: int = 0) -> Iterator[bytes]:
         """Yield `piece` from `offset` on, in chunks of whole packets."""
-        data = ts.aligned(piece.data)
-        joining = self._tables is None
-        if joining or piece.discontinuity:
-            front, data = self._begin(data, offset, joining=joining)
-            data = ts.shift_pcr(data, self._advance, mark_discontinuity=not joining)
-            data = front + data
-        else:
-            data = ts.shift_pcr(data, self._advance)
+        whole = ts.aligned(piece.data)
+        data = whole[offset:] if offset else whole
+        span = ts.span(data)
+        breaks = self._joined and piece.discontinuity
+        marked = self._resume(data, span) if breaks else False
+        if not self._joined:
+            self._advance = ts.advance_needed(data)
+        front = self._learn(whole, data, wanted=breaks or not self._joined)
+        edits = ts_edit.clock_edits(data, self._advance + self._rebase, mark_discontinuity=marked)
+        edits += ts_edit.media_edits(data, self._rebase)
         if self._version is not None and self._tables is not None:
-            data = ts.with_version(data, self._tables.pmt_pid, self._version)
-        for at in range(0, len(data), CHUNK):
-            yield data[at : at + CHUNK]
+            edits += ts_edit.version_edits(data, self._tables.pmt_pid, self._version)
+            front = ts_edit.applied(front, ts_edit.version_edits(front, self._tables.pmt_pid, self._version))
+        self._joined, self._before = True, data
+        if span is not None:
+            self._ends = (span[1] + self._rebase) % ts.WRAP
+        for chunk in ts_edit.edited(data, edits, CHUNK):
+            sent, front = front + chunk, b""
+            yield ts_edit.counted(sent, self._counters) if self._counters is not None else sent
 
-    def _begin(self, data: bytes, offset: int, *, joining: bool) -> tuple[bytes, bytes]:
-        """Learn the new programme; return the tables to send first, and the rest."""
-        found = ts.tables(data)
-        media = data[offset:]
-        self._advance = ts.advance_needed(media)
+    def _resume(self, data: bytes, span: tuple[int, int] | None) -> bool:
+        """Decide at a break how time goes on; tell whether it jumps."""
+        if self._counters is None:
+            self._counters = {}
+            ts_edit.counted(self._before, self._counters)
+        self._advance = ts.advance_needed(data)
+        if span is None or self._ends is None:
+            return True
+        hole = ts.difference((span[0] + self._rebase) % ts.WRAP, self._ends)
+        if -MOST_OVERLAP <= hole <= MOST_HOLE:
+            return hole > ts.LEAD
+        self._rebase = ts.difference(self._ends, span[0])
+        return False
+
+    def _learn(self, whole: bytes, data: bytes, *, wanted: bool) -> bytes:
+        """Keep the tables in force; return those to send first if they are `wanted` and not there."""
+        found = ts.tables(whole)
         if found is None:
-            return b"", media
+            return b""
         before, self._tables = self._tables, found
-        if not joining and before is not None and before.pmt[4:] != found.pmt[4:]:
+        if before is not None and _programme(before) != _programme(found):
             # Players keep the old programme unless the version of its tables says otherwise.
-            self._version = (
-                (self._version if self._version is not None else ts.version(before.pmt)) + 1
-            ) % 32
-        begins_with_tables = ts.tables(media[: 4 * ts.PACKET]) is not None
-        return (b"" if begins_with_tables else found.pat + found.pmt), media
+            last = self._version if self._version is not None else ts.version(before.pmt)
+            if wanted or self._version is not None or ts.version(found.pmt) == last:
+                self._version = (last + 1) % 32
+        begins_with_tables = ts.tables(data[: FRONT_PACKETS * ts.PACKET]) is not None
+        return found.pat + found.pmt if wanted and not begins_with_tables else b""
+
+
+def _programme(tables: ts.Tables) -> tuple[int, bytes]:
+    """Return what tells one programme's PMT from another's: everything from its PCR's identifier on."""
+    return tables.pmt_pid, ts.section_bytes(tables.pmt)[8:-4]
 
 
 def _joints(piece: Piece) -> list[tuple[int, float]]:

@@ -1,22 +1,23 @@
-"""MPEG transport stream packets: find what matters, change as little as possible.
+"""MPEG transport stream packets: find what matters in them.
 
 One rule: pure functions over whole packets.  Looking through a segment is done
 by strided slices in C, never by a Python loop over all packets, so that
 40 Mbit/s costs next to nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 PACKET = 188
 SYNC = 0x47
 CLOCK_HZ = 90_000
 WRAP = 1 << 33
+PAT_PID = 0
 LEAD = CLOCK_HZ * 60 // 1000
 """How far the first picture stays ahead of the clock; less and players drop it, more and they wait."""
 
-_PAT_PID = 0
 _PUSI = 0x40
+_MAX_TABLE_PACKETS = 8
 _PCR_BYTES = 7
 _MIN_PES = 19
 # ISO 13818-1 table 2-22; private (AC-3 and others) is BD, extended FD.
@@ -39,7 +40,10 @@ class KeyFrame:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a decoder must see before anything else: one PAT and one PMT, as packets."""
+    """What a decoder must see before anything else: one PAT and one PMT, as whole packets.
+
+    A table that is long takes several.
+    """
 
     pat: bytes
     pmt: bytes
@@ -63,12 +67,14 @@ def pid(data: bytes, at: int) -> int:
 
 
 def tables(data: bytes) -> Tables | None:
-    """Return the first PAT and the PMT it names, each of one packet, or None."""
-    pat = next((data[at : at + PACKET] for at in _starts(data) if pid(data, at) == _PAT_PID), None)
-    if pat is None or (pmt_pid := _pmt_pid(pat)) is None:
+    """Return the first PAT and the PMT it names, or None."""
+    starts = unit_starts(data)
+    begin = next((at for at in starts if pid(data, at) == PAT_PID), None)
+    if begin is None or (pmt_pid := _pmt_pid(data[begin : begin + PACKET])) is None:
         return None
-    pmt = next((data[at : at + PACKET] for at in _starts(data) if pid(data, at) == pmt_pid), None)
-    return Tables(pat, pmt, pmt_pid) if pmt is not None else None
+    pat = _table(data, begin)
+    pmt = next((table for at in starts if pid(data, at) == pmt_pid and (table := _table(data, at))), None)
+    return Tables(pat, pmt, pmt_pid) if pat and pmt else None
 
 
 def key_frames(data: bytes) -> list[KeyFrame]:
@@ -108,7 +114,7 @@ def advance_needed(data: bytes) -> int:
     margins: list[int] = []
     following = iter(clocks[1:])
     clock, upcoming = pcr(data, clocks[0]), next(following, None)
-    for at in _starts(data):
+    for at in unit_starts(data):
         while upcoming is not None and at >= upcoming:
             clock, upcoming = pcr(data, upcoming), next(following, None)
         if at >= clocks[0] and _is_av(_stream_id(data, at)):
@@ -118,59 +124,90 @@ def advance_needed(data: bytes) -> int:
     return max(0, min(margins) - LEAD) if margins else 0
 
 
+def span(data: bytes) -> tuple[int, int] | None:
+    """Return the first decoding time of `data` and the one that would follow its last, or None.
+
+    The pictures count; the sound does where there are none.
+    """
+    starts = unit_starts(data)
+    ids = {at: _stream_id(data, at) for at in starts}
+    wanted = _VIDEO if any(each in _VIDEO for each in ids.values()) else _AUDIO
+    pids = [pid(data, at) for at in starts if ids[at] in wanted]
+    times = [
+        time
+        for at in starts
+        if ids[at] in wanted and pid(data, at) == pids[0] and (time := _pts_dts(data, at)[1]) is not None
+    ]
+    if not times:
+        return None
+    lasts = difference(times[-1], times[0])
+    return times[0], (times[-1] + (lasts // (len(times) - 1) if len(times) > 1 else 0)) % WRAP
+
+
+def timestamp_positions(data: bytes) -> list[int]:
+    """Return the offset of each five-byte PTS and DTS of sound, pictures and subtitles."""
+    places: list[int] = []
+    for at in unit_starts(data):
+        start = _payload(data, at)
+        if start is None or not _is_av(_stream_id(data, at)) or not data[start + 7] & 0x80:
+            continue
+        places.append(start + 9)
+        if data[start + 7] & 0x40:
+            places.append(start + 14)
+    return places
+
+
+def timestamp(data: bytes, at: int) -> int:
+    """Return the 33-bit PTS or DTS whose five bytes begin at `at`."""
+    high, middle, low = (
+        data[at] >> 1 & 7,
+        data[at + 1] << 7 | data[at + 2] >> 1,
+        data[at + 3] << 7 | data[at + 4] >> 1,
+    )
+    return high << 30 | middle << 15 | low
+
+
 def difference(later: int, earlier: int) -> int:
     """Return `later` minus `earlier` on the 33-bit clock, negative if it is before."""
     ticks = (later - earlier) % WRAP
     return ticks - WRAP if ticks >= WRAP // 2 else ticks
 
 
-def shift_pcr(data: bytes, ticks: int, *, mark_discontinuity: bool = False) -> bytes:
-    """Return `data` with every clock reference `ticks` later.
-
-    Args:
-        data: Whole packets.
-        ticks: 90 kHz.
-        mark_discontinuity: Say at the first clock reference that time jumps here.
-    """
-    places = pcr_positions(data)
-    if not places or not (ticks or mark_discontinuity):
-        return data
-    changed = bytearray(data)
-    for at in places:
-        field = int.from_bytes(changed[at + 6 : at + 12])
-        base = ((field >> 15) + ticks) % WRAP
-        changed[at + 6 : at + 12] = (base << 15 | field & 0x7FFF).to_bytes(6)
-    if mark_discontinuity:
-        changed[places[0] + 5] |= 0x80
-    return bytes(changed)
+def unit_starts(data: bytes) -> list[int]:
+    """Return the offset of each packet in which a section or a PES packet begins."""
+    return _where(data, _pusi(data))
 
 
 def version(table: bytes) -> int:
     """Return the version (0..31) of the section that begins in the packet `table`."""
-    start = _section(table, 0)
+    start = section(table, 0)
     return table[start + 5] >> 1 & 0x1F if start is not None else 0
 
 
-def with_version(data: bytes, pmt_pid: int, number: int) -> bytes:
-    """Return `data` with version `number` (0..31) in every PAT and PMT section it begins."""
-    changed: bytearray | None = None
-    for at in _starts(data):
-        if pid(data, at) not in (_PAT_PID, pmt_pid):
-            continue
-        start = _section(data, at)
-        if start is None:
-            continue
-        length = (data[start + 1] & 0x0F) << 8 | data[start + 2]
-        end = start + 3 + length
-        if end > at + PACKET or length < 9:  # noqa: PLR2004 - a section of several packets keeps its version
-            continue
-        changed = bytearray(data) if changed is None else changed
-        changed[start + 5] = changed[start + 5] & 0xC1 | number << 1
-        changed[end - 4 : end] = _crc32(bytes(changed[start : end - 4])).to_bytes(4)
-    return data if changed is None else bytes(changed)
+def section(data: bytes, at: int) -> int | None:
+    """Return where the section that begins in the packet at `at` starts."""
+    start = _payload(data, at)
+    if start is None:
+        return None
+    start += 1 + data[start]
+    return start if start + 8 < at + PACKET else None
 
 
-def _bits(accept: Iterator[int]) -> bytes:
+def section_bytes(table: bytes) -> bytes:
+    """Return the section that the packets `table` (see `Tables`) carry, nothing if it is not whole."""
+    start = section(table, 0)
+    if start is None:
+        return b""
+    size = 3 + ((table[start + 1] & 0x0F) << 8 | table[start + 2])
+    parts = [table[start:PACKET]]
+    for at in range(PACKET, len(table), PACKET):
+        begin = _payload(table, at)
+        parts.append(table[begin : at + PACKET] if begin is not None else b"")
+    whole = b"".join(parts)
+    return whole[:size] if len(whole) >= size else b""
+
+
+def _bits(accept: Iterable[int]) -> bytes:
     wanted = set(accept)
     return bytes(value in wanted for value in range(256))
 
@@ -179,8 +216,8 @@ _HAS_PUSI = _bits(value for value in range(256) if value & _PUSI)
 _HAS_ADAPTATION = _bits(value for value in range(256) if value & 0x20)
 _HAS_RANDOM_ACCESS = _bits(value for value in range(256) if value & 0x40)
 _HAS_PCR = _bits(value for value in range(256) if value & 0x10)
-_ONE_OR_MORE = _bits(iter(range(1, 256)))
-_SEVEN_OR_MORE = _bits(iter(range(_PCR_BYTES, 256)))
+_ONE_OR_MORE = _bits(range(1, 256))
+_SEVEN_OR_MORE = _bits(range(_PCR_BYTES, 256))
 
 
 def _pusi(data: bytes) -> int:
@@ -202,10 +239,6 @@ def _where(data: bytes, packets: int) -> list[int]:
     return places
 
 
-def _starts(data: bytes) -> list[int]:
-    return _where(data, _pusi(data))
-
-
 def _payload(data: bytes, at: int) -> int | None:
     """Return where the payload of the packet at `at` begins, or None if it has none."""
     control = data[at + 3] >> 4 & 3
@@ -215,17 +248,36 @@ def _payload(data: bytes, at: int) -> int | None:
     return start if start < at + PACKET else None
 
 
-def _section(data: bytes, at: int) -> int | None:
-    """Return where the section that begins in the packet at `at` starts."""
-    start = _payload(data, at)
+def _table(data: bytes, at: int) -> bytes:
+    """Return the packets of the section that begins in the packet at `at`, nothing if some are missing."""
+    start = section(data, at)
     if start is None:
-        return None
-    start += 1 + data[start]
-    return start if start + 8 < at + PACKET else None
+        return b""
+    missing = 3 + ((data[start + 1] & 0x0F) << 8 | data[start + 2]) - (at + PACKET - start)
+    packets, wanted = [data[at : at + PACKET]], pid(data, at)
+    while missing > 0 and len(packets) < _MAX_TABLE_PACKETS:
+        at = _next_of(data, at + PACKET, wanted)
+        if at < 0 or (begin := _payload(data, at)) is None or data[at + 1] & _PUSI:
+            return b""
+        packets.append(data[at : at + PACKET])
+        missing -= at + PACKET - begin
+    return b"".join(packets) if missing <= 0 else b""
+
+
+def _next_of(data: bytes, begin: int, wanted: int) -> int:
+    """Return the offset of the next packet with that identifier and a payload, or -1."""
+    lows, wanted_low = data[begin + 2 :: PACKET], wanted & 0xFF
+    at = lows.find(wanted_low)
+    while at >= 0:
+        place = begin + at * PACKET
+        if pid(data, place) == wanted and data[place + 3] & 0x10:
+            return place
+        at = lows.find(wanted_low, at + 1)
+    return -1
 
 
 def _pmt_pid(pat: bytes) -> int | None:
-    start = _section(pat, 0)
+    start = section(pat, 0)
     if start is None:
         return None
     end = min(start + 3 + ((pat[start + 1] & 0x0F) << 8 | pat[start + 2]) - 4, PACKET - 3)
@@ -250,24 +302,5 @@ def _pts_dts(data: bytes, at: int) -> tuple[int | None, int | None]:
     start = _payload(data, at)
     if start is None or not _stream_id(data, at) or not data[start + 7] & 0x80:
         return None, None
-    pts = _timestamp(data, start + 9)
-    return pts, _timestamp(data, start + 14) if data[start + 7] & 0x40 else pts
-
-
-def _timestamp(data: bytes, at: int) -> int:
-    high, middle, low = (
-        data[at] >> 1 & 7,
-        data[at + 1] << 7 | data[at + 2] >> 1,
-        data[at + 3] << 7 | data[at + 4] >> 1,
-    )
-    return high << 30 | middle << 15 | low
-
-
-def _crc32(section: bytes) -> int:
-    """Return the CRC of ISO 13818-1 annex A, which is not the one of zlib."""
-    crc = 0xFFFFFFFF
-    for byte in section:
-        crc ^= byte << 24
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x04C11DB7 if crc & 0x80000000 else crc << 1) & 0xFFFFFFFF
-    return crc
+    pts = timestamp(data, start + 9)
+    return pts, timestamp(data, start + 14) if data[start + 7] & 0x40 else pts
