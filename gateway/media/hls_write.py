@@ -11,14 +11,21 @@ MAP_VERSION = 6
 """RFC 8216 section 7: EXT-X-MAP needs at least this."""
 
 
-def write_media(playlist: MediaPlaylist) -> str:
-    """Return `playlist` as text; keys are left out, since the relay has already opened them."""
+def write_media(playlist: MediaPlaylist, *, from_first: bool = False) -> str:
+    """Return `playlist` as text; keys are left out, since the relay has already opened them.
+
+    Args:
+        playlist: What to write.
+        from_first: Players begin with its first segment, and not near its end.
+    """
     target = max([playlist.target_s, *(segment.duration_s for segment in playlist.segments)])
     version = MAP_VERSION if any(segment.init for segment in playlist.segments) else 3
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{version}", f"#EXT-X-TARGETDURATION:{max(1, int(target + 0.5))}"]
     lines.append(f"#EXT-X-MEDIA-SEQUENCE:{playlist.sequence}")
     if playlist.discontinuity_sequence:
         lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{playlist.discontinuity_sequence}")
+    if from_first:
+        lines.append("#EXT-X-START:TIME-OFFSET=0,PRECISE=YES")
     init: InitSection | None = None
     for segment in playlist.segments:
         if segment.discontinuity:
