@@ -6,9 +6,8 @@ played is refused with a sentence that says why.
 
 import re
 import zlib
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 from urllib.parse import urljoin
 
@@ -18,8 +17,6 @@ MAX_PLAYLIST_BYTES = 8 * 1024 * 1024
 MAX_SEGMENTS = 50_000
 MAX_SEGMENT_S = 120.0
 DEFAULT_TARGET_S = 6.0
-THROUGHPUT_SHARE = 0.8
-"""How much of the measured throughput a variant may ask for."""
 
 _ATTRIBUTE = re.compile(r'\s*([A-Z0-9-]+)\s*=\s*("[^"]*"|[^,]*)\s*(?:,|$)')
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)")
@@ -174,38 +171,22 @@ def parse(text: str, url: str) -> MasterPlaylist | MediaPlaylist:
     return _parse_master(lines, url) if "#EXT-X-STREAM-INF" in tags else _parse_media(lines, url)
 
 
-def choose_variant(
-    variants: Sequence[Variant],
-    *,
-    max_height: int | None = None,
-    codecs: Collection[str] | None = None,
-    throughput_bps: float | None = None,
-) -> Variant:
-    """Return the best variant for this screen, decoder and line.
-
-    Args:
-        variants: At least one.
-        max_height: Taller pictures are used only if there is nothing else.
-        codecs: Codec families that can be decoded, such as ``avc1``; None for any.
-        throughput_bps: What the line was seen to carry; None if not known yet.
-
-    Raises:
-        PlaylistError: none of them can be decoded.
-    """
-    able = [v for v in variants if codecs is None or all(c.partition(".")[0] in codecs for c in v.codecs)]
-    if not able:
-        raise PlaylistError("This box can decode none of the channel's variants")
-    able = [v for v in able if v.has_video] or able
-    low = [v for v in able if max_height is None or v.height <= max_height]
-    if not low:
-        smallest = min(v.height for v in able)
-        low = [v for v in able if v.height == smallest]
-    fitting = [
-        v for v in low if throughput_bps is None or v.bandwidth_bps <= throughput_bps * THROUGHPUT_SHARE
-    ]
-    if not fitting:
-        return min(low, key=lambda v: v.bandwidth_bps)
-    return max(fitting, key=lambda v: (v.height, v.bandwidth_bps))
+def dated(playlist: MediaPlaylist) -> MediaPlaylist:
+    """Return `playlist` with the date of every segment, if it tells at least one."""
+    segments = list(playlist.segments)
+    known = next((at for at, segment in enumerate(segments) if segment.program_date is not None), None)
+    if known is None:
+        return playlist
+    for at in range(known + 1, len(segments)):
+        before, here = segments[at - 1], segments[at]
+        if here.program_date is None and before.program_date is not None:
+            begins = before.program_date + timedelta(seconds=before.duration_s)
+            segments[at] = replace(here, program_date=begins)
+    for at in range(known - 1, -1, -1):
+        after, here = segments[at + 1], segments[at]
+        if after.program_date is not None:
+            segments[at] = replace(here, program_date=after.program_date - timedelta(seconds=here.duration_s))
+    return replace(playlist, segments=tuple(segments))
 
 
 def _parse_master(lines: list[str], url: str) -> MasterPlaylist:

@@ -29,7 +29,10 @@ from gateway.media.relay_facts import (
     UnknownChannelError,
     Weight,
 )
-from gateway.media.relay_pull import PICTURE, ChannelPull
+from gateway.media.relay_fetch import Line
+from gateway.media.relay_hosts import Allowed, anywhere
+from gateway.media.relay_offer import PICTURE
+from gateway.media.relay_pull import ChannelPull, House
 from gateway.media.relay_shelf import Deep, Piece
 from gateway.pubsub import Publisher
 
@@ -54,7 +57,7 @@ class Relay:
         facts: Sources failing and recovering.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - collaborators of one service, given by name
         self,
         book: LineUpOwner,
         config: RelayConfig,
@@ -62,6 +65,7 @@ class Relay:
         base_url: str,
         ticket: str = "",
         deep: Deep | None = None,
+        allowed: Allowed = anywhere,
     ) -> None:
         """Describe a relay.
 
@@ -71,6 +75,7 @@ class Relay:
             base_url: Where the box itself reaches ``/live/``, such as ``http://127.0.0.1:8080``.
             ticket: What lets the local player in; put into its addresses.
             deep: Where pieces are found that have left memory, for a reader that fell behind.
+            allowed: Which hosts a channel may lead to: told one in lower case, without a port.
         """
         self.facts: Publisher[RelayFact] = Publisher()
         self._book = book
@@ -78,6 +83,9 @@ class Relay:
         self._base_url = base_url.rstrip("/")
         self._ticket = ticket
         self._deep = deep
+        self._allowed = allowed
+        self._line = Line()
+        self._numbers: dict[ChannelId, int] = {}
         self._warm: tuple[ChannelId, ...] = ()
         self._watched: dict[ChannelId, _Watched] = {}
         self._as_playlist: set[ChannelId] = set()
@@ -234,7 +242,10 @@ class Relay:
         return watched
 
     def _begin(self, channel: ChannelId, group: asyncio.TaskGroup, worker: Executor) -> "_Watched":
-        pull = ChannelPull(channel, lambda: self._sources(channel), self._config, self.facts, worker)
+        house = House(self.facts, worker, self._allowed, self._line)
+        # A phone that slept meanwhile must not see the same numbers with other media.
+        first = self._numbers.get(channel, 0)
+        pull = ChannelPull(channel, lambda: self._sources(channel), self._config, house, first)
         watched = self._watched[channel] = _Watched(pull, Claims(asyncio.get_running_loop().time))
         watched.claims.warm = channel in self._warm
         watched.task = group.create_task(self._while_watched(watched), name=f"relay {channel}")
@@ -290,6 +301,7 @@ class Relay:
         finally:
             if self._watched.get(channel) is watched:
                 del self._watched[channel]
+            self._numbers[channel] = watched.pull.following_number + 1
             self.facts.publish(PullEnded(channel))
             log.info("relay: pull ended (%d running)", len(self._watched))
         self._keep_warm()

@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 from typing import ClassVar
 
 from gateway.errors import BadInputError, GatewayError
+from gateway.media.hls_choice import Ability, Decoder
 from gateway.media.lineup import ChannelId
 from gateway.schema import FieldError
 
@@ -52,6 +53,35 @@ class BadMediaError(SourceError):
 
 class SlowSourceError(BadMediaError):
     """A segment took longer than 1.5 times its duration."""
+
+
+class LowQualityError(SourceError):
+    """A source works, but so badly that the next one is worth a try."""
+
+    code: ClassVar[str] = "TV-215"
+    hint = "Check the line; the box has changed to another source by itself."
+
+
+class UnsupportedSourceError(SourceError):
+    """The address is of a kind the relay does not speak."""
+
+    code: ClassVar[str] = "TV-213"
+    hint = "The operator must offer this channel by http, udp or rtp."
+
+
+class ForeignHostError(SourceError):
+    """A channel leads to a host that the line-up does not list.
+
+    Attributes:
+        host: Where it leads.
+    """
+
+    code: ClassVar[str] = "TV-705"
+    hint = "The operator must list the host, or find out who inserted it."
+
+    def __init__(self, message: str, *, host: str = "") -> None:
+        super().__init__(message)
+        self.host = host
 
 
 class UnknownChannelError(BadInputError):
@@ -124,6 +154,33 @@ class Recovered:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceChanged:
+    """The house sees another source than before.
+
+    Attributes:
+        before: Place of the former source in the channel's list, from 0.
+        now: Place of the present one.
+        code: Why the former was left; None when a better source is good again.
+        score: What the former was worth at last, 0 to 1.
+    """
+
+    channel: ChannelId
+    before: int
+    now: int
+    code: str | None
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class HostRefused:
+    """A source leads to a host that the line-up does not list: perhaps an illegal insertion."""
+
+    channel: ChannelId
+    source: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelFailed:
     """All sources were tried and none works; the relay goes on trying while somebody watches."""
 
@@ -138,7 +195,7 @@ class PullEnded:
     channel: ChannelId
 
 
-RelayFact = SourceFailed | Recovered | ChannelFailed | PullEnded
+RelayFact = SourceFailed | Recovered | SourceChanged | HostRefused | ChannelFailed | PullEnded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +212,8 @@ class PullState:
         bytes_received: All that came from the origin.
         bytes_held: Media kept in memory.
         bitrate_bps: Of the media held.
+        score: How good the present source has been lately, 0 to 1.
+        height: Lines of the picture being pulled, 0 if the origin does not say.
         code: Why nothing comes, or None.
     """
 
@@ -167,6 +226,8 @@ class PullState:
     bytes_received: int
     bytes_held: int
     bitrate_bps: int
+    score: float
+    height: int
     code: str | None
 
 
@@ -197,6 +258,10 @@ class RelayConfig:
         max_channels: Pulled at once.
         max_height: Tallest picture the panel shows.
         codecs: Codec families the box decodes, such as ``avc1``; empty for any.
+        decoders: The board's; empty for any.
+        step_up_after_s: A better picture is not tried sooner than this after a change.
+        min_score: A source worth less is left if there is another.
+        probe_after_s: A better source that was left is looked at again after this long.
     """
 
     idle_s: float = 20.0
@@ -213,9 +278,22 @@ class RelayConfig:
     max_channels: int = 8
     max_height: int = 2160
     codecs: tuple[str, ...] = ()
+    decoders: tuple[Decoder, ...] = ()
+    step_up_after_s: float = 10.0
+    min_score: float = 0.5
+    probe_after_s: float = 60.0
 
     def __post_init__(self) -> None:
-        for name in ("idle_s", "open_timeout_s", "connect_timeout_s", "playlist_timeout_s"):
+        if not 0 <= self.min_score <= 1:
+            raise FieldError("min_score", "must be from 0 to 1")
+        for name in (
+            "idle_s",
+            "open_timeout_s",
+            "connect_timeout_s",
+            "playlist_timeout_s",
+            "step_up_after_s",
+            "probe_after_s",
+        ):
             if not 0 < getattr(self, name) <= 3600:  # noqa: PLR2004 - an hour is beyond any sense
                 raise FieldError(name, "must be over 0 and at most 3600")
         for name in ("start_segments", "max_channels", "max_segment_bytes", "max_track_bytes", "max_height"):
@@ -225,3 +303,8 @@ class RelayConfig:
             raise FieldError(
                 "keep_segments", "must not be under window_segments, nor that under start_segments"
             )
+
+    @property
+    def ability(self) -> Ability:
+        """What the box can show."""
+        return Ability(max_height=self.max_height, decoders=self.decoders, codecs=self.codecs)

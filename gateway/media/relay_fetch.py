@@ -1,37 +1,32 @@
-"""The relay's way to an origin: the only code of it that speaks HTTP.
+"""The relay's way to an origin, with a deadline and a measure for everything.
 
 One rule: every request has a deadline and a size, and whatever goes wrong
 comes out as a `SourceError` that says what.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import aiohttp
-from yarl import URL
 
 from gateway.media import hls
 from gateway.media.hls import ByteRange
-from gateway.media.relay_facts import (
-    BadMediaError,
-    RelayConfig,
-    SlowSourceError,
-    SourceError,
-    SourceMissingError,
-    SourceRefusedError,
-)
+from gateway.media.relay_facts import BadMediaError, RelayConfig, SlowSourceError, SourceError
+from gateway.media.relay_hosts import Allowed, Hosts, anywhere
+from gateway.media.relay_http import Getter, Terms
 
 MAX_KEY_BYTES = 1024
 MIN_MEASURED_BYTES = 64 * 1024
-MAX_REDIRECTS = 5
 USER_AGENT = "gateway"
-_REFUSED = (401, 403)
-_MISSING = (404, 410)
-_SERVER = 500
-_ERROR = 400
-_PARTIAL = 206
+
+
+@dataclass(slots=True)
+class Line:
+    """What the house's line was seen to carry, by any pull; None before the first."""
+
+    throughput_bps: float | None = None
 
 
 @dataclass(slots=True)
@@ -42,10 +37,29 @@ class Meter:
         throughput_bps: Of recent segments; None before the first.
     """
 
+    line: Line = field(default_factory=Line)
+
     playlists: int = 0
     segments: int = 0
     bytes_received: int = 0
     throughput_bps: float | None = None
+
+    def received(self, size: int) -> None:
+        """Count bytes as they come."""
+        self.bytes_received += size
+
+    def fetched(self, size: int, took_s: float) -> None:
+        """Count a segment that came whole."""
+        self.segments += 1
+        if size >= MIN_MEASURED_BYTES:
+            seen_bps = size * 8 / max(took_s, 0.001)
+            self.throughput_bps = _blend(self.throughput_bps, seen_bps)
+            self.line.throughput_bps = _blend(self.line.throughput_bps, seen_bps)
+
+    @property
+    def expected_bps(self) -> float | None:
+        """What this pull may expect of the line; None if nobody knows."""
+        return self.throughput_bps or self.line.throughput_bps
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +88,22 @@ def client_session(config: RelayConfig) -> aiohttp.ClientSession:
 class Upstream:
     """Fetches for one pull."""
 
-    def __init__(self, session: aiohttp.ClientSession, config: RelayConfig, meter: Meter) -> None:
-        self._session = session
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        config: RelayConfig,
+        meter: Meter,
+        allowed: Allowed = anywhere,
+    ) -> None:
+        """Describe a way to an origin.
+
+        Args:
+            session: From `client_session`.
+            config: Limits and times.
+            meter: Where the cost is counted.
+            allowed: Which hosts may be asked.
+        """
+        self._get = Getter(session, Hosts(allowed))
         self._config = config
         self._meter = meter
 
@@ -88,82 +116,58 @@ class Upstream:
         """
         with _explained(url, late=SourceError):
             async with asyncio.timeout(self._config.playlist_timeout_s):
-                body, final, _ = await self._get(url, headers, limit=hls.MAX_PLAYLIST_BYTES)
+                body = await self._get.get(url, headers, self._terms(hls.MAX_PLAYLIST_BYTES))
         self._meter.playlists += 1
-        return Fetched(hls.decode(body), final)
+        return Fetched(hls.decode(body.data), body.url)
 
     async def segment(
-        self, url: str, headers: Mapping[str, str], part: ByteRange | None, *, deadline_s: float
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        part: ByteRange | None,
+        *,
+        deadline_s: float,
+        began: Callable[[], None] | None = None,
     ) -> bytes:
         """Return a piece of media.
+
+        Args:
+            url: Of the segment or init section.
+            headers: The origin wants.
+            part: Of what is there, or None for all.
+            deadline_s: For the whole.
+            began: Called when bytes arrive.
 
         Raises:
             SlowSourceError: not all of it within `deadline_s`.
             SourceError: it could not be fetched whole.
         """
         clock = asyncio.get_running_loop().time
-        began = clock()
+        terms = replace(self._terms(self._config.max_segment_bytes), deadline_s=deadline_s, began=began)
+        began_s = clock()
         with _explained(url):
             async with asyncio.timeout(deadline_s):
-                body = await self._part(url, headers, part)
-        if not body:
+                if part is None:
+                    body = await self._get.get(url, headers, terms)
+                else:
+                    body = await self._get.part(url, headers, part, terms)
+        if not body.data:
             raise BadMediaError("A segment is empty")
-        self._meter.segments += 1
-        if len(body) >= MIN_MEASURED_BYTES:
-            seen_bps = len(body) * 8 / max(clock() - began, 0.001)
-            before_bps = self._meter.throughput_bps or seen_bps
-            self._meter.throughput_bps = 0.7 * before_bps + 0.3 * seen_bps
-        return body
+        self._meter.fetched(len(body.data), clock() - began_s)
+        return body.data
 
     async def key(self, url: str, headers: Mapping[str, str]) -> bytes:
         """Return the bytes of a key."""
         with _explained(url, late=SourceError):
             async with asyncio.timeout(self._config.playlist_timeout_s):
-                return (await self._get(url, headers, limit=MAX_KEY_BYTES))[0]
+                return (await self._get.get(url, headers, self._terms(MAX_KEY_BYTES))).data
 
-    async def _part(self, url: str, headers: Mapping[str, str], part: ByteRange | None) -> bytes:
-        limit = self._config.max_segment_bytes
-        if part is None:
-            return (await self._get(url, headers, limit=limit))[0]
-        end = part.offset + part.length
-        asked = {**headers, "Range": f"bytes={part.offset}-{end - 1}"}
-        body, _, status = await self._get(url, asked, limit=limit)
-        body = body if status == _PARTIAL else body[part.offset : end]
-        if len(body) != part.length:
-            raise BadMediaError(f"A segment has {len(body)} of {part.length} bytes")
-        return body
-
-    async def _get(self, url: str, headers: Mapping[str, str], *, limit: int) -> tuple[bytes, str, int]:
-        async with self._session.get(
-            _address(url), headers={"Accept-Encoding": "identity", **headers}, max_redirects=MAX_REDIRECTS
-        ) as response:
-            _check(response.status)
-            if (response.content_length or 0) > limit:
-                raise BadMediaError(f"The origin sends more than {limit} bytes at once")
-            chunks: list[bytes] = []
-            size = 0
-            async for chunk in response.content.iter_any():
-                size += len(chunk)
-                self._meter.bytes_received += len(chunk)
-                if size > limit:
-                    raise BadMediaError(f"The origin sends more than {limit} bytes at once")
-                chunks.append(chunk)
-            return b"".join(chunks), str(response.url), response.status
+    def _terms(self, limit_bytes: int) -> Terms:
+        return Terms(limit_bytes, received=self._meter.received)
 
 
-def _address(url: str) -> URL:
-    # Re-quoting would break signed addresses; only what cannot be sent as it is gets quoted.
-    return URL(url, encoded=url.isascii() and " " not in url)
-
-
-def _check(status: int) -> None:
-    if status in _REFUSED:
-        raise SourceRefusedError(f"The origin refuses with {status}")
-    if status in _MISSING:
-        raise SourceMissingError(f"The origin answers {status}")
-    if status >= _ERROR:
-        kind = SourceError if status >= _SERVER else SourceMissingError
-        raise kind(f"The origin answers {status}")
+def _blend(before: float | None, seen: float) -> float:
+    return seen if before is None else 0.7 * before + 0.3 * seen
 
 
 @contextmanager

@@ -1,61 +1,84 @@
-"""One channel, pulled once: its picture, all its sound and subtitles, from the first source that works.
+"""One channel, pulled once: its picture, all its sound and subtitles, from the best source that works.
 
-One rule: one source at a time.  The next is tried only when this one has been
+One rule: one source at a time.  Another is tried only when this one has been
 given up, and who reads from the shelves never notices more than a discontinuity.
 """
 
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import aiohttp
 
-from gateway.media import hls
-from gateway.media.hls import MasterPlaylist, MediaPlaylist, PlaylistError, Rendition, Variant
-from gateway.media.hls_write import write_master
+from gateway.errors import GatewayError, ungrouped
+from gateway.media import relay_probe
+from gateway.media.hls import PlaylistError
 from gateway.media.lineup import ChannelId, Source
+from gateway.media.relay_cursor import Cursor
 from gateway.media.relay_facts import (
     ChannelFailed,
+    ForeignHostError,
+    HostRefused,
     Kind,
+    LowQualityError,
     PullState,
     Recovered,
     RelayConfig,
     RelayFact,
-    SlowSourceError,
+    SourceChanged,
     SourceError,
     SourceFailed,
-    SourceRefusedError,
+    SourceMissingError,
+    UnsupportedSourceError,
 )
-from gateway.media.relay_fetch import Meter, Upstream, client_session
+from gateway.media.relay_fetch import Line, Meter, Upstream, client_session
+from gateway.media.relay_hosts import Allowed, anywhere
+from gateway.media.relay_keys import KeyRing
+from gateway.media.relay_offer import PICTURE, Offer
+from gateway.media.relay_quality import Quality, Report
 from gateway.media.relay_shelf import Shelf
-from gateway.media.relay_track import Cursor, KeyRing, TrackPull
+from gateway.media.relay_source import Hooks, SourcePull
 from gateway.pubsub import Publisher
 
 log = logging.getLogger(__name__)
 
-PICTURE = "v"
-MAX_RENDITIONS = 8
 MAX_PAUSE_S = 8.0
-OPTIONAL_PAUSE_S = 4.0
 FRESH_TARGETS = 2.5
+BETTER_BY = 0.1
+"""A source left for its quality is returned to only for one that is worse by this."""
+
+MAX_PROBE_FACTOR = 32
+NO_OFFER = Offer(())
 Trouble = SourceError | PlaylistError
 
 
+class BetterSourceError(GatewayError):
+    """Not a failure: an earlier source works again.  Never leaves this module."""
+
+    def __init__(self, place: int) -> None:
+        super().__init__("A better source works again")
+        self.place = place
+
+
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A playlist to follow.
+class House:
+    """What all pulls of a house share.
 
     Attributes:
-        essential: Without it the channel is not worth watching from this source.
+        facts: Where failures and changes are told.
+        worker: For decrypting large segments.
+        allowed: Which hosts may be asked.
+        line: What the line was seen to carry.
     """
 
-    name: str
-    url: str
-    first: MediaPlaylist | None = None
-    essential: bool = True
+    facts: Publisher[RelayFact]
+    worker: Executor
+    allowed: Allowed = anywhere
+    line: Line = field(default_factory=Line)
 
 
 class ChannelPull:
@@ -73,8 +96,8 @@ class ChannelPull:
         channel: ChannelId,
         sources: Callable[[], tuple[Source, ...]],
         config: RelayConfig,
-        facts: Publisher[RelayFact],
-        worker: Executor,
+        house: House,
+        first: int = 0,
     ) -> None:
         """Describe a pull.
 
@@ -82,27 +105,30 @@ class ChannelPull:
             channel: Named in facts.
             sources: The channel's sources as the line-up has them now.
             config: Limits and times.
-            facts: Where failures are told.
-            worker: For decrypting large segments.
+            house: What all pulls share.
+            first: Number of its first piece.
         """
         self.channel = channel
         self.number = secrets.randbelow(1 << 48)
-        self.shelves = {PICTURE: Shelf(PICTURE, config, self.number)}
+        self.shelves: dict[str, Shelf] = {}
         self.progress: Publisher[None] = Publisher()
         self.trouble: Trouble | None = None
         self._sources = sources
         self._config = config
-        self._facts = facts
-        self._worker = worker
-        self._meter = Meter()
-        self._offer: MasterPlaylist | None = None
+        self._house = house
+        self._first = first
+        self._meter = Meter(house.line)
+        self._offer = NO_OFFER
         self._source = 0
-        self._tracks = 0
+        self._shown: int | None = None
+        self._left_for: str | None = None
+        self._left_scores: dict[int, tuple[float, float]] = {}
+        self._quality = Quality()
+        self._following: SourcePull | None = None
         self._reason: Trouble | None = None
         self._told = False
-        self._rungs_bps: tuple[int, ...] = ()
-        self._rung_bps = 0
         self._again = asyncio.Event()
+        self._shelf(PICTURE)
 
     @property
     def kind(self) -> Kind | None:
@@ -121,28 +147,41 @@ class ChannelPull:
     @property
     def has_renditions(self) -> bool:
         """Whether sound or subtitles come beside the picture."""
-        return self._offer is not None
+        return self._offer.master is not None
 
     @property
     def has_separate_sound(self) -> bool:
         """Whether the picture's segments alone would be silent."""
-        offer = self._offer
-        return offer is not None and any(r.kind == "AUDIO" and r.uri is not None for r in offer.renditions)
+        return self._offer.has_separate_sound
+
+    @property
+    def has_subtitles(self) -> bool:
+        """Whether subtitles come beside the picture."""
+        return self._offer.has_subtitles
+
+    @property
+    def following_number(self) -> int:
+        """The number its next piece would have."""
+        return max(shelf.following for shelf in self.shelves.values())
 
     async def run(self) -> None:
         """Pull, source after source, round after round."""
-        pause_s = 1.0
+        pause_s, place, barren = 1.0, 0, 0
         async with client_session(self._config) as session:
             while True:
+                sources = self._sources()
+                place %= max(len(sources), 1)
                 segments = self._meter.segments
-                for place, source in enumerate(self._sources()):
-                    self._source = place
-                    await self._stay_with(session, source)
+                better = await self._stay_with(session, sources, place)
                 if self._meter.segments > segments:
-                    pause_s = 1.0
-                self._all_failed()
-                await self._pause(pause_s)
-                pause_s = min(pause_s * 2, MAX_PAUSE_S)
+                    barren, pause_s = 0, 1.0
+                barren += better is None
+                place = better if better is not None else place + 1
+                if barren >= len(sources):
+                    place = barren = 0
+                    self._all_failed()
+                    await self._pause(pause_s)
+                    pause_s = min(pause_s * 2, MAX_PAUSE_S)
 
     def end(self, error: Trouble) -> None:
         """Tell whoever waits that nothing will come any more."""
@@ -185,12 +224,7 @@ class ChannelPull:
 
     def master(self, ticket_query: str) -> bytes:
         """Return the playlist of playlists for the players in the house."""
-        offer = self._offer or MasterPlaylist(variants=(Variant(uri=f"{PICTURE}.m3u8"),))
-        variants = tuple(replace(variant, uri=variant.uri + ticket_query) for variant in offer.variants)
-        renditions = tuple(
-            replace(r, uri=r.uri + ticket_query if r.uri is not None else None) for r in offer.renditions
-        )
-        return write_master(MasterPlaylist(variants=variants, renditions=renditions)).encode()
+        return self._offer.playlist(ticket_query)
 
     def state(self, readers: int) -> PullState:
         """Return the pull in numbers."""
@@ -199,151 +233,123 @@ class ChannelPull:
         return PullState(
             kind=self.kind,
             source=self._source,
-            tracks=self._tracks,
+            tracks=len(self._offer.wanted),
             readers=readers,
             playlists=self._meter.playlists,
             segments=self._meter.segments,
             bytes_received=self._meter.bytes_received,
             bytes_held=held,
             bitrate_bps=int(held * 8 / media_s) if media_s else 0,
+            score=round(self._quality.score, 3),
+            height=self._following.height if self._following else 0,
             code=self.trouble.code if self.trouble else None,
         )
 
-    async def _stay_with(self, session: aiohttp.ClientSession, source: Source) -> None:
-        """Pull from one source until it is given up, and tell why."""
-        upstream = Upstream(session, self._config, self._meter)
-        keys = KeyRing(upstream, source.headers, self._worker)
-        cursors: dict[str, Cursor] = {}
-        resumed = False
-        while True:
-            segments = self._meter.segments
-            try:
-                await self._follow(upstream, keys, source, cursors, resumed=resumed)
-            except (SourceError, PlaylistError) as error:
-                if isinstance(error, SourceRefusedError) and self._meter.segments > segments:
-                    resumed = True  # its token ran out: the original address leads to a new one
-                elif isinstance(error, SlowSourceError) and self._step_down():
-                    resumed = False
-                else:
-                    self._give_up(error)
-                    return
+    async def _stay_with(
+        self, session: aiohttp.ClientSession, sources: tuple[Source, ...], place: int
+    ) -> int | None:
+        """Pull from one source until it is given up; return a better one's place, or None for the next."""
+        self._source, self._quality = place, Quality()
+        try:
+            with ungrouped():
+                async with asyncio.TaskGroup() as group:
+                    if place:
+                        group.create_task(self._look_back(session, sources[:place]), name="look for better")
+                    await self._pull_from(session, sources[place] if sources else None)
+        except BetterSourceError as better:
+            self._left_for = None
+            return better.place
+        except (SourceError, PlaylistError) as error:
+            self._give_up(error)
+        return None
 
-    def _step_down(self) -> bool:
-        """Make the next choice a smaller variant; False if there is none."""
-        smaller = any(0 < rung < self._rung_bps for rung in self._rungs_bps)
-        if smaller:
-            self._meter.throughput_bps = min(self._meter.throughput_bps or self._rung_bps, self._rung_bps)
-        return smaller
+    async def _pull_from(self, session: aiohttp.ClientSession, source: Source | None) -> None:
+        if source is None:
+            raise SourceMissingError("The channel has no source any more")
+        scheme = source.url.partition(":")[0].lower()
+        if scheme not in ("http", "https"):
+            raise UnsupportedSourceError(f"The relay cannot fetch by {scheme[:20]}")
+        upstream = Upstream(session, self._config, self._meter, self._house.allowed)
+        hooks = Hooks(self._offered, self._flows, self._watch, self._shelf)
+        keys = KeyRing(upstream, source.headers, self._house.worker)
+        self._following = SourcePull(source, upstream, keys, self._config, hooks)
+        await self._following.run(self._meter, self._cursor())
+
+    def _cursor(self) -> Cursor:
+        """Return a place in the programme that another source of it can be joined at by date."""
+        cursor = Cursor()
+        pieces = self.shelves[PICTURE].pieces
+        if pieces and pieces[-1].program_date is not None:
+            cursor.after(pieces[-1].program_date, pieces[-1].duration_s)
+        return cursor
+
+    async def _look_back(self, session: aiohttp.ClientSession, better: tuple[Source, ...]) -> None:
+        """Wait until an earlier source works again."""
+        factor = 1
+        while True:
+            await asyncio.sleep(self._config.probe_after_s * factor)
+            factor = min(factor * 2, MAX_PROBE_FACTOR)
+            for place, source in enumerate(better):
+                meter = Meter()
+                upstream = Upstream(session, self._config, meter, self._house.allowed)
+                good = await relay_probe.is_good(source, upstream, self._config)
+                self._meter.received(meter.bytes_received)
+                if good:
+                    raise BetterSourceError(place)
+
+    def _shelf(self, name: str) -> Shelf:
+        return self.shelves.setdefault(name, Shelf(name, self._config, self.number, self._first))
+
+    def _offered(self, offer: Offer) -> None:
+        self._offer = offer
+        for wanted in offer.wanted:
+            self._shelf(wanted.name)
+
+    def _watch(self, report: Report) -> None:
+        """Judge the source by every segment; leave it when another is likely to be better."""
+        self._quality.add(report)
+        score = self._quality.score
+        if score >= self._config.min_score or not self._quality.proven:
+            return
+        now = asyncio.get_running_loop().time()
+        for place in range(len(self._sources())):
+            left_score, left_at = self._left_scores.get(place, (1.0, -1e9))
+            recent = now - left_at < self._config.probe_after_s
+            if place != self._source and (not recent or left_score > score + BETTER_BY):
+                raise LowQualityError("Its segments come too late, or not at all")
 
     def _give_up(self, error: Trouble) -> None:
         if not self._told:  # without the channel: the log is no viewing history
             log.warning("source %d of a watched channel failed: %s", self._source + 1, error.line())
-        self._reason = error
-        self._tracks = 0
-        self._facts.publish(SourceFailed(self.channel, self._source, error.code))
+        self._reason, self._left_for = error, error.code
+        self._left_scores[self._source] = (self._quality.score, asyncio.get_running_loop().time())
+        self._offer = Offer((), self._offer.master)
+        if isinstance(error, ForeignHostError):
+            self._house.facts.publish(HostRefused(self.channel, self._source, error.host))
+        self._house.facts.publish(SourceFailed(self.channel, self._source, error.code))
 
     def _all_failed(self) -> None:
         self.trouble = self._reason
         self.progress.publish(None)
         if self.trouble is not None and not self._told:
             self._told = True
-            self._facts.publish(ChannelFailed(self.channel, self.trouble.code))
-
-    async def _follow(
-        self, upstream: Upstream, keys: KeyRing, source: Source, cursors: dict[str, Cursor], *, resumed: bool
-    ) -> None:
-        wanted = await self._resolve(upstream, source)
-        self._tracks = len(wanted)
-        for track in wanted:
-            self.shelves.setdefault(track.name, Shelf(track.name, self._config, self.number))
-        try:
-            async with asyncio.TaskGroup() as group:
-                for track in wanted:
-                    pull = TrackPull(upstream, keys, self.shelves[track.name], self._config, self._flows)
-                    cursor = cursors.setdefault(track.name, Cursor())
-                    run = self._insist if not track.essential else self._once
-                    group.create_task(
-                        run(pull, track, source.headers, cursor, resumed=resumed),
-                        name=f"{self.channel} {track.name}",
-                    )
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-
-    async def _once(
-        self, pull: TrackPull, track: _Wanted, headers: Mapping[str, str], cursor: Cursor, *, resumed: bool
-    ) -> None:
-        await pull.run(track.url, headers, cursor, track.first, resumed=resumed)
-
-    async def _insist(
-        self, pull: TrackPull, track: _Wanted, headers: Mapping[str, str], cursor: Cursor, *, resumed: bool
-    ) -> None:
-        """Follow a track the channel can do without: its failure costs only itself."""
-        while True:
-            try:
-                await pull.run(track.url, headers, cursor, None, resumed=resumed)
-            except SourceRefusedError:
-                raise
-            except (SourceError, PlaylistError) as error:
-                log.info("a sound or subtitle track is missing: %s", error.code)
-            resumed = False
-            await asyncio.sleep(OPTIONAL_PAUSE_S)
-
-    async def _resolve(self, upstream: Upstream, source: Source) -> list[_Wanted]:
-        fetched = await upstream.playlist(source.url, source.headers)
-        playlist = hls.parse(fetched.text, fetched.url)
-        if isinstance(playlist, MediaPlaylist):
-            self._offer, self._rungs_bps = None, ()
-            return [_Wanted(PICTURE, fetched.url, playlist)]
-        variant = hls.choose_variant(
-            playlist.variants,
-            max_height=self._config.max_height,
-            codecs=self._config.codecs or None,
-            throughput_bps=self._meter.throughput_bps,
-        )
-        self._rungs_bps = tuple(each.bandwidth_bps for each in playlist.variants)
-        self._rung_bps = variant.bandwidth_bps
-        beside = [
-            rendition
-            for rendition in playlist.renditions
-            if (rendition.kind, rendition.group)
-            in (("AUDIO", variant.audio), ("SUBTITLES", variant.subtitles))
-        ][:MAX_RENDITIONS]
-        return self._choose(variant, beside)
-
-    def _choose(self, variant: Variant, beside: list[Rendition]) -> list[_Wanted]:
-        """Say what to follow for `variant`, and keep what to offer the house for it."""
-        wanted = [_Wanted(PICTURE, variant.uri)]
-        offered: list[Rendition] = []
-        sounds = [rendition for rendition in beside if rendition.kind == "AUDIO"]
-        main = next((rendition for rendition in sounds if rendition.default), sounds[0] if sounds else None)
-        for at, rendition in enumerate(beside):
-            if rendition.uri is None:
-                offered.append(rendition)
-                continue
-            name = f"{'a' if rendition.kind == 'AUDIO' else 's'}{at}"
-            wanted.append(_Wanted(name, rendition.uri, essential=rendition is main))
-            offered.append(replace(rendition, uri=f"{name}.m3u8"))
-        local = replace(
-            variant,
-            uri=f"{PICTURE}.m3u8",
-            audio=variant.audio if sounds else "",
-            subtitles=variant.subtitles if len(sounds) < len(beside) else "",
-        )
-        offer = MasterPlaylist(variants=(local,), renditions=tuple(offered))
-        self._offer = offer if len(wanted) > 1 else None
-        return wanted
+            self._house.facts.publish(ChannelFailed(self.channel, self.trouble.code))
 
     def _flows(self) -> None:
         self.trouble = None
+        facts = self._house.facts
         if self._reason is not None:
             self._reason, self._told = None, False
-            self._facts.publish(Recovered(self.channel, self._source))
+            facts.publish(Recovered(self.channel, self._source))
+        if self._shown != self._source:
+            if self._shown is not None:
+                score = self._left_scores.get(self._shown, (1.0, 0.0))[0]
+                facts.publish(SourceChanged(self.channel, self._shown, self._source, self._left_for, score))
+            self._shown = self._source
         self.progress.publish(None)
 
     async def _pause(self, pause_s: float) -> None:
         self._again.clear()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._again.wait()
-        except TimeoutError:
-            return

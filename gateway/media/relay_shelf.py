@@ -21,6 +21,9 @@ CONTENT_TYPES = {
     Kind.AAC: "audio/aac",
 }
 
+SPARE_INITS = 3
+"""The newest init sections stay though no piece names them yet."""
+
 CREDIBLE = timedelta(hours=1)
 DRIFT_TARGETS = 3
 
@@ -88,16 +91,21 @@ class Shelf:
         target_s: Longest duration the track promises.
     """
 
-    def __init__(self, name: str, config: RelayConfig, pull: int = 0) -> None:
+    def __init__(self, name: str, config: RelayConfig, pull: int = 0, first: int = 0) -> None:
         self.name = name
         self._pull = pull
         self.pieces: deque[Piece] = deque()
         self.target_s = 1.0
         self._config = config
         self._inits: dict[int, bytes] = {}
-        self._next = 0
+        self._next = self._first = first
         self._next_init = 0
         self._passed_discontinuities = 0
+
+    @property
+    def following(self) -> int:
+        """The number of the next piece."""
+        return self._next
 
     @property
     def bytes_held(self) -> int:
@@ -118,7 +126,7 @@ class Shelf:
             kind=media.kind,
             data=media.data,
             duration_s=segment.duration_s,
-            discontinuity=discontinuity and self._next > 0,
+            discontinuity=discontinuity and self._next > self._first,
             init=media.init,
             program_date=segment.program_date,
             at=self._moment(segment, arrival, joins=not discontinuity),
@@ -131,7 +139,7 @@ class Shelf:
         ):
             self._passed_discontinuities += self.pieces.popleft().discontinuity
         used = {piece.init for piece in self.pieces}
-        self._inits = {n: d for n, d in self._inits.items() if n in used or n == self._next_init}
+        self._inits = {n: d for n, d in self._inits.items() if n in used or n > self._next_init - SPARE_INITS}
         return piece
 
     def piece(self, number: int) -> Piece | None:

@@ -17,10 +17,10 @@ from gateway.media.hls import (
     Rendition,
     Segment,
     Variant,
-    choose_variant,
     decode,
     parse,
 )
+from gateway.media.hls_choice import Ability, choose
 from gateway.media.hls_write import write_master, write_media
 
 AT = "http://op.example/live/index.m3u8"
@@ -166,15 +166,14 @@ def test_a_master_playlist_survives_being_written() -> None:
 def test_the_variant_fits_panel_decoder_and_line(
     max_height: int | None, codecs: set[str] | None, throughput_bps: float | None, chosen: str
 ) -> None:
-    variant = choose_variant(
-        MASTER.variants[:3], max_height=max_height, codecs=codecs, throughput_bps=throughput_bps
-    )
+    ability = Ability(max_height=max_height, codecs=codecs or ())
+    variant = choose(MASTER.variants[:3], ability, throughput_bps)
     assert variant.uri.rpartition("/")[2] == chosen
 
 
 def test_a_channel_nobody_here_can_decode_says_so() -> None:
     with pytest.raises(PlaylistError, match="can decode none"):
-        choose_variant(MASTER.variants, codecs={"vp09"})
+        choose(MASTER.variants, Ability(codecs={"vp09"}))
 
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=12)

@@ -8,6 +8,7 @@ from gateway.errors import GatewayError
 from gateway.media.hls import MediaPlaylist, PlaylistError, Segment
 from gateway.media.lineup import Channel, ChannelId, LineUp, Source
 from gateway.media.relay import Relay
+from gateway.media.relay_cursor import Cursor
 from gateway.media.relay_facts import (
     BadMediaError,
     ChannelFailed,
@@ -17,7 +18,6 @@ from gateway.media.relay_facts import (
     SourceMissingError,
     SourceRefusedError,
 )
-from gateway.media.relay_track import Cursor
 from tests.conftest import Serve
 from tests.media.head_end import (
     Answer,
