@@ -5,6 +5,7 @@ changes in place.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal
 
@@ -12,6 +13,9 @@ from gateway.errors import BadInputError, GatewayError
 from gateway.media.lineup import Channel
 from gateway.media.player import Track
 from gateway.schema import FieldError
+
+Mode = Literal["live", "timeshift", "catchup", "recording"]
+Zap = Literal["predicted", "warm", "cold"]
 
 
 class Picture(StrEnum):
@@ -32,7 +36,14 @@ class TvState:
         channel: What is shown or about to be; `None` when nothing is.
         picture: How it looks.
         first_frame_ms: From the order to the light; `None` until there is a picture.
-        mode: Always ``live`` here.
+        mode: Where the picture comes from: the air, the box's own disk, the operator's archive, or
+            a recording.
+        position: The instant that is shown; None while that is the present.
+        paused: Whether the picture is held.
+        window: From when to when one can seek.
+        recording: Id of the recording that is shown.
+        zap: What the order met: a picture that was decoded already, media that was here already,
+            or neither.
         tracks: What can be chosen.
         selected: Ids of what is heard and read.
         volume_percent: Loudness 0..100, also while muted.
@@ -43,7 +54,12 @@ class TvState:
     channel: Channel | None = None
     picture: Picture = Picture.IDLE
     first_frame_ms: int | None = None
-    mode: Literal["live"] = "live"
+    mode: Mode = "live"
+    position: datetime | None = None
+    paused: bool = False
+    window: tuple[datetime, datetime] | None = None
+    recording: str | None = None
+    zap: Zap | None = None
     tracks: tuple[Track, ...] = ()
     selected: tuple[str, ...] = ()
     volume_percent: int = 50

@@ -64,7 +64,11 @@ def tv(house: House) -> doc.Tv:
         picture=now.picture.value,
         first_frame_ms=now.first_frame_ms,
         mode=now.mode,
-        position=None,
+        position=now.position,
+        paused=now.paused,
+        window=doc.TvWindow(start=now.window[0], end=now.window[1]) if now.window else None,
+        recording=now.recording,
+        zap=now.zap,
         tracks=[
             doc.Track(
                 id=track.id,

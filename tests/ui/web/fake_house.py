@@ -71,8 +71,8 @@ class FakeHouse:
         self.apps = fake_documents.apps()
         self.tv = doc.Tv(
             channel=None, number=None, name=None, picture="idle", first_frame_ms=None, mode="live",
-            position=None, tracks=[], volume_percent=60, muted=False, plane="inpage", stream=None,
-            stream_id=None, code=None,
+            position=None, paused=False, window=None, recording=None, zap=None, tracks=[],
+            volume_percent=60, muted=False, plane="inpage", stream=None, stream_id=None, code=None,
         )  # fmt: skip
         if self.channels:
             self._show(self.channels[min(6, channels - 1)])
