@@ -28,6 +28,12 @@ _STATUSES: Mapping[str, HTTPStatus] = {
     "TV-210": HTTPStatus.CONFLICT,  # the channel has no continuous stream
     "TV-402": HTTPStatus.NOT_FOUND,  # no such track
     "TV-403": HTTPStatus.CONFLICT,  # the line-up is empty
+    "TV-521": HTTPStatus.NOT_FOUND,  # nothing of that time is kept
+    "TV-605": HTTPStatus.FORBIDDEN,  # the PIN is wrong
+    "TV-606": HTTPStatus.TOO_MANY_REQUESTS,  # the PIN was guessed at
+    "TV-607": HTTPStatus.CONFLICT,  # there is no child lock
+    "TV-608": HTTPStatus.FORBIDDEN,  # the child lock is closed
+    "TV-611": HTTPStatus.NOT_FOUND,  # no such member
     "IOT-203": HTTPStatus.NOT_FOUND,  # no such entity
     "IOT-204": HTTPStatus.CONFLICT,  # the entity takes no commands
     "IOT-401": HTTPStatus.SERVICE_UNAVAILABLE,  # the rules file cannot be read
