@@ -10,16 +10,20 @@ import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from aiohttp import web
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from gateway.media import ts
+
 SEGMENT_S = 0.5
 COUNT = 40
 WINDOW = 5
 KEY = bytes(range(16))
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 VTT = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:126000\n\n00:00:00.000 --> 00:00:00.500\n{n}\n"
 MASTER = """#EXTM3U
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="中文",LANGUAGE="zh",DEFAULT=YES,URI="zh.m3u8"
@@ -34,7 +38,15 @@ low.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=9000000,RESOLUTION=1920x1080
 plain.m3u8
 """
-MASTERS = {"multi": MASTER, "abr": ABR}
+STEPS = """#EXTM3U
+#EXT-X-STREAM-INF:BANDWIDTH=1000000,RESOLUTION=640x360
+low.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=2000000,RESOLUTION=1280x720
+plain.m3u8
+"""
+MASTERS = {"multi": MASTER, "abr": ABR, "steps": STEPS}
+SPANS = {"long": 4}
+"""How many half-second pieces make one segment."""
 
 Regular = Callable[[], Awaitable[web.StreamResponse]]
 Answer = Callable[[web.Request, Regular], Awaitable[web.StreamResponse]]
@@ -74,17 +86,21 @@ def make_material(folder: Path) -> Path:
 
 
 class HeadEnd:
-    """Channels ``plain``, ``fmp4``, ``aes``, ``multi`` and ``abr``, live since the start.
+    """Channels ``plain``, ``long``, ``fmp4``, ``aes``, ``multi``, ``abr`` and ``steps``, live for long.
 
     Attributes:
         asked: How often each path was asked for.
         frozen: Paths' beginnings whose playlists stand still.
+        dated: Whether playlists tell the time of day.
+        renumbered: Tracks whose playlists count from elsewhere.
     """
 
     def __init__(self, material: Path) -> None:
         self.asked: Counter[str] = Counter()
         self.frozen: dict[str, int] = {}
         self.offset = 100
+        self.dated = False
+        self.renumbered: dict[str, int] = {}
         self._material = material
         self._answers: dict[str, Answer] = {}
         self._base = ""
@@ -127,12 +143,16 @@ class HeadEnd:
         stopped = next((at for beginning, at in self.frozen.items() if path.startswith(beginning)), None)
         if stopped is not None:
             return stopped
-        return self.offset + int((asyncio.get_running_loop().time() - self._began_s) / SEGMENT_S)
+        span_s = SEGMENT_S * SPANS.get(path.partition("/")[0], 1)
+        return self.offset + int((asyncio.get_running_loop().time() - self._began_s) / span_s)
 
     def media(self, track: str, sequence: int) -> bytes:
         """Return a segment as it was made."""
         if track == "text":
             return VTT.format(n=sequence).encode()
+        if track in SPANS:
+            span = SPANS[track]
+            return b"".join(self.media("plain", span * sequence + at) for at in range(span))
         name = {"low": "plain", "aes": "plain"}.get(track, track)
         ending = "m4s" if name == "fmp4" else "ts"
         return (self._material / f"{name}-{sequence % COUNT}.{ending}").read_bytes()
@@ -154,7 +174,7 @@ class HeadEnd:
         if name == "index.m3u8" and kind in MASTERS:
             return web.Response(text=MASTERS[kind])
         if ending == "m3u8":
-            return web.Response(text=self._playlist(path, kind if stem == "index" else stem))
+            return web.Response(text=self.playlist(path, kind if stem == "index" else stem))
         if name == "key":
             return web.Response(body=KEY)
         if stem == "fmp4-init":
@@ -163,19 +183,26 @@ class HeadEnd:
         data = self.media(track, int(number))
         return web.Response(body=_locked(data, int(number)) if track == "aes" else data)
 
-    def _playlist(self, path: str, track: str) -> str:
+    def playlist(self, path: str, track: str) -> str:
+        """Return the playlist of `track` as it is now."""
         newest = self.newest(path)
         first = newest - WINDOW + 1
-        lines = ["#EXTM3U", f"#EXT-X-TARGETDURATION:{SEGMENT_S}", f"#EXT-X-MEDIA-SEQUENCE:{first}"]
+        span = SPANS.get(track, 1)
+        duration_s = SEGMENT_S * span
+        said = first + self.renumbered.get(track, 0)
+        lines = ["#EXTM3U", f"#EXT-X-TARGETDURATION:{duration_s}", f"#EXT-X-MEDIA-SEQUENCE:{said}"]
         if track == "aes":
             lines.append('#EXT-X-KEY:METHOD=AES-128,URI="key"')
         if track == "fmp4":
             lines.append('#EXT-X-MAP:URI="fmp4-init.mp4"')
         ending = {"fmp4": "m4s", "text": "vtt"}.get(track, "ts")
         for sequence in range(first, newest + 1):
-            if sequence % COUNT == 0:
+            if sequence * span % COUNT == 0:
                 lines.append("#EXT-X-DISCONTINUITY")
-            lines += [f"#EXTINF:{SEGMENT_S},", f"{track}-{sequence}.{ending}"]
+            if self.dated:
+                at = EPOCH + timedelta(seconds=sequence * duration_s)
+                lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{at.isoformat()}")
+            lines += [f"#EXTINF:{duration_s},", f"{track}-{sequence}.{ending}"]
         return "\n".join(lines) + "\n"
 
 
@@ -225,6 +252,96 @@ async def unannounced_gzip(_request: web.Request, regular: Regular) -> web.Strea
     assert isinstance(whole, web.Response)
     assert isinstance(whole.body, bytes)
     return web.Response(body=gzip.compress(whole.body))
+
+
+async def regular_body(regular: Regular) -> bytes:
+    """Return the body the origin means to send."""
+    whole = await regular()
+    assert isinstance(whole, web.Response)
+    assert isinstance(whole.body, bytes)
+    return whole.body
+
+
+def rewritten(change: Callable[[bytes], bytes]) -> Answer:
+    """Answer with the right body, changed."""
+
+    async def answer(_request: web.Request, regular: Regular) -> web.StreamResponse:
+        return web.Response(body=change(await regular_body(regular)))
+
+    return answer
+
+
+def delayed(delay_s: float) -> Answer:
+    """Answer rightly, but later."""
+
+    async def answer(_request: web.Request, regular: Regular) -> web.StreamResponse:
+        await asyncio.sleep(delay_s)
+        return await regular()
+
+    return answer
+
+
+class Resumable:
+    """Breaks off once in the middle, and goes on when asked by Range.
+
+    Attributes:
+        asked: The ``Range`` headers of all requests, empty for none.
+    """
+
+    def __init__(self, tags: tuple[str, str] = ('"one"', '"one"'), *, lies: bool = False) -> None:
+        """Describe an origin.
+
+        Args:
+            tags: ETags of the first answer and of those after it.
+            lies: Goes on at the wrong place.
+        """
+        self.asked: list[str] = []
+        self._tags = tags
+        self._lies = lies
+
+    async def answer(self, request: web.Request, regular: Regular) -> web.StreamResponse:
+        body = await regular_body(regular)
+        asked = request.headers.get("Range", "")
+        first = not self.asked
+        self.asked.append(asked)
+        tag = self._tags[0 if first else 1]
+        begin = int(asked.removeprefix("bytes=").partition("-")[0]) if asked else 0
+        if request.headers.get("If-Range", tag) != tag:
+            begin = 0
+        response = web.StreamResponse(status=206 if begin else 200, headers={"ETag": tag})
+        begin_at = begin + 188 if self._lies and begin else begin
+        if begin:
+            response.headers["Content-Range"] = f"bytes {begin_at}-{len(body) - 1}/{len(body)}"
+        response.content_length = len(body) - begin_at
+        await response.prepare(request)
+        end = len(body) // 2 if first else len(body)
+        await response.write(body[begin_at:end])
+        if first:
+            await asyncio.sleep(0.05)  # so that the half is read before the end is noticed
+            assert request.transport is not None
+            request.transport.close()
+        return response
+
+
+def retimed(data: bytes, ticks: int) -> bytes:
+    """Return transport stream `data` with all its clocks and times `ticks` of 90 kHz later."""
+    changed = bytearray(data)
+    for at in ts.pcr_positions(data):
+        clock = int.from_bytes(changed[at + 6 : at + 12])
+        base = ((clock >> 15) + ticks) % ts.WRAP
+        changed[at + 6 : at + 12] = (base << 15 | clock & 0x7FFF).to_bytes(6)
+    for at in range(0, len(data), ts.PACKET):
+        start = at + 4 + (1 + data[at + 4] if data[at + 3] & 0x20 else 0)
+        if not data[at + 1] & 0x40 or data[start : start + 3] != b"\0\0\1":
+            continue
+        flags = data[start + 7] >> 6
+        for place in ([start + 9] if flags & 2 else []) + ([start + 14] if flags == 3 else []):
+            bits = int.from_bytes(changed[place : place + 5])
+            time = (bits >> 33 & 7) << 30 | (bits >> 17 & 0x7FFF) << 15 | bits >> 1 & 0x7FFF
+            time = (time + ticks) % ts.WRAP
+            spread = (time >> 30) << 33 | (time >> 15 & 0x7FFF) << 17 | (time & 0x7FFF) << 1
+            changed[place : place + 5] = (bits & 0xF100010001 | spread).to_bytes(5)
+    return bytes(changed)
 
 
 def line_up_text(head_end: HeadEnd, **channels: str | list[str]) -> str:

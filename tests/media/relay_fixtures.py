@@ -10,6 +10,7 @@ from gateway.media.hls import MediaPlaylist
 from gateway.media.lineup import ChannelId, LineUp, parse_m3u
 from gateway.media.relay import Relay
 from gateway.media.relay_facts import RelayConfig
+from gateway.media.relay_hosts import Allowed, anywhere
 from tests.conftest import Serve
 from tests.media.head_end import HeadEnd, line_up_text
 
@@ -28,11 +29,16 @@ class FixedBook:
 
 @asynccontextmanager
 async def relaying(
-    serve: Serve, head_end: HeadEnd, config: RelayConfig = QUICK, /, **channels: str | list[str]
+    serve: Serve,
+    head_end: HeadEnd,
+    config: RelayConfig = QUICK,
+    allowed: Allowed = anywhere,
+    /,
+    **channels: str | list[str],
 ) -> AsyncIterator[Relay]:
     """Serve a relay for the length of the block."""
     book = FixedBook(parse_m3u(line_up_text(head_end, **channels)))
-    relay = Relay(book, config, base_url=BOX, ticket="t0")
+    relay = Relay(book, config, base_url=BOX, ticket="t0", allowed=allowed)
     async with serve(relay):
         yield relay
 
@@ -52,6 +58,19 @@ async def until_listed(relay: Relay, channel: str, count: int, name: str = "inde
         if seen.segments and seen.segments[-1].sequence >= count:
             return seen
         await asyncio.sleep(0.05)  # as a player does: a playlist is asked for, it does not call
+
+
+async def bodies_until(relay: Relay, channel: str, count: int) -> tuple[list[bytes], list[bool]]:
+    """Return every segment from the first to the number `count`, and whether time jumps before it."""
+    bodies: list[bytes] = []
+    jumps: list[bool] = []
+    while len(bodies) <= count:
+        for segment in (await playlist(relay, channel)).segments:
+            if segment.sequence == len(bodies):
+                bodies.append((await relay.resource(ChannelId(channel), segment.uri)).body)
+                jumps.append(segment.discontinuity)
+        await asyncio.sleep(0.05)  # as a player does: a playlist is asked for, it does not call
+    return bodies, jumps
 
 
 async def some_of(relay: Relay, channel: str, size: int) -> bytes:
