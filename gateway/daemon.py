@@ -36,10 +36,13 @@ from gateway.iot.rules import Rules
 from gateway.iot.rules_runs import Action
 from gateway.iot.television import TelevisionLink
 from gateway.media import epg, tv_memory
+from gateway.media.archive import Archive
 from gateway.media.epg import Guide
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import ChannelId
 from gateway.media.lineup_book import LineUpBook
+from gateway.media.past import NothingKept, Past, Shelves
+from gateway.media.past_pages import PastPages
 from gateway.media.player import Plane
 from gateway.media.relay import Relay
 from gateway.media.tv import Tv
@@ -121,6 +124,8 @@ def compose(config: GatewayConfig, state: Path, board: Board, environment: Mappi
         inpage=television.player if isinstance(television.player, InPagePlayer) else None,
         focus=focus,
         relay=television.relay,
+        past=television.past,
+        past_pages=television.past_pages,
         registry=home.registry,
         commands=home.commands,
         rules=home.rules,
@@ -175,6 +180,8 @@ class Television:
     line_up: LineUpBook
     guide: Guide
     relay: Relay
+    past: Past
+    past_pages: PastPages
     player: AnyPlayer
     tv: Tv
     units: tuple[Unit, ...]
@@ -208,6 +215,8 @@ def _television(config: GatewayConfig, state: Path, board: Board, kit: Kit) -> T
     line_up = LineUpBook(media.line_up, state / "media", media.line_up_reload)
     guide = Guide(guide_store, line_up, media.guide, state / "media", media.guide_reload)
     relay = Relay(line_up, media.relay, base_url=config.ui.local_url, ticket=kit.ticket)
+    past = Past(Shelves(shift=NothingKept(), archive=Archive(media.relay), live=relay), line_up, guide)
+    past_pages = PastPages(past)
     player = choose_player(media.player, media.tv, display=kit.display, options=board.video.player_options)
     tv = Tv(
         media.tv,
@@ -221,12 +230,13 @@ def _television(config: GatewayConfig, state: Path, board: Board, kit: Kit) -> T
         # A list that an operator copies onto a new box is looked for often.
         Unit(name="line-up", service=line_up, essential=False, retry_s=3.0),
         Unit(name="relay", service=relay),
+        Unit(name="past", service=past_pages, essential=False),
         Unit(name="player", service=player),
         Unit(name="tv", service=tv),
         Unit(name="guide store", service=guide_store, essential=False),
         Unit(name="guide", service=guide, essential=False),
     )
-    return Television(line_up, guide, relay, player, tv, units)
+    return Television(line_up, guide, relay, past, past_pages, player, tv, units)
 
 
 def _home(

@@ -43,9 +43,23 @@ class Live(Protocol):
 class Shift(Protocol):
     """See `gateway.media.timeshift_store.ShiftStore`."""
 
-    def window(self, channel: ChannelId) -> tuple[datetime, datetime] | None: ...
+    def window(self, channel: ChannelId, /) -> tuple[datetime, datetime] | None: ...
 
-    def from_instant(self, channel: ChannelId, at: datetime) -> AsyncGenerator[Piece, None]: ...
+    def from_instant(self, channel: ChannelId, at: datetime, /) -> AsyncGenerator[Piece, None]: ...
+
+
+class NothingKept:
+    """The disk of a box without time-shift; see `Shift`."""
+
+    def window(self, _channel: ChannelId) -> tuple[datetime, datetime] | None:
+        """Return nothing."""
+        return None
+
+    async def from_instant(self, _channel: ChannelId, _at: datetime) -> AsyncGenerator[Piece, None]:
+        """Yield nothing."""
+        nothing: tuple[Piece, ...] = ()
+        for piece in nothing:
+            yield piece
 
 
 class Programmes(Protocol):

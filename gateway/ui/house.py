@@ -18,6 +18,7 @@ from gateway.iot.rules_model import Rule, RuleId
 from gateway.media.epg import Programme
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import ChannelId, LineUp
+from gateway.media.past import Window
 from gateway.media.player import Plane
 from gateway.media.relay_facts import Resource
 from gateway.media.tv_facts import TvState
@@ -82,6 +83,20 @@ class Relay(Protocol):
         self, channel: ChannelId, name: str, *, ticket: str = "", reader: str = ""
     ) -> Resource: ...
     def continuous(self, channel: ChannelId) -> AsyncIterator[bytes]: ...
+
+
+class Past(Protocol):
+    """See `gateway.media.past.Past`."""
+
+    def window(self, channel: ChannelId) -> Window | None: ...
+    def continuous(self, channel: ChannelId, at: datetime) -> AsyncIterator[bytes]: ...
+
+
+class PastPages(Protocol):
+    """See `gateway.media.past_pages.PastPages`."""
+
+    async def begin(self, channel: ChannelId, at: datetime, *, ticket: str = "") -> Resource: ...
+    async def resource(self, name: str, *, ticket: str = "") -> Resource: ...
 
 
 class Commands(Protocol):
@@ -180,6 +195,8 @@ class House:
     inpage: InPagePlayer | None
     focus: Focus
     relay: Relay
+    past: Past
+    past_pages: PastPages
     registry: Registry
     commands: Commands
     rules: Rules

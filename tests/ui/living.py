@@ -27,6 +27,7 @@ from gateway.media import tv_memory
 from gateway.media.epg import Programme
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import Channel, ChannelId, LineUp, Source
+from gateway.media.past import Window
 from gateway.media.relay_facts import NoSuchPieceError, Resource, UnknownChannelError
 from gateway.media.tv import Tv
 from gateway.media.tv_facts import TvConfig
@@ -200,6 +201,28 @@ class Upstream:
             await asyncio.sleep(0.01)
 
 
+class Yesterday:
+    """The past of the same stream; see `gateway.ui.house.Past` and `PastPages`."""
+
+    def window(self, channel: ChannelId) -> Window | None:
+        now = datetime.now(UTC)
+        return Window(now - timedelta(days=1), now) if channel == NEWS.id else None
+
+    async def continuous(self, channel: ChannelId, at: datetime) -> AsyncIterator[bytes]:
+        if channel != NEWS.id:
+            raise UnknownChannelError("There is no such channel")
+        yield b"\x47" + at.isoformat().encode().ljust(187)
+
+    async def begin(self, channel: ChannelId, at: datetime, *, ticket: str = "") -> Resource:
+        assert channel == NEWS.id
+        return Resource(
+            "application/vnd.apple.mpegurl", f"#EXTM3U\npast-{at:%H}.m3u8?ticket={ticket}\n".encode()
+        )
+
+    async def resource(self, name: str, *, ticket: str = "") -> Resource:
+        return Resource("application/vnd.apple.mpegurl", f"#EXTM3U\n{name}?{ticket}\n".encode())
+
+
 @dataclass
 class Keeper:
     """See `gateway.ui.house.Services`."""
@@ -254,6 +277,8 @@ class LivingHouse:
             inpage=self.player,
             focus=self.focus,
             relay=Upstream(),
+            past=Yesterday(),
+            past_pages=Yesterday(),
             registry=self._registry,
             commands=self._commands,
             rules=self._rules,

@@ -250,3 +250,15 @@ async def test_live_media_come_with_the_ticket_or_the_token(box: Box) -> None:
     for path, code in (("none.ts", "TV-208"), ("news/none.ts", "TV-209"), ("news", "UI-104")):
         async with box.client.get(f"{box.root}/live/{path}") as answer:
             assert (answer.status, (await answer.json())["code"]) == (404, code)
+
+
+async def test_the_past_is_asked_for_by_its_instant(box: Box) -> None:
+    at = {"at": "2026-03-01T19:30:00+08:00"}
+    async with box.client.get(f"{box.root}/live/news.ts", params=at) as answer:
+        assert (await answer.content.readexactly(188))[1:].rstrip() == b"2026-03-01T11:30:00+00:00"
+    async with box.client.get(f"{box.root}/live/news/index.m3u8", params=at | {"ticket": "t"}) as answer:
+        assert await answer.text() == "#EXTM3U\npast-11.m3u8?ticket=t\n"
+    async with box.client.get(f"{box.root}/live/news/past-11.m3u8") as answer:
+        assert await answer.text() == "#EXTM3U\npast-11.m3u8?\n"
+    async with box.client.get(f"{box.root}/live/news.ts", params={"at": "yesterday"}) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (400, "UI-103")

@@ -14,29 +14,46 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from gateway.media.lineup import ChannelId
+from gateway.media.relay import INDEX
+from gateway.ui.api.moment import moment
 from gateway.ui.house import House
 from gateway.ui.problems import UnknownError
 
 _TS = "video/mp2t"
 Ticket = Annotated[str, QueryParameter(name="ticket", max_length=200)]
+At = Annotated[str, QueryParameter(name="at", max_length=40)]
+_PAST = "past-"
+"""How the names begin that `gateway.media.past_pages` gives."""
 
 
 def handlers(house: House, closing: asyncio.Event) -> list[BaseRouteHandler]:
     """Return the handlers of ``/live``; streams end when `closing` is set."""
 
     @get("/live/{file:str}", include_in_schema=False)
-    async def continuous(file: FromPath[str]) -> Stream:
+    async def continuous(file: FromPath[str], at: At = "") -> Stream:
         if not file.endswith(".ts"):
             raise UnknownError("There is no such stream; try .ts or /index.m3u8")
-        chunks = _until(closing, house.relay.continuous(ChannelId(file.removesuffix(".ts"))))
+        channel = ChannelId(file.removesuffix(".ts"))
+        stream = house.past.continuous(channel, moment("at", at)) if at else house.relay.continuous(channel)
+        chunks = _until(closing, stream)
         # The first piece is waited for, so that a refusal is an answer and not a torn stream.
         first = await anext(chunks, b"")
         return Stream(_after(first, chunks), media_type=_TS)
 
     @get("/live/{channel:str}/{name:str}", include_in_schema=False)
     async def piece(
-        request: Request[Any, Any, Any], channel: FromPath[str], name: FromPath[str], ticket: Ticket = ""
+        request: Request[Any, Any, Any],
+        channel: FromPath[str],
+        name: FromPath[str],
+        ticket: Ticket = "",
+        at: At = "",
     ) -> Response[bytes]:
+        if at and name == INDEX:
+            found = await house.past_pages.begin(ChannelId(channel), moment("at", at), ticket=ticket)
+            return Response(found.body, media_type=found.content_type)
+        if name.startswith(_PAST):
+            found = await house.past_pages.resource(name, ticket=ticket)
+            return Response(found.body, media_type=found.content_type)
         reader = (
             f"{request.client.host if request.client else ''} {request.headers.get('user-agent', '')[:80]}"
         )
