@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing, suppress
+from datetime import datetime
 from typing import Literal, Protocol
 from urllib.parse import quote
 
@@ -16,7 +17,6 @@ from gateway.media.lineup import ChannelId, LineUp, Source
 from gateway.media.relay_claims import Claims, weakest
 from gateway.media.relay_continuous import continuous, follow
 from gateway.media.relay_facts import (
-    Kind,
     NoSuchPieceError,
     PullEnded,
     PullState,
@@ -33,6 +33,8 @@ from gateway.media.relay_fetch import Line
 from gateway.media.relay_hosts import Allowed, anywhere
 from gateway.media.relay_offer import PICTURE
 from gateway.media.relay_pull import ChannelPull, House
+from gateway.media.relay_remux import Remuxer
+from gateway.media.relay_remux_shelf import TransportShelf
 from gateway.media.relay_shelf import Deep, Piece
 from gateway.pubsub import Publisher
 
@@ -86,6 +88,7 @@ class Relay:
         self._allowed = allowed
         self._line = Line()
         self._numbers: dict[ChannelId, int] = {}
+        self._remuxer = Remuxer()
         self._warm: tuple[ChannelId, ...] = ()
         self._watched: dict[ChannelId, _Watched] = {}
         self._as_playlist: set[ChannelId] = set()
@@ -106,6 +109,7 @@ class Relay:
             try:
                 async with asyncio.TaskGroup() as group:
                     self._worker, self._group = worker, group
+                    group.create_task(self._remuxer.run(), name="remuxer")
                     self._keep_warm()
                     ready()
                     await asyncio.get_running_loop().create_future()
@@ -147,7 +151,7 @@ class Relay:
         watched.pull.try_again()
         with watched.claims.reading(weight):
             await self._until_playing(watched.pull)
-        if watched.pull.kind is not Kind.TS or watched.pull.has_renditions:
+        if watched.pull.has_subtitles:
             self._as_playlist.add(channel)
         else:
             self._as_playlist.discard(channel)
@@ -194,14 +198,19 @@ class Relay:
         watched = self._watch(channel, weight)
         with watched.claims.reading(weight):
             await self._until_playing(watched.pull)
-            async with aclosing(continuous(watched.pull, deep=self._deep)) as chunks:
+            async with aclosing(continuous(watched.transport, deep=self._deep)) as chunks:
                 async for chunk in chunks:
                     yield chunk
 
     async def follow(
-        self, channel: ChannelId, *, weight: Weight = Weight.RECORDING
+        self, channel: ChannelId, *, weight: Weight = Weight.RECORDING, since: datetime | None = None
     ) -> AsyncGenerator[Piece, None]:
-        """Yield transport stream pieces as they arrive, from the newest on; close it when done.
+        """Yield transport stream pieces as they arrive; close it when done.
+
+        Args:
+            channel: Of the line-up.
+            weight: How strong the claim is.
+            since: Begin with what was on from then on, as far as it is still here; without, the newest.
 
         Raises:
             UnknownChannelError, RelayDownError, SourceError, PlaylistError: as in `open`.
@@ -209,7 +218,7 @@ class Relay:
         watched = self._watch(channel, weight)
         with watched.claims.reading(weight):
             await self._until_playing(watched.pull)
-            async with aclosing(follow(watched.pull)) as pieces:
+            async with aclosing(follow(watched.transport, since=since)) as pieces:
                 async for piece in pieces:
                     yield piece
 
@@ -239,6 +248,8 @@ class Relay:
             self._make_room(weight)
             watched = self._begin(channel, self._group, self._worker)
         watched.claims.used_by("", weight)
+        if weight is not Weight.PHONE:  # phones take the segments as they are
+            watched.transport.want()
         return watched
 
     def _begin(self, channel: ChannelId, group: asyncio.TaskGroup, worker: Executor) -> "_Watched":
@@ -246,8 +257,12 @@ class Relay:
         # A phone that slept meanwhile must not see the same numbers with other media.
         first = self._numbers.get(channel, 0)
         pull = ChannelPull(channel, lambda: self._sources(channel), self._config, house, first)
-        watched = self._watched[channel] = _Watched(pull, Claims(asyncio.get_running_loop().time))
+        transport = TransportShelf(pull, self._remuxer, self._config)
+        watched = _Watched(pull, transport, Claims(asyncio.get_running_loop().time))
+        self._watched[channel] = watched
         watched.claims.warm = channel in self._warm
+        if watched.claims.warm:
+            transport.want()
         watched.task = group.create_task(self._while_watched(watched), name=f"relay {channel}")
         return watched
 
@@ -258,6 +273,7 @@ class Relay:
             watched = self._watched.get(channel)
             if watched is not None:
                 watched.claims.warm = True
+                watched.transport.want()
             elif self._book.state.by_id(channel) is not None:
                 try:
                     self._make_room(Weight.WARM)
@@ -287,12 +303,14 @@ class Relay:
         try:
             async with asyncio.TaskGroup() as group:
                 work = group.create_task(watched.pull.run(), name=f"pull {channel}")
+                repacking = group.create_task(watched.transport.run(), name=f"transport {channel}")
                 while True:
                     left_s = watched.claims.left_s(self._config.idle_s)
                     if left_s <= 0:
                         break
                     await watched.changed_within(left_s)
                 work.cancel()
+                repacking.cancel()
         except ExceptionGroup as failures:
             # A defect met on one channel must not take the others, nor the whole box, with it.
             log.exception("relay: a pull ended by a defect", exc_info=failures)
@@ -310,8 +328,9 @@ class Relay:
 class _Watched:
     """A pull and who is at it."""
 
-    def __init__(self, pull: ChannelPull, claims: Claims) -> None:
+    def __init__(self, pull: ChannelPull, transport: TransportShelf, claims: Claims) -> None:
         self.pull = pull
+        self.transport = transport
         self.claims = claims
         self.task: asyncio.Task[None] | None = None
         self.look_again = asyncio.Event()

@@ -6,12 +6,14 @@ next segment has left the shelf is dropped; nothing is buffered for anybody.
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from gateway.media import ts, ts_edit
-from gateway.media.relay_facts import Kind, NotContinuousError
-from gateway.media.relay_pull import ChannelPull
+from gateway.media.relay_remux_shelf import TransportShelf
 from gateway.media.relay_shelf import Deep, Piece
+from gateway.pubsub import Subscription
 
 CHUNK = 348 * ts.PACKET
 SILENCE_TARGETS = 6
@@ -21,6 +23,10 @@ MOST_HOLE = 20 * ts.CLOCK_HZ
 
 MOST_OVERLAP = ts.CLOCK_HZ // 5
 FRONT_PACKETS = 8
+MOST_GAPS = 5
+FEWEST_GAPS = 2
+BURST = 0.3
+SPARE_S = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +43,9 @@ def starting_point(pieces: Sequence[Piece], now_s: float, target_s: float) -> St
     Args:
         pieces: At least one, oldest first.
         now_s: Monotonic time.
-        target_s: How often a segment arrives; half of it more is kept as margin for
-            a reload that comes just too early.
+        target_s: How often a segment should arrive.
     """
-    needed_s = max(0.0, pieces[-1].arrived_s + target_s - now_s) + target_s / 2
+    needed_s = _needed_s(pieces, now_s, target_s)
     later_s = 0.0
     for piece in reversed(pieces):
         for offset, at_s in reversed(_joints(piece)):
@@ -52,70 +57,66 @@ def starting_point(pieces: Sequence[Piece], now_s: float, target_s: float) -> St
     return Start(pieces[0].number, 0)
 
 
-async def follow(pull: ChannelPull) -> AsyncGenerator[Piece, None]:
-    """Yield the transport stream pieces of `pull` as they arrive, from the newest on.
+async def follow(shelf: TransportShelf, *, since: datetime | None = None) -> AsyncGenerator[Piece, None]:
+    """Yield the pieces of `shelf` as they arrive.
 
-    Ends like `continuous`, and raises what it raises.
+    Begins with the newest, or with the first that is held of what was on from `since` on.
+    Nothing is left out silently: the piece after a hole has `Piece.discontinuity`.
+    Ends when nothing came for a long time, and raises what `continuous` raises.
     """
-    shelf = await pull.until_playing()
-    if pull.kind is not Kind.TS or pull.has_separate_sound:
-        raise NotContinuousError("This channel's segments do not make one continuous stream")
-    number = shelf.pieces[-1].number
-    with pull.progress.subscribe(backlog=1) as news:
+    await shelf.until_playing()
+    number = _first_since(shelf.pieces, since) if since is not None else shelf.pieces[-1].number
+    with shelf.progress.subscribe(backlog=1) as news:
         while True:
             piece = shelf.piece(number)
-            if piece is not None and piece.kind is Kind.TS:
+            if piece is None and shelf.pieces[0].number > number:
+                piece = replace(shelf.pieces[0], discontinuity=True)
+            if piece is not None:
+                number = piece.number + 1
                 yield piece
-                number += 1
-                continue
-            if piece is not None or shelf.pieces[0].number > number:
-                return
-            try:
-                async with asyncio.timeout(max(MIN_SILENCE_S, SILENCE_TARGETS * shelf.target_s)):
-                    await anext(news)
-            except TimeoutError:
+            elif not await _hears(news, shelf.target_s):
                 return
 
 
-async def continuous(pull: ChannelPull, *, deep: Deep | None = None) -> AsyncGenerator[bytes, None]:
+def _first_since(pieces: Sequence[Piece], since: datetime) -> int:
+    """Return the number of the first piece of which the greater part is after `since`."""
+    for piece in pieces:
+        if piece.at + timedelta(seconds=piece.duration_s / 2) >= since:
+            return piece.number
+    return pieces[-1].number + 1
+
+
+async def continuous(shelf: TransportShelf, *, deep: Deep | None = None) -> AsyncGenerator[bytes, None]:
     """Yield the channel as whole transport stream packets, from now on.
 
     Args:
-        pull: What to read.
+        shelf: What to read.
         deep: Where pieces are found that have left memory.
 
-    Ends when the reader is too slow, when nothing came for a long time, or
-    when the channel stops being a transport stream.
+    Ends when the reader is so far behind that a piece is nowhere any more, or
+    when nothing came for a long time.
 
     Raises:
-        NotContinuousError: the channel is packed otherwise, or its sound comes separately.
+        NotContinuousError: the channel's media cannot be made into a transport stream.
         SourceError, PlaylistError: no source works.
     """
-    shelf = await pull.until_playing()
-    if pull.kind is not Kind.TS or pull.has_separate_sound:
-        raise NotContinuousError("This channel's segments do not make one continuous stream")
+    await shelf.until_playing()
     start = starting_point(shelf.pieces, asyncio.get_running_loop().time(), shelf.target_s)
     number, offset = start.number, start.offset
     seam = Seam()
-    with pull.progress.subscribe(backlog=1) as news:
+    with shelf.progress.subscribe(backlog=1) as news:
         while True:
             piece = shelf.piece(number)
-            if piece is None and deep is not None and shelf.pieces[0].number > number:
-                piece = await deep(pull.channel, pull.number, number)
-            if piece is None:
-                if shelf.pieces[0].number > number:
+            if piece is None and shelf.pieces[0].number > number:
+                piece = await deep(shelf.channel, shelf.number, number) if deep is not None else None
+                if piece is None:
                     return
-                try:
-                    async with asyncio.timeout(max(MIN_SILENCE_S, SILENCE_TARGETS * shelf.target_s)):
-                        await anext(news)
-                except TimeoutError:
-                    return
-                continue
-            if piece.kind is not Kind.TS:
+            if piece is not None:
+                for chunk in seam.sewn(piece, offset):
+                    yield chunk
+                number, offset = number + 1, 0
+            elif not await _hears(news, shelf.target_s):
                 return
-            for chunk in seam.sewn(piece, offset):
-                yield chunk
-            number, offset = number + 1, 0
 
 
 class Seam:
@@ -191,6 +192,33 @@ class Seam:
 def _programme(tables: ts.Tables) -> tuple[int, bytes]:
     """Return what tells one programme's PMT from another's: everything from its PCR's identifier on."""
     return tables.pmt_pid, ts.section_bytes(tables.pmt)[8:-4]
+
+
+def _needed_s(pieces: Sequence[Piece], now_s: float, target_s: float) -> float:
+    """Return how much media must be at hand until the next segment.
+
+    When segments come is seen from the latest ones.  Those of a burst, with
+    which every pull begins, say nothing: then the target duration counts, and
+    half of it more, for a reload that comes just too early.
+    """
+    gaps = [after.arrived_s - before.arrived_s for before, after in pairwise(pieces)][-MOST_GAPS:]
+    last = pieces[-1]
+    usual_s = sum(gaps) / len(gaps) if gaps else 0.0
+    if len(gaps) < FEWEST_GAPS or min(gaps) < BURST * last.duration_s:
+        return max(0.0, last.arrived_s + target_s - now_s) + target_s / 2
+    due_s = last.arrived_s + usual_s - now_s
+    late_s = min(target_s, max(0.0, -due_s))
+    return max(0.0, due_s) + max(gaps) - usual_s + late_s + SPARE_S
+
+
+async def _hears(news: Subscription[None], target_s: float) -> bool:
+    """Wait for news, but not for ever; tell whether there was any."""
+    try:
+        async with asyncio.timeout(max(MIN_SILENCE_S, SILENCE_TARGETS * target_s)):
+            await anext(news)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _joints(piece: Piece) -> list[tuple[int, float]]:

@@ -47,6 +47,13 @@ class Offer:
         return self._has("AUDIO")
 
     @property
+    def sounds(self) -> tuple[tuple[str, str], ...]:
+        """Shelf and language tag of each sound beside the picture, the main one first."""
+        beside = [r for r in self.master.renditions if r.kind == "AUDIO" and r.uri] if self.master else []
+        beside.sort(key=lambda rendition: not rendition.default)
+        return tuple(((r.uri or "").removesuffix(".m3u8"), r.language) for r in beside)
+
+    @property
     def has_subtitles(self) -> bool:
         """Whether subtitles come beside the picture."""
         return self._has("SUBTITLES")

@@ -155,6 +155,11 @@ class ChannelPull:
         return self._offer.has_separate_sound
 
     @property
+    def sounds(self) -> tuple[tuple[str, str], ...]:
+        """Shelf and language tag of each sound beside the picture, the main one first."""
+        return self._offer.sounds
+
+    @property
     def has_subtitles(self) -> bool:
         """Whether subtitles come beside the picture."""
         return self._offer.has_subtitles

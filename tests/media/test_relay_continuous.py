@@ -113,13 +113,29 @@ def piece(number: int, data: bytes = b"", *, arrived_s: float = 0.0, discontinui
 
 @pytest.mark.parametrize(
     ("now_s", "start"),
-    [(10.0, Start(3, 0)), (10.9, Start(3, 0)), (11.1, Start(4, 0)), (19.0, Start(4, 0))],
-    ids=["just arrived", "a little later", "the next is near", "the next is late"],
+    [(10.0, Start(3, 0)), (10.1, Start(3, 0)), (10.3, Start(4, 0)), (12.2, Start(4, 0)), (19.0, Start(3, 0))],
+    ids=["just arrived", "a little later", "the next is near", "the next is due", "the next is very late"],
 )
 def test_a_viewer_joins_as_late_as_the_next_segment_allows(now_s: float, start: Start) -> None:
     pieces = [piece(number, arrived_s=2.0 * number + 2) for number in range(5)]
 
     assert starting_point(pieces, now_s, 2.0) == start
+
+
+@pytest.mark.parametrize(
+    ("now_s", "start"), [(10.0, Start(3, 0)), (10.9, Start(3, 0)), (11.1, Start(4, 0))], ids=str
+)
+def test_the_target_duration_counts_while_only_the_first_burst_is_there(now_s: float, start: Start) -> None:
+    pieces = [piece(number, arrived_s=10.0) for number in range(5)]
+
+    assert starting_point(pieces, now_s, 2.0) == start
+
+
+def test_a_viewer_keeps_more_in_hand_where_segments_come_unevenly() -> None:
+    pieces = [piece(number, arrived_s=at) for number, at in enumerate((2.0, 4.7, 6.0, 8.7, 10.0))]
+
+    assert starting_point(pieces, 10.6, 2.0) == Start(3, 0)
+    assert starting_point(pieces, 11.3, 2.0) == Start(4, 0)
 
 
 def test_a_viewer_joins_after_a_break_not_across_it() -> None:
