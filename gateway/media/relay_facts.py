@@ -261,6 +261,8 @@ class RelayConfig:
         decoders: The board's; empty for any.
         step_up_after_s: A better picture is not tried sooner than this after a change.
         min_score: A source worth less is left if there is another.
+        multicast_interface: Network interface that carries multicast television; empty for the
+            one of the default route.
         probe_after_s: A better source that was left is looked at again after this long.
     """
 
@@ -282,6 +284,7 @@ class RelayConfig:
     step_up_after_s: float = 10.0
     min_score: float = 0.5
     probe_after_s: float = 60.0
+    multicast_interface: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_score <= 1:

@@ -10,6 +10,10 @@ from gateway.media import ts
 
 FRONT = 400 * ts.PACKET
 MAX_JUMP_S = 3.0
+SECTION_HEAD = 6
+"""Of a programme map, up to and with its version (ISO 13818-1 section 2.4.4.8)."""
+
+CRC = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ def front(data: bytes, duration_s: float) -> Front:
     begin = ts.aligned(data[:FRONT])
     found = ts.tables(begin)
     clocks = ts.pcr_positions(begin)
-    return Front(_body(found.pmt) if found else b"", ts.pcr(begin, clocks[0]) if clocks else None, duration_s)
+    programme = ts.section_bytes(found.pmt)[SECTION_HEAD:-CRC] if found else b""
+    return Front(programme, ts.pcr(begin, clocks[0]) if clocks else None, duration_s)
 
 
 def joins(before: Front, after: Front) -> bool:
@@ -46,11 +51,3 @@ def joins(before: Front, after: Front) -> bool:
         return True
     step_s = ts.difference(after.clock, before.clock) / ts.CLOCK_HZ
     return abs(step_s - before.duration_s) < MAX_JUMP_S + before.duration_s / 2
-
-
-def _body(pmt: bytes) -> bytes:
-    # Packet header with its continuity counter, pointer, section head up to the version, and CRC left out.
-    start = 4 + (1 + pmt[4] if pmt[3] & 0x20 else 0)
-    start += 1 + pmt[start] if start < ts.PACKET else 0
-    length = (pmt[start + 1] & 0x0F) << 8 | pmt[start + 2] if start + 2 < ts.PACKET else 0
-    return pmt[start + 8 : min(start + 3 + length - 4, ts.PACKET)]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from gateway.errors import GatewayError, ungrouped
-from gateway.media import relay_probe
+from gateway.media import relay_multicast, relay_probe
 from gateway.media.hls import PlaylistError
 from gateway.media.lineup import ChannelId, Source
 from gateway.media.relay_cursor import Cursor
@@ -36,9 +36,10 @@ from gateway.media.relay_facts import (
     UnsupportedSourceError,
 )
 from gateway.media.relay_fetch import Line, Meter, Upstream, client_session
-from gateway.media.relay_hosts import Allowed, anywhere
+from gateway.media.relay_hosts import Allowed, Hosts, anywhere
 from gateway.media.relay_keys import KeyRing
-from gateway.media.relay_offer import PICTURE, Offer
+from gateway.media.relay_multicast import Sink
+from gateway.media.relay_offer import PICTURE, Offer, Wanted
 from gateway.media.relay_quality import Quality, Report
 from gateway.media.relay_shelf import Shelf
 from gateway.media.relay_source import Hooks, SourcePull
@@ -272,6 +273,12 @@ class ChannelPull:
         if source is None:
             raise SourceMissingError("The channel has no source any more")
         scheme = source.url.partition(":")[0].lower()
+        if scheme in relay_multicast.SCHEMES:
+            Hosts(self._house.allowed).check(source.url)
+            self._offered(Offer((Wanted(PICTURE, source.url),)))
+            sink = Sink(self._shelf(PICTURE), self._meter, self._flows, self._watch)
+            group = relay_multicast.group_of(source.url)
+            await relay_multicast.receive(group, self._config.multicast_interface, sink)
         if scheme not in ("http", "https"):
             raise UnsupportedSourceError(f"The relay cannot fetch by {scheme[:20]}")
         upstream = Upstream(session, self._config, self._meter, self._house.allowed)

@@ -79,7 +79,7 @@ async def test_two_bad_sources_are_not_changed_to_and_fro(serve: Serve, head_end
             for _ in range(3):
                 await anext(facts)
             hearing = asyncio.ensure_future(anext(facts))
-            await head_end.broadcast(12)
+            await until_listed(relay, "news", 18)
             assert not hearing.done()
             hearing.cancel()
         assert relay.state[NEWS].source == 1
