@@ -18,7 +18,7 @@ from gateway.iot.coap_endpoint import CoapConfig
 from gateway.iot.commands import CommandsConfig
 from gateway.iot.mqtt import MqttLinkConfig
 from gateway.iot.rules import RulesFileError, read_rules
-from gateway.media.epg import GuideConfig
+from gateway.media.guide_renewal import GuideConfig
 from gateway.media.lineup_book import LineUpConfig
 from gateway.media.relay_facts import RelayConfig
 from gateway.media.tv_facts import TvConfig

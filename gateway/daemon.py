@@ -35,7 +35,7 @@ from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
 from gateway.iot.rules_runs import Action
 from gateway.iot.television import TelevisionLink
-from gateway.media import epg, tv_memory
+from gateway.media import tv_memory
 from gateway.media.archive import Archive
 from gateway.media.epg import Guide
 from gateway.media.inpage import InPagePlayer
@@ -210,10 +210,10 @@ class Apps:
 
 def _television(config: GatewayConfig, state: Path, board: Board, kit: Kit) -> Television:
     media = config.media
-    # Programmes can be fetched anew, so a power cut may take the newest.
-    guide_store = Store(state / "guide.db", {"guide": epg.MIGRATIONS}, durable=False)
     line_up = LineUpBook(media.line_up, state / "media", media.line_up_reload)
-    guide = Guide(guide_store, line_up, media.guide, state / "media", media.guide_reload)
+    guide = Guide(
+        state / "guide.db", line_up, media.guide, state / "media", media.guide_reload, box=config.box.id
+    )
     relay = Relay(line_up, media.relay, base_url=config.ui.local_url, ticket=kit.ticket)
     past = Past(Shelves(shift=NothingKept(), archive=Archive(media.relay), live=relay), line_up, guide)
     past_pages = PastPages(past)
@@ -233,7 +233,6 @@ def _television(config: GatewayConfig, state: Path, board: Board, kit: Kit) -> T
         Unit(name="past", service=past_pages, essential=False),
         Unit(name="player", service=player),
         Unit(name="tv", service=tv),
-        Unit(name="guide store", service=guide_store, essential=False),
         Unit(name="guide", service=guide, essential=False),
     )
     return Television(line_up, guide, relay, past, past_pages, player, tv, units)

@@ -1,80 +1,45 @@
 """The guide: what is on, was on and will be on, out of the operator's XMLTV.
 
-One rule: loading never gets in the way of reading.  A new guide goes in by
-small transactions beside the old one, and the old rows leave at the end.
+One rule: loading never gets in the way of reading, nor of the picture.  A child
+process at the lowest priority reads the operator's file (`gateway.media.guide_loader`);
+the daemon only asks.
 """
 
-import asyncio
-import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gateway.errors import GatewayError
+from gateway.media import guide_query as query
+from gateway.media.guide_order import Report
+from gateway.media.guide_query import Row, Sought
+from gateway.media.guide_renewal import GuideConfig, GuideRenewal, Loaded
+from gateway.media.guide_shelf import GuideFileError, GuideShelf
+from gateway.media.guide_words import folded, series_of
 from gateway.media.lineup import Channel, ChannelId, LineUp
-from gateway.media.published import Published
-from gateway.media.xmltv import (
-    MAX_PACKED_BYTES,
-    MAX_PROGRAMME_S,
-    GuideChannel,
-    GuideError,
-    GuideRow,
-    XmltvReader,
-    unpacked,
-)
+from gateway.media.xmltv import GuideChannel
 from gateway.pubsub import Publisher
-from gateway.schema import FieldError
-from gateway.store import Store
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-BATCH_ROWS = 1_000
 DEFAULT_LIMIT = 10_000
-
-MIGRATIONS: tuple[str, ...] = (
-    """
-    CREATE TABLE guide_channel (
-        channel TEXT PRIMARY KEY, names TEXT NOT NULL, load INTEGER NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE guide_programme (
-        channel TEXT NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL, title TEXT NOT NULL,
-        subtitle TEXT NOT NULL, description TEXT NOT NULL, category TEXT NOT NULL, load INTEGER NOT NULL,
-        PRIMARY KEY (channel, start)
-    ) WITHOUT ROWID;
-    """,
-)
-
-_SELECT = "SELECT channel, start, stop, title, subtitle, description, category FROM guide_programme"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuideConfig:
-    """The ``media.guide_reload`` section.
-
-    Attributes:
-        file_every_s: How often a file is looked at.
-        address_every_s: How often an http(s) address is asked.
-        retry_every_s: How often after a failure.
-        timeout_s: For a whole download.
-    """
-
-    file_every_s: float = 10.0
-    address_every_s: float = 3600.0
-    retry_every_s: float = 30.0
-    timeout_s: float = 120.0
-
-    def __post_init__(self) -> None:
-        for name in ("file_every_s", "address_every_s", "retry_every_s", "timeout_s"):
-            if not 0 < getattr(self, name) <= 86_400:  # noqa: PLR2004 - a day
-                raise FieldError(name, "must be over 0 and at most 86400")
+MAX_SEARCH_CHARS = 64
+MAX_FOUND = 200
+DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programme:
-    """One entry of the guide; times are UTC."""
+    """One entry of the guide; times are UTC.
+
+    Attributes:
+        age: The youngest it is meant for; 0 for everybody, and when the guide does not say.
+        catchup_id: What the operator's archive calls it; may be empty.
+    """
 
     id: str
     channel: ChannelId
@@ -84,6 +49,13 @@ class Programme:
     subtitle: str = ""
     description: str = ""
     category: str = ""
+    age: int = 0
+    catchup_id: str = ""
+
+    @property
+    def series(self) -> str:
+        """What every episode of the same series has, and no other programme."""
+        return series_of(self.title)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +67,17 @@ class NowNext:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """A whole guide has been taken in."""
+class Place:
+    """Where a channel of the line-up is found in the guide.
 
-    programmes: int
-    skipped: int
+    Attributes:
+        number: Of the guide's channel.
+        shift_s: Added to the guide's times (the line-up's ``tvg-shift``).
+    """
+
+    channel: ChannelId
+    number: int
+    shift_s: int
 
 
 class LineUpOwner(Protocol):
@@ -110,137 +88,187 @@ class LineUpOwner(Protocol):
 
 
 class Guide:
-    """See the module.
+    """See the module."""
 
-    Attributes:
-        changes: Every completed load.
-        problem: Why the newest attempt failed, or None.
-        problems: Every attempt that failed.
-    """
-
-    def __init__(
-        self, store: Store, book: LineUpOwner, address: str, folder: Path, config: GuideConfig
+    def __init__(  # noqa: PLR0913, PLR0917 - where from, where to, for whom
+        self, path: Path, book: LineUpOwner, address: str, folder: Path, config: GuideConfig, box: str = ""
     ) -> None:
         """Describe the guide.
 
         Args:
-            store: With `MIGRATIONS`; need not be durable.
+            path: The guide's file; this object's alone.
             book: Whose channels the programmes belong to.
             address: File or http(s) address; empty for the one the line-up itself names.
             folder: Where a download is put.
-            config: Times.
+            config: Times and bounds.
+            box: The box's id, which decides when in the hour it asks.
         """
-        self.changes: Publisher[Loaded] = Publisher()
-        self.problem: GatewayError | None = None
-        self.problems: Publisher[GatewayError] = Publisher()
-        self._store = store
+        self._shelf = GuideShelf(path)
         self._book = book
-        self._address = address
-        self._scratch = folder / "guide.new"
-        self._config = config
-        self._source: Published | None = None
+        self._renewal = GuideRenewal(
+            self._shelf,
+            lambda: address or next(iter(book.state.guide_urls), ""),
+            folder / "guide.new",
+            config,
+            box,
+        )
         self._mapped_for: tuple[LineUp, int] | None = None
-        self._names: dict[ChannelId, str] = {}
-        self._load = 0
+        self._places: dict[ChannelId, Place] = {}
+
+    @property
+    def changes(self) -> Publisher[Loaded]:
+        """Every completed load."""
+        return self._renewal.changes
+
+    @property
+    def problem(self) -> GatewayError | None:
+        """Why the newest attempt failed, or None."""
+        return self._renewal.problem
+
+    @property
+    def problems(self) -> Publisher[GatewayError]:
+        """Every attempt that failed."""
+        return self._renewal.problems
+
+    @property
+    def report(self) -> Report | None:
+        """What the newest load of this run did."""
+        return self._renewal.report
+
+    @property
+    def version(self) -> str:
+        """Another one whenever an answer may be another."""
+        return f"{self._shelf.meta.load}.{self._shelf.meta.loaded_at}"
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled."""
-        await asyncio.to_thread(self._scratch.parent.mkdir, parents=True, exist_ok=True)
-        self._load = await self._store.read(_newest_load)
-        ready()
-        while True:
-            await self._refresh()
-            await asyncio.sleep(self._pause_s())
+        await self._shelf.open()
+        try:
+            ready()
+            await self._renewal.run()
+        finally:
+            self._shelf.close()
 
     async def programmes(
         self, start: datetime, stop: datetime, channel: ChannelId | None = None, limit: int = DEFAULT_LIMIT
     ) -> list[Programme]:
         """Return what overlaps `start` … `stop`, by channel in line-up order, then by time."""
-        names = await self._mapping()
+        places = await self._mapping()
         wanted = [channel] if channel is not None else [each.id for each in self._book.state.channels]
-        pairs = [(each, names[each]) for each in wanted if each in names]
+        here = [places[each] for each in wanted if each in places]
         first, last = int(start.timestamp()), int(stop.timestamp())
 
-        def query(db: sqlite3.Connection) -> list[Programme]:
+        def ask(db: sqlite3.Connection) -> list[Programme]:
             found: list[Programme] = []
-            for each, name in pairs:
-                rows = db.execute(
-                    # Bounded from below as well, so that the index is all SQLite reads.
-                    f"{_SELECT} WHERE channel = ? AND start > ? AND start < ? AND stop > ? "
-                    "ORDER BY start LIMIT ?",
-                    (name, first - MAX_PROGRAMME_S, last, first, limit - len(found)),
-                )
-                found += [_programme(each, row) for row in rows]
+            for at in here:
+                shift_s = at.shift_s
+                rows = query.overlapping(db, at.number, first - shift_s, last - shift_s, limit - len(found))
+                found += [_programme(at, row) for row in rows]
                 if len(found) >= limit:
                     break
             return found
 
-        return await self._store.read(query)
+        return await self._read(ask, [])
 
     async def now(
         self, channels: Iterable[ChannelId], at: datetime | None = None
     ) -> dict[ChannelId, NowNext]:
         """Return now and next of each of `channels`, at the moment or at `at`."""
-        names = await self._mapping()
-        pairs = [(each, names[each]) for each in channels if each in names]
-        moment = int((at or datetime.now(UTC)).timestamp())
+        places = await self._mapping()
+        here = [places[each] for each in channels if each in places]
+        moment = int(at.timestamp() if at else time.time())
 
-        def query(db: sqlite3.Connection) -> dict[ChannelId, NowNext]:
-            return {each: _now_next(db, each, name, moment) for each, name in pairs}
+        def ask(db: sqlite3.Connection) -> dict[ChannelId, NowNext]:
+            found = {}
+            for place in here:
+                now, then = query.now_next(db, place.number, moment - place.shift_s)
+                found[place.channel] = NowNext(
+                    _programme(place, now) if now else None, _programme(place, then) if then else None
+                )
+            return found
 
-        return await self._store.read(query)
+        return await self._read(ask, {})
 
-    def _pause_s(self) -> float:
-        if self.problem is not None or self._source is None:
-            return self._config.retry_every_s
-        return self._config.file_every_s if self._source.is_file else self._config.address_every_s
+    async def programme(self, programme: str) -> Programme | None:
+        """Return the programme with that id, or None if the guide has it no more."""
+        channel, _, digits = programme.rpartition(".")
+        place = (await self._mapping()).get(ChannelId(channel))
+        if place is None or not (digits.isascii() and digits.isdigit() and len(digits) <= 12):  # noqa: PLR2004 - enough for any year
+            return None
+        start = int(digits) - place.shift_s
 
-    async def _refresh(self) -> None:
-        address = self._address or next(iter(self._book.state.guide_urls), "")
-        if not address:
-            return
-        if self._source is None or self._source.address != address:
-            limits = {"limit_bytes": MAX_PACKED_BYTES, "timeout_s": self._config.timeout_s}
-            self._source = Published(address, **limits)  # type: ignore[arg-type]
+        def ask(db: sqlite3.Connection) -> Programme | None:
+            row = query.beginning(db, place.number, start)
+            return _programme(place, row) if row else None
+
+        return await self._read(ask, None)
+
+    async def search(self, text: str, limit: int = 50) -> list[Programme]:
+        """Return programmes whose title has `text` in it, or sounds like it (``xwlb``, ``xinwen``).
+
+        What is on and to come, soonest first; then the past that can be watched, newest first.
+        """
+        wanted = folded(text[:MAX_SEARCH_CHARS])
+        if not wanted:
+            return []
+        return await self._showing(lambda db: query.series_like(db, wanted), None, min(limit, MAX_FOUND))
+
+    async def upcoming(
+        self, series: str, channel: ChannelId | None = None, limit: int = MAX_FOUND
+    ) -> list[Programme]:
+        """Return what is on and to come of a `Programme.series`, soonest first; on one channel or any."""
+        found = await self._showing(lambda db: query.series_named(db, series), channel, limit)
+        now = datetime.now(UTC)
+        return [each for each in found if each.stop > now]
+
+    async def _showing(
+        self, chosen: Callable[[sqlite3.Connection], list[int]], channel: ChannelId | None, limit: int
+    ) -> list[Programme]:
+        places = await self._mapping()
+        moment = int(time.time())
+        of: dict[int, list[Place]] = {}
+        sought: dict[int, Sought] = {}
+        for each in self._book.state.channels:
+            place = places.get(each.id)
+            if place is not None and channel in (None, each.id):
+                since = moment - each.catchup.days * DAY_S if each.catchup else moment
+                of.setdefault(place.number, []).append(place)
+                since = min(since, sought[place.number].since) if place.number in sought else since
+                sought[place.number] = Sought(place.number, since)
+
+        def ask(db: sqlite3.Connection) -> list[Programme]:
+            rows = query.showing(db, chosen(db), sought.values(), moment, limit)
+            return [_programme(place, row) for row in rows for place in of[row[0]]][:limit]
+
+        return await self._read(ask, [])
+
+    async def _read(self, ask: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        if not self._shelf.meta.load:
+            return nothing
         try:
-            path = await self._source.newer(self._scratch)
-            if path is not None:
-                await self._take_in(path)
-            if path is not None or not isinstance(self.problem, GuideError):
-                self.problem = None
-        except GatewayError as error:
-            if not isinstance(error, GuideError):  # the same bad file would be read again and again
-                self._source.forget()
-            if self.problem is None or str(error) != str(self.problem):
-                log.warning("%s", error.line())
-            self.problem = error
-            self.problems.publish(error)
+            return await self._shelf.read(ask)
+        except GuideFileError as error:
+            if not self._shelf.damaged.is_set():
+                raise
+            # It is being made afresh; until then the household has no guide, and television goes on.
+            self._renewal.fail(error)
+            return nothing
 
-    async def _take_in(self, path: Path) -> None:
-        load = self._load + 1
-        reader = XmltvReader()
-        batches = _batches(reader, path)
-        count = 0
-        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-            count += sum(isinstance(row, GuideRow) for row in batch)
-            await self._store.write(lambda db, rows=batch: _insert(db, rows, load))  # type: ignore[misc]
-        if not count:
-            raise GuideError(f"The guide has no readable programme ({reader.skipped} skipped)")
-        for channel in await self._store.read(_channels):
-            await self._store.write(lambda db, name=channel: _drop_older(db, name, load))  # type: ignore[misc]
-        self._load = load
-        loaded = Loaded(count, reader.skipped)
-        log.info("guide: %d programmes, %d skipped", loaded.programmes, loaded.skipped)
-        self.changes.publish(loaded)
-
-    async def _mapping(self) -> Mapping[ChannelId, str]:
-        """Return the guide's name of each channel it knows."""
-        line_up, load = self._book.state, self._load
+    async def _mapping(self) -> Mapping[ChannelId, Place]:
+        """Return where each channel is found that the guide knows."""
+        line_up, load = self._book.state, self._shelf.meta.load
         if self._mapped_for is None or self._mapped_for[0] is not line_up or self._mapped_for[1] != load:
-            known = await self._store.read(_known_channels)
-            self._names = mapped(line_up.channels, known)
+            nothing: list[tuple[int, GuideChannel]] = []
+            known = await self._read(query.channels, nothing)
+            numbers = {each.id: number for number, each in known}
+            names = mapped(line_up.channels, [each for _, each in known])
+            self._places = {
+                each.id: Place(each.id, numbers[names[each.id]], shift_s(each))
+                for each in line_up.channels
+                if each.id in names
+            }
             self._mapped_for = (line_up, load)
-        return self._names
+        return self._places
 
 
 def mapped(channels: Sequence[Channel], guide: Sequence[GuideChannel]) -> dict[ChannelId, str]:
@@ -262,79 +290,23 @@ def mapped(channels: Sequence[Channel], guide: Sequence[GuideChannel]) -> dict[C
     return found
 
 
-def _batches(reader: XmltvReader, path: Path) -> Iterator[list[GuideRow | GuideChannel]]:
-    rows: list[GuideRow | GuideChannel] = []
-    for chunk in unpacked(path):
-        rows += reader.feed(chunk)
-        if len(rows) >= BATCH_ROWS:
-            yield rows
-            rows = []
-    rows += reader.feed(b"", last=True)
-    if rows:
-        yield rows
+def shift_s(channel: Channel) -> int:
+    """Return what the line-up says is to be added to the guide's times."""
+    return int(getattr(channel, "guide_shift_s", 0))
 
 
-def _insert(db: sqlite3.Connection, rows: Sequence[GuideRow | GuideChannel], load: int) -> None:
-    db.executemany(
-        "INSERT OR REPLACE INTO guide_channel VALUES (?, ?, ?)",
-        [(row.id, "\n".join(row.names), load) for row in rows if isinstance(row, GuideChannel)],
-    )
-    db.executemany(
-        "INSERT OR REPLACE INTO guide_programme VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (r.channel, r.start, r.stop, r.title, r.subtitle, r.description, r.category, load)
-            for r in rows
-            if isinstance(r, GuideRow)
-        ],
-    )
-    db.executemany(
-        "INSERT OR IGNORE INTO guide_channel VALUES (?, '', ?)",
-        [(name, load) for name in {row.channel for row in rows if isinstance(row, GuideRow)}],
-    )
-
-
-def _drop_older(db: sqlite3.Connection, channel: str, load: int) -> None:
-    db.execute("DELETE FROM guide_programme WHERE channel = ? AND load <> ?", (channel, load))
-    db.execute(
-        "DELETE FROM guide_channel WHERE channel = ? AND load <> ? AND NOT EXISTS "
-        "(SELECT 1 FROM guide_programme AS p WHERE p.channel = guide_channel.channel)",
-        (channel, load),
-    )
-
-
-def _newest_load(db: sqlite3.Connection) -> int:
-    return int(db.execute("SELECT COALESCE(MAX(load), 0) FROM guide_channel").fetchone()[0])
-
-
-def _channels(db: sqlite3.Connection) -> list[str]:
-    return [str(row[0]) for row in db.execute("SELECT channel FROM guide_channel")]
-
-
-def _known_channels(db: sqlite3.Connection) -> list[GuideChannel]:
-    rows = db.execute("SELECT channel, names FROM guide_channel ORDER BY channel")
-    return [GuideChannel(channel, tuple(names.split("\n")) if names else ()) for channel, names in rows]
-
-
-def _now_next(db: sqlite3.Connection, channel: ChannelId, name: str, moment: int) -> NowNext:
-    rows = db.execute(
-        f"{_SELECT} WHERE channel = ? AND start > ? AND stop > ? ORDER BY start LIMIT 2",
-        (name, moment - MAX_PROGRAMME_S, moment),
-    ).fetchall()
-    found = [_programme(channel, row) for row in rows]
-    if found and found[0].start.timestamp() > moment:
-        return NowNext(None, found[0])
-    return NowNext(found[0] if found else None, found[1] if len(found) > 1 else None)
-
-
-def _programme(channel: ChannelId, row: tuple[str, int, int, str, str, str, str]) -> Programme:
-    _, start, stop, title, subtitle, description, category = row
+def _programme(place: Place, row: Row) -> Programme:
+    _, start, stop, title, subtitle, description, category, age, catchup_id = row
+    start += place.shift_s
     return Programme(
-        id=f"{channel}.{start}",
-        channel=channel,
+        id=f"{place.channel}.{start}",
+        channel=place.channel,
         start=datetime.fromtimestamp(start, UTC),
-        stop=datetime.fromtimestamp(stop, UTC),
+        stop=datetime.fromtimestamp(stop + place.shift_s, UTC),
         title=title,
         subtitle=subtitle,
         description=description,
         category=category,
+        age=age,
+        catchup_id=catchup_id,
     )

@@ -6,6 +6,7 @@ than the limit.
 
 import asyncio
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 from urllib.parse import urlsplit
@@ -16,6 +17,9 @@ from yarl import URL
 from gateway.errors import GatewayError
 
 CHUNK_BYTES = 256 * 1024
+# Of a file its time, size and number; of an address the headers to ask with.
+Mark = tuple[int, int, int] | Mapping[str, str]
+
 _UNCHANGED = 304
 _OK = 200
 
@@ -48,7 +52,16 @@ class Published:
         self.base = "" if self.is_file else address
         self._limit_bytes = limit_bytes
         self._timeout_s = timeout_s
-        self._mark: object = None
+        self._mark: Mark | None = None
+
+    @property
+    def mark(self) -> Mark | None:
+        """What the publisher calls the version that came last; given again after a restart, it is kept."""
+        return self._mark
+
+    @mark.setter
+    def mark(self, mark: Mark | None) -> None:
+        self._mark = mark
 
     async def newer(self, scratch: Path) -> Path | None:
         """Return where the document is if it has changed since the last call, otherwise None.
@@ -89,7 +102,7 @@ class Published:
             raise UnreachableDocumentError(f"{host} cannot be reached: {type(error).__name__}") from error
 
     async def _fetch(self, scratch: Path) -> Path | None:
-        asked = self._mark if isinstance(self._mark, dict) else {}
+        asked = self._mark if isinstance(self._mark, Mapping) else {}
         url = URL(self.address, encoded=self.address.isascii() and " " not in self.address)
         async with (
             # A packed guide is unpacked by what it is, not by what its sender calls it.

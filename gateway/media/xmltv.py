@@ -7,14 +7,14 @@ ratios are capped, and a document that declares entities is refused.
 import lzma
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 from xml.parsers import expat
 
 from gateway.errors import BadInputError
+from gateway.media.guide_words import age_of
 
 MAX_PACKED_BYTES = 256 * 1024 * 1024
 MAX_GUIDE_BYTES = 2 * 1024 * 1024 * 1024
@@ -24,13 +24,18 @@ MAX_XZ_MEMORY_BYTES = 128 * 1024 * 1024
 MAX_TITLE_CHARS = 300
 MAX_TEXT_CHARS = 4_000
 MAX_NAMES = 16
+MAX_ENTRY_BYTES = 1024 * 1024
+MAX_XML_NAMES = 1_000
+MAX_WAITING = 10_000
 LAST_PROGRAMME_S = 3600
 MAX_PROGRAMME_S = 24 * 3600
 CHUNK_BYTES = 64 * 1024
 
 _TIME_DIGITS = (14, 12, 10, 8)
 _DAY_DIGITS = 8
-_TEXTS = {"title": "title", "sub-title": "subtitle", "desc": "description", "category": "category"}
+_TEXTS = frozenset(("title", "desc", "category", "sub-title"))
+_ENTRIES = frozenset(("programme", "channel"))
+_REPEATED = frozenset(("display-name", "rating", "star-rating", "value"))
 
 
 class GuideError(BadInputError):
@@ -40,25 +45,33 @@ class GuideError(BadInputError):
     hint = "The last good guide stays; the operator must correct the file."
 
 
-@dataclass(frozen=True, slots=True)
-class GuideChannel:
+class GuideChannel(NamedTuple):
     """How the guide calls a channel."""
 
     id: str
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GuideRow:
-    """One programme; times in seconds since 1970, UTC."""
+class GuideRow(NamedTuple):
+    """One programme; times in seconds since 1970, UTC.
+
+    Attributes:
+        age: The youngest it is meant for; 0 for everybody.
+        catchup_id: What the operator's archive calls it, if the guide says so.
+    """
 
     channel: str
     start: int
     stop: int
     title: str
-    subtitle: str
-    description: str
-    category: str
+    subtitle: str = ""
+    description: str = ""
+    category: str = ""
+    age: int = 0
+    catchup_id: str = ""
+
+
+_row = GuideRow._make
 
 
 class XmltvReader:
@@ -72,27 +85,38 @@ class XmltvReader:
         self.skipped = 0
         self._rows: list[GuideRow | GuideChannel] = []
         self._open: dict[str, GuideRow] = {}
-        self._element: dict[str, str] | None = None
-        self._names: list[str] = []
-        self._texts: dict[str, str] = {}
-        self._text: list[str] | None = None
-        self._parser = expat.ParserCreate()
+        self._entry = ""
+        self._said: dict[str, str] = {}
+        self._told: dict[str, list[str]] = {}
+        self._more: list[tuple[str, list[str]]] = []
+        self._entry_at = 0
+        self._fed = 0
+        self._known_names: dict[str, str] = {}
+        self._parser = expat.ParserCreate(intern=self._known_names)
         self._parser.buffer_text = True
+        # No handler for ends: a text lasts until the next element begins, and what stands
+        # between elements is white space.  That is half the calls of a million programmes.
         self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
         self._parser.EntityDeclHandler = _refuse_entity
 
     def feed(self, data: bytes, *, last: bool = False) -> list[GuideRow | GuideChannel]:
         """Return what `data` completes.
 
         Raises:
-            GuideError: not XML, or it declares entities.
+            GuideError: not XML, it declares entities, or is made to fill the memory.
         """
         try:
             self._parser.Parse(data, last)
         except expat.ExpatError as error:
             raise GuideError(f"The guide is not readable XML: {error}") from error
+        self._fed += len(data)
+        # The parser keeps an unfinished tag, the names of all open ones, and every name it has met.
+        if self._fed - self._entry_at > MAX_ENTRY_BYTES:
+            raise GuideError("The guide has an entry that is larger than any guide's")
+        if len(self._known_names) > MAX_XML_NAMES:
+            raise GuideError("The guide has more kinds of elements than any guide")
+        if last:
+            self._complete()
         rows, self._rows = self._rows, []
         if last:
             rows += [_until(row, row.start + LAST_PROGRAMME_S) for row in self._open.values()]
@@ -100,57 +124,83 @@ class XmltvReader:
         return rows
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if name in ("programme", "channel"):
-            self._element, self._texts, self._names = attributes, {}, []
-        elif self._element is not None and (name in _TEXTS or name == "display-name"):
-            self._text = []
+        if name in _TEXTS:
+            # Of several languages the first one is the operator's own.
+            if name in self._told:
+                self._parser.CharacterDataHandler = None
+            else:
+                pieces = self._told[name] = []
+                self._parser.CharacterDataHandler = pieces.append
+        elif name in _ENTRIES:
+            if self._entry:
+                self._complete()
+            self._entry, self._said, self._told = name, attributes, {}
+            self._entry_at = self._fed
+            self._parser.CharacterDataHandler = None
+        elif name in _REPEATED and len(self._more) < MAX_NAMES:
+            more: list[str] = []
+            self._more.append((name, more))
+            self._parser.CharacterDataHandler = more.append
+        else:
+            self._parser.CharacterDataHandler = None
 
-    def _characters(self, text: str) -> None:
-        if self._text is not None:
-            self._text.append(text[:MAX_TEXT_CHARS])
+    def _complete(self) -> None:
+        if self._entry == "programme":
+            self._programme(self._said, self._told)
+        elif self._entry == "channel" and self._said.get("id"):
+            names = [_line(text)[:MAX_TITLE_CHARS] for kind, text in self._more if kind == "display-name"]
+            self._rows.append(GuideChannel(self._said["id"][:MAX_TITLE_CHARS], tuple(filter(None, names))))
+        self._entry = ""
+        if self._more:
+            self._more = []
 
-    def _end(self, name: str) -> None:
-        if self._text is not None and (name in _TEXTS or name == "display-name"):
-            text = " ".join("".join(self._text).split())
-            self._text = None
-            if name == "display-name":
-                self._names += [text[:MAX_TITLE_CHARS]] if text and len(self._names) < MAX_NAMES else []
-            else:  # of several languages the first one is the operator's own
-                self._texts.setdefault(_TEXTS[name], text)
-        elif name == "channel" and self._element is not None:
-            if self._element.get("id"):
-                self._rows.append(GuideChannel(self._element["id"], tuple(self._names)))
-            self._element = None
-        elif name == "programme" and self._element is not None:
-            self._programme(self._element)
-            self._element = None
-
-    def _programme(self, said: dict[str, str]) -> None:
-        channel, start = said.get("channel", ""), moment(said.get("start", ""))
-        title = self._texts.get("title", "")[:MAX_TITLE_CHARS]
-        stop = moment(said["stop"]) if said.get("stop") else None
-        if not channel or start is None or not title or (said.get("stop") and stop is None):
+    def _programme(self, said: dict[str, str], told: dict[str, list[str]]) -> None:
+        channel, start, ends = said.get("channel", ""), moment(said.get("start", "")), said.get("stop")
+        title = _line(told["title"])[:MAX_TITLE_CHARS] if "title" in told else ""
+        stop = moment(ends) if ends else None
+        if (
+            not channel
+            or start is None
+            or not title
+            or (ends and stop is None)
+            or len(channel) > MAX_TITLE_CHARS
+        ):
             self.skipped += 1
             return
         if stop is not None and not start < stop <= start + MAX_PROGRAMME_S:
             self.skipped += 1
             return
-        waiting = self._open.pop(channel, None)
-        if waiting is not None:
+        if self._open and (waiting := self._open.pop(channel, None)) is not None:
             self._rows.append(_until(waiting, start))
-        row = GuideRow(
-            channel=channel,
-            start=start,
-            stop=stop or start,
-            title=title,
-            subtitle=self._texts.get("subtitle", "")[:MAX_TITLE_CHARS],
-            description=self._texts.get("description", "")[:MAX_TEXT_CHARS],
-            category=self._texts.get("category", "")[:MAX_TITLE_CHARS],
+        row = _row(
+            (
+                channel,
+                start,
+                stop or start,
+                title,
+                _line(told["sub-title"])[:MAX_TITLE_CHARS] if "sub-title" in told else "",
+                _line(told["desc"])[:MAX_TEXT_CHARS] if "desc" in told else "",
+                _line(told["category"])[:MAX_TITLE_CHARS] if "category" in told else "",
+                self._age() if self._more else 0,
+                said["catchup-id"][:MAX_TITLE_CHARS] if "catchup-id" in said else "",
+            )
         )
-        if stop is None:
+        if stop is not None:
+            self._rows.append(row)
+        elif len(self._open) < MAX_WAITING:
             self._open[channel] = row
         else:
-            self._rows.append(row)
+            self.skipped += 1
+
+    def _age(self) -> int:
+        """Return the highest of the ages; a value belongs to the rating in front of it."""
+        ages, inside = [0], ""
+        for kind, text in self._more:
+            if kind == "value":
+                ages.append(age_of(_line(text)) if inside == "rating" else 0)
+            else:
+                inside = kind
+        return max(ages)
 
 
 @lru_cache(maxsize=16_384)
@@ -245,9 +295,13 @@ def _offset_s(zone: str) -> int:
     return (int(digits[:2]) * 3600 + int(digits[2:]) * 60) * (1 if sign == "+" else -1)
 
 
+def _line(pieces: list[str]) -> str:
+    return " ".join((pieces[0] if len(pieces) == 1 else "".join(pieces)).split())
+
+
 def _until(row: GuideRow, stop: int) -> GuideRow:
     end = stop if row.start < stop <= row.start + MAX_PROGRAMME_S else row.start + LAST_PROGRAMME_S
-    return GuideRow(row.channel, row.start, end, row.title, row.subtitle, row.description, row.category)
+    return row._replace(stop=end)
 
 
 def _refuse_entity(*_declaration: object) -> None:
