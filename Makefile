@@ -46,8 +46,8 @@ fast:
 bench-idle: setup-test  ## start, memory and processor of the idle box, beside peers
 	$(RUN)python bench/idle.py
 
-bench-relay: setup-test  ## what one heavy channel costs the relay
-	$(RUN)python bench/relay.py
+bench-relay: setup-test  ## what the relay costs and loses: ten minutes of faults, 20 channels, an hour at speed
+	$(RUN)python -m bench.relay
 
 clean:           ## everything that was made here, the demo's state too
 	rm -rf .venv build dist state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

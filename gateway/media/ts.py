@@ -144,6 +144,11 @@ def span(data: bytes) -> tuple[int, int] | None:
     return times[0], (times[-1] + (lasts // (len(times) - 1) if len(times) > 1 else 0)) % WRAP
 
 
+def picture_time(data: bytes, at: int) -> int | None:
+    """Return the decoding time of the picture that begins in the packet at `at`, None if none does."""
+    return _pts_dts(data, at)[1] if _stream_id(data, at) in _VIDEO else None
+
+
 def timestamp_positions(data: bytes) -> list[int]:
     """Return the offset of each five-byte PTS and DTS of sound, pictures and subtitles."""
     places: list[int] = []
