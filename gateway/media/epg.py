@@ -112,6 +112,8 @@ class Guide:
             config,
             box,
         )
+        self._version = ""
+        self._versioned: tuple[LineUp, int] | None = None
         self._mapped_for: tuple[LineUp, int] | None = None
         self._places: dict[ChannelId, Place] = {}
 
@@ -137,8 +139,12 @@ class Guide:
 
     @property
     def version(self) -> str:
-        """Another one whenever an answer may be another."""
-        return f"{self._shelf.meta.load}.{self._shelf.meta.loaded_at}"
+        """Another one whenever `programmes` may answer something else."""
+        line_up, load = self._book.state, self._shelf.meta.load
+        if self._versioned is None or self._versioned[0] is not line_up or self._versioned[1] != load:
+            self._versioned = line_up, load
+            self._version = f"{time.time_ns():x}"
+        return self._version
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled."""

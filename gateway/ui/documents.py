@@ -56,6 +56,7 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True):
     subtitle: str = ""
     description: str = ""
     category: str = ""
+    age: int = 0
 
 
 class Track(msgspec.Struct, frozen=True, kw_only=True):

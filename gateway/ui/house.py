@@ -4,7 +4,7 @@ One rule: this package decides nothing about television, home or apps; it asks
 whoever is behind these ports.  `gateway.daemon` fills them with the real ones.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -15,7 +15,7 @@ from gateway.focus import Holder
 from gateway.iot.commands import Command
 from gateway.iot.entity import EntityId, State, StateChanged, Value
 from gateway.iot.rules_model import Rule, RuleId
-from gateway.media.epg import Programme
+from gateway.media.epg import NowNext, Programme
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import ChannelId, LineUp
 from gateway.media.past import Window
@@ -42,6 +42,10 @@ class Guide(Protocol):
     async def programmes(
         self, start: datetime, stop: datetime, channel: ChannelId | None = None, limit: int = ...
     ) -> Sequence[Programme]: ...
+    @property
+    def version(self) -> str: ...
+    async def now(self, channels: Iterable[ChannelId]) -> Mapping[ChannelId, NowNext]: ...
+    async def search(self, text: str, limit: int) -> Sequence[Programme]: ...
 
 
 class Tv(Protocol):

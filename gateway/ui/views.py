@@ -50,6 +50,7 @@ def programme(facts: Programme) -> doc.Programme:
         subtitle=facts.subtitle,
         description=facts.description,
         category=facts.category,
+        age=facts.age,
     )
 
 

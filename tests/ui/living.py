@@ -6,7 +6,7 @@ ports of `gateway.ui.house`; where the real one needs no network, it is used.
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ from gateway.iot.link import Found, LinkEvent, Lost
 from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
 from gateway.media import tv_memory
-from gateway.media.epg import Programme
+from gateway.media.epg import NowNext, Programme
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import Channel, ChannelId, LineUp, Source
 from gateway.media.past import Window
@@ -124,6 +124,20 @@ class Evening:
             if (at := first + timedelta(hours=hour)) < stop
         ]
         return found[:limit]
+
+    @property
+    def version(self) -> str:
+        return "evening"
+
+    async def now(self, channels: Iterable[ChannelId]) -> Mapping[ChannelId, NowNext]:
+        at = datetime.now(UTC)
+        found = {one: await self.programmes(at, at + timedelta(hours=2), one) for one in channels}
+        return {one: NowNext(listed[0], listed[1]) for one, listed in found.items() if len(listed) > 1}
+
+    async def search(self, text: str, limit: int) -> Sequence[Programme]:
+        at = datetime.now(UTC)
+        listed = await self.programmes(at, at + timedelta(hours=2))
+        return [one for one in listed if text.casefold() in one.title.casefold()][:limit]
 
 
 class Streams:

@@ -1,21 +1,27 @@
 """What is on, was on, and will be on."""
 
+import hashlib
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, cast
 
-from litestar import get
+from litestar import Request, Response, get
+from litestar.datastructures import State
 from litestar.handlers.base import BaseRouteHandler
 from litestar.params import QueryParameter
 
+from gateway.media.epg import MAX_FOUND, MAX_SEARCH_CHARS, NowNext
 from gateway.media.lineup import ChannelId
 from gateway.schema import Problem as Fault
 from gateway.ui import documents as doc
 from gateway.ui import views
+from gateway.ui.documents_watching import NowOn
 from gateway.ui.house import House
 from gateway.ui.problems import MalformedError, answers
 
 MAX_PROGRAMMES = 10_000
+
+Asked = Request[Any, Any, State]
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
@@ -27,24 +33,58 @@ _RFC_3339 = re.compile(
 
 
 def handlers(house: House) -> list[BaseRouteHandler]:
-    """Return the handler of ``/api/v1/guide``."""
+    """Return the handlers of ``/api/v1/guide``."""
 
     @get("/api/v1/guide", responses=answers())
     async def list_programmes(
+        request: Asked,
         since: Annotated[str, QueryParameter(name="from", schema_extra=_TIME, max_length=40)],
         until: Annotated[str, QueryParameter(name="to", schema_extra=_TIME, max_length=40)],
         channel: Annotated[str | None, QueryParameter(name="channel", max_length=256)] = None,
-    ) -> list[doc.Programme]:
+    ) -> Response[list[doc.Programme]]:
         """Programmes that overlap `from` ... `to`, by channel and time; the first 10,000 of them."""
         start, stop = _time("from", since), _time("to", until)
+        tag = _tag(house.guide.version, since, until, channel or "")
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        if tag in request.headers.get("If-None-Match", ""):
+            unchanged = Response(None, status_code=304, headers=headers)
+            return cast("Response[list[doc.Programme]]", unchanged)
         if start >= stop:
-            return []
+            return Response([], headers=headers)
         found = await house.guide.programmes(
             start, stop, ChannelId(channel) if channel else None, limit=MAX_PROGRAMMES
         )
-        return [views.programme(one) for one in found]
+        return Response([views.programme(one) for one in found], headers=headers)
 
-    return [list_programmes]
+    @get("/api/v1/guide/now", responses=answers())
+    async def list_now() -> list[NowOn]:
+        """What is on now and next on every channel of the line-up, in its order."""
+        order = [each.id for each in house.line_up.state.channels]
+        found = await house.guide.now(order)
+        return [_now_on(each, found.get(each, NowNext(None, None))) for each in order]
+
+    @get("/api/v1/guide/search", responses=answers())
+    async def search(
+        text: Annotated[str, QueryParameter(name="q", min_length=1, max_length=MAX_SEARCH_CHARS)],
+        limit: Annotated[int, QueryParameter(name="limit", ge=1, le=MAX_FOUND)] = 50,
+    ) -> list[doc.Programme]:
+        """Programmes by title, pinyin or its initials: to come, soonest first; then past ones to watch."""
+        return [views.programme(one) for one in await house.guide.search(text, limit)]
+
+    return [list_programmes, list_now, search]
+
+
+def _now_on(channel: ChannelId, facts: NowNext) -> NowOn:
+    now, then = facts.now, facts.next
+    return NowOn(
+        channel=channel,
+        now=views.programme(now) if now else None,
+        next=views.programme(then) if then else None,
+    )
+
+
+def _tag(*parts: str) -> str:
+    return f'"{hashlib.sha256("|".join(parts).encode()).hexdigest()[:20]}"'
 
 
 def _time(name: str, text: str) -> datetime:
