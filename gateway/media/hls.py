@@ -4,22 +4,20 @@ One rule: pure, and tolerant where a viewer would not care; what cannot be
 played is refused with a sentence that says why.
 """
 
-import re
 import zlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 from urllib.parse import urljoin
 
 from gateway.errors import BadInputError
+from gateway.media.hls_values import attributes, defined, moment, seconds, whole
 
 MAX_PLAYLIST_BYTES = 8 * 1024 * 1024
 MAX_SEGMENTS = 50_000
-MAX_SEGMENT_S = 120.0
+MAX_SEGMENT_S = 86_400.0
 DEFAULT_TARGET_S = 6.0
 
-_ATTRIBUTE = re.compile(r'\s*([A-Z0-9-]+)\s*=\s*("[^"]*"|[^,]*)\s*(?:,|$)')
-_NUMBER = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)")
 _VIDEO_CODECS = ("avc", "hvc", "hev", "vp0", "av01", "dvh", "avs", "mp4v")
 
 
@@ -159,8 +157,9 @@ def parse(text: str, url: str) -> MasterPlaylist | MediaPlaylist:
         EncryptedError: protected by anything but AES-128.
         PlaylistError: not a playlist.
     """
-    lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]
-    lines = [line for line in lines if line]
+    # Some origins forget the end of a line after an attribute.
+    lines = [line.strip() for line in text.removeprefix("\ufeff").replace('"#EXT', '"\n#EXT').splitlines()]
+    lines = defined([line for line in lines if line], url)
     if not lines:
         raise PlaylistError("The playlist is empty")
     if lines[0].startswith("<"):
@@ -196,9 +195,9 @@ def _parse_master(lines: list[str], url: str) -> MasterPlaylist:
     for line in lines:
         tag, _, value = line.partition(":")
         if tag == "#EXT-X-STREAM-INF":
-            pending = _attributes(value)
+            pending = attributes(value)
         elif tag == "#EXT-X-MEDIA":
-            renditions.append(_rendition(_attributes(value), url))
+            renditions.append(_rendition(attributes(value), url))
         elif not line.startswith("#") and pending is not None:
             variants.append(_variant(pending, urljoin(url, line)))
             pending = None
@@ -211,10 +210,10 @@ def _variant(said: dict[str, str], uri: str) -> Variant:
     width, _, height = said.get("RESOLUTION", "").lower().partition("x")
     return Variant(
         uri=uri,
-        bandwidth_bps=_whole(said.get("BANDWIDTH", "")),
-        width=_whole(width),
-        height=_whole(height),
-        frame_rate=_seconds(said.get("FRAME-RATE", ""), limit=1000.0) or 0.0,
+        bandwidth_bps=whole(said.get("BANDWIDTH", "")),
+        width=whole(width),
+        height=whole(height),
+        frame_rate=seconds(said.get("FRAME-RATE", ""), limit=1000.0) or 0.0,
         codecs=tuple(codec.strip() for codec in said.get("CODECS", "").split(",") if codec.strip()),
         audio=said.get("AUDIO", ""),
         subtitles=said.get("SUBTITLES", ""),
@@ -252,6 +251,7 @@ class _MediaReader:
 
     def _clear(self) -> None:
         self._duration_s: float | None = None
+        self._announced = False
         self._discontinuity = self._gap = False
         self._range: ByteRange | None = None
         self._program_date: datetime | None = None
@@ -259,18 +259,19 @@ class _MediaReader:
     def of_list(self, tag: str, value: str) -> None:
         match tag:
             case "#EXT-X-TARGETDURATION":
-                self.target_s = _seconds(value, limit=MAX_SEGMENT_S)
+                self.target_s = seconds(value, limit=MAX_SEGMENT_S)
             case "#EXT-X-MEDIA-SEQUENCE":
-                self.sequence = _whole(value)
+                self.sequence = -whole(value.strip()[1:]) if value.strip()[:1] == "-" else whole(value)
             case "#EXT-X-DISCONTINUITY-SEQUENCE":
-                self.discontinuity_sequence = _whole(value)
+                self.discontinuity_sequence = whole(value)
             case "#EXT-X-ENDLIST":
                 self.ended = True
 
     def of_segment(self, tag: str, value: str) -> None:
         match tag:
             case "#EXTINF":
-                self._duration_s = _seconds(value, limit=MAX_SEGMENT_S)
+                self._announced = True
+                self._duration_s = seconds(value, limit=MAX_SEGMENT_S)
             case "#EXT-X-DISCONTINUITY":
                 self._discontinuity = True
             case "#EXT-X-GAP":
@@ -278,18 +279,21 @@ class _MediaReader:
             case "#EXT-X-BYTERANGE":
                 self._range = _byte_range(value, self._range_ends)
             case "#EXT-X-PROGRAM-DATE-TIME":
-                self._program_date = _moment(value)
+                self._program_date = moment(value)
             case "#EXT-X-KEY":
-                self._key = _key(_attributes(value), self._url)
+                self._key = _key(attributes(value), self._url)
             case "#EXT-X-MAP":
-                self._map(_attributes(value))
+                self._map(attributes(value))
 
     def _map(self, said: dict[str, str]) -> None:
         if said.get("URI"):
             part = _byte_range(said["BYTERANGE"], 0) if said.get("BYTERANGE") else None
             self._init = InitSection(urljoin(self._url, said["URI"]), part, self._key)
 
-    def address(self, line: str) -> None:
+    def address(self, line: str, *, strict: bool) -> None:
+        """Take a line without a tag; if `strict`, one that no ``EXTINF`` announces is rubbish."""
+        if strict and not self._announced:
+            return
         if len(self.segments) >= MAX_SEGMENTS:
             raise PlaylistError(f"The playlist has more than {MAX_SEGMENTS} segments")
         self._range_ends = self._range.offset + self._range.length if self._range else 0
@@ -311,13 +315,14 @@ class _MediaReader:
 
 def _parse_media(lines: list[str], url: str) -> MediaPlaylist:
     reader = _MediaReader(url)
+    announced = any(line.startswith("#EXTINF") for line in lines)
     for line in lines:
         if line.startswith("#"):
             tag, _, value = line.partition(":")
             reader.of_list(tag, value)
             reader.of_segment(tag, value)
         else:
-            reader.address(line)
+            reader.address(line, strict=announced)
     # EXT-X-MEDIA-SEQUENCE counts for the whole list wherever it stands in it.
     first = reader.sequence
     return MediaPlaylist(
@@ -327,10 +332,6 @@ def _parse_media(lines: list[str], url: str) -> MediaPlaylist:
         segments=tuple(replace(segment, sequence=first + segment.sequence) for segment in reader.segments),
         ended=reader.ended,
     )
-
-
-def _attributes(text: str) -> dict[str, str]:
-    return {name: value.strip().strip('"') for name, value in _ATTRIBUTE.findall(text)}
 
 
 def _key(said: dict[str, str], url: str) -> Key | None:
@@ -354,24 +355,4 @@ def _iv(text: str) -> bytes | None:
 
 def _byte_range(text: str, follows: int) -> ByteRange | None:
     length, _, offset = text.partition("@")
-    return (
-        ByteRange(_whole(offset) if offset.strip() else follows, _whole(length)) if _whole(length) else None
-    )
-
-
-def _whole(text: str) -> int:
-    digits = text.strip().partition(".")[0]
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= len(str(1 << 63)) else 0
-
-
-def _seconds(text: str, *, limit: float) -> float | None:
-    number = _NUMBER.match(text)
-    return min(float(number[1]), limit) or None if number else None
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return ByteRange(whole(offset) if offset.strip() else follows, whole(length)) if whole(length) else None

@@ -35,6 +35,9 @@ SLOW_COUNTS = 2
 """A segment that came too late has cost its own duration already; two of them and the source is bad."""
 
 LONG_SEGMENT_S = 5.0
+LONGEST_S = 120.0
+"""No live segment takes longer, whatever its playlist says."""
+
 AHEAD_AFTER_S = 0.3
 """A far origin is asked for the next segment when this one keeps us waiting for its first byte."""
 
@@ -106,7 +109,7 @@ class TrackPull:
         playlist = first or await self._load(url)
         trouble: Trouble | None = None
         while True:
-            target_s = playlist.target_s
+            target_s = min(playlist.target_s, LONGEST_S)
             self._shelf.target_s = max(self._shelf.target_s, target_s)
             start = (
                 self._config.start_segments
@@ -215,7 +218,7 @@ class TrackPull:
             segment.uri,
             self._supply.headers,
             segment.byte_range,
-            deadline_s=max(self._config.min_segment_deadline_s, 1.5 * segment.duration_s),
+            deadline_s=max(self._config.min_segment_deadline_s, 1.5 * min(segment.duration_s, LONGEST_S)),
             began=began.set,
         )
 
