@@ -23,6 +23,9 @@ MOST_HOLE = 20 * ts.CLOCK_HZ
 
 MOST_OVERLAP = ts.CLOCK_HZ // 5
 FRONT_PACKETS = 8
+NOT_SHOWN = frozenset({0x05, 0x0B, 0x0C, 0x0D, 0x15, 0x86})
+"""Stream types of data: private sections, DSM-CC, metadata, SCTE-35."""
+
 MOST_GAPS = 5
 FEWEST_GAPS = 2
 BURST = 0.3
@@ -93,8 +96,9 @@ async def continuous(shelf: TransportShelf, *, deep: Deep | None = None) -> Asyn
         shelf: What to read.
         deep: Where pieces are found that have left memory.
 
-    Ends when the reader is so far behind that a piece is nowhere any more, or
-    when nothing came for a long time.
+    Ends when the reader is so far behind that a piece is nowhere any more, when
+    nothing came for a long time, and where the channel changes to other codecs:
+    opened again it begins there.
 
     Raises:
         NotContinuousError: the channel's media cannot be made into a transport stream.
@@ -112,6 +116,8 @@ async def continuous(shelf: TransportShelf, *, deep: Deep | None = None) -> Asyn
                 if piece is None:
                     return
             if piece is not None:
+                if not seam.goes_on(piece):
+                    return
                 for chunk in seam.sewn(piece, offset):
                     yield chunk
                 number, offset = number + 1, 0
@@ -159,6 +165,18 @@ class Seam:
         for chunk in ts_edit.edited(data, edits, CHUNK):
             sent, front = front + chunk, b""
             yield ts_edit.counted(sent, self._counters) if self._counters is not None else sent
+
+    def goes_on(self, piece: Piece) -> bool:
+        """Tell whether a player can be expected to show `piece` in the stream it has open.
+
+        None minds another resolution.  But mpv stands still for ever where a
+        codec or a packet identifier changes, and libVLC longer than for a new start.
+        """
+        if self._tables is None or not piece.discontinuity:
+            return True
+        found = ts.tables(piece.data)
+        shown = {pid: kind for pid, kind in ts.streams(self._tables.pmt).items() if kind not in NOT_SHOWN}
+        return found is None or shown.items() <= ts.streams(found.pmt).items()
 
     def _resume(self, data: bytes, span: tuple[int, int] | None) -> bool:
         """Decide at a break how time goes on; tell whether it jumps."""

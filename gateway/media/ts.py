@@ -20,6 +20,9 @@ _PUSI = 0x40
 _MAX_TABLE_PACKETS = 8
 _PCR_BYTES = 7
 _MIN_PES = 19
+_FIRST_STREAM = 12
+_STREAM_BYTES = 5
+_CRC_BYTES = 4
 # ISO 13818-1 table 2-22; private (AC-3 and others) is BD, extended FD.
 _AUDIO = frozenset({*range(0xC0, 0xE0), 0xBD, 0xFD})
 _VIDEO = frozenset(range(0xE0, 0xF0))
@@ -75,6 +78,19 @@ def tables(data: bytes) -> Tables | None:
     pat = _table(data, begin)
     pmt = next((table for at in starts if pid(data, at) == pmt_pid and (table := _table(data, at))), None)
     return Tables(pat, pmt, pmt_pid) if pat and pmt else None
+
+
+def streams(pmt: bytes) -> dict[int, int]:
+    """Return the stream type (ISO 13818-1 table 2-34) by packet identifier of a PMT in `Tables.pmt`."""
+    section_data = section_bytes(pmt)
+    found: dict[int, int] = {}
+    if len(section_data) < _FIRST_STREAM:
+        return found
+    at = _FIRST_STREAM + ((section_data[10] & 0x0F) << 8 | section_data[11])
+    while at + _STREAM_BYTES <= len(section_data) - _CRC_BYTES:
+        found[(section_data[at + 1] & 0x1F) << 8 | section_data[at + 2]] = section_data[at]
+        at += _STREAM_BYTES + ((section_data[at + 3] & 0x0F) << 8 | section_data[at + 4])
+    return found
 
 
 def key_frames(data: bytes) -> list[KeyFrame]:

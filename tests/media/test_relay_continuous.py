@@ -10,7 +10,7 @@ from typing import TypedDict
 
 import pytest
 
-from gateway.media import ts
+from gateway.media import ts, ts_edit
 from gateway.media.lineup import ChannelId
 from gateway.media.relay_continuous import Seam, Start, starting_point
 from gateway.media.relay_facts import Kind
@@ -168,3 +168,66 @@ def test_other_tables_after_a_break_get_a_version_of_their_own(live_material: Pa
     assert after is not None
     assert later is not None
     assert ts.version(after.pmt) == ts.version(later.pmt) == ts.version(before.pmt) + 1
+
+
+def test_a_source_with_another_clock_goes_on_in_the_same_time(live_material: Path, tmp_path: Path) -> None:
+    first = (live_material / "plain-1.ts").read_bytes()
+    other = (live_material / "plain-2.ts").read_bytes()
+    hours = ts.CLOCK_HZ * 3600 * 5
+    other = ts_edit.applied(other, ts_edit.media_edits(other, hours) + ts_edit.clock_edits(other, hours))
+    seam = Seam()
+    out = b"".join(seam.sewn(piece(0, first)))
+    out += b"".join(seam.sewn(piece(1, other, discontinuity=True)))
+
+    packets = packets_of(out, tmp_path / "joined.ts")
+    for stream in (0, 1):
+        times = [float(packet["dts_time"]) for packet in packets if packet["stream_index"] == stream]
+        assert all(0 < after - before < 0.1 for before, after in pairwise(times))
+    assert not [at for at in ts.pcr_positions(out) if out[at + 5] & 0x80]
+    complaints = subprocess.run(
+        ["ffprobe", "-v", "warning", str(tmp_path / "joined.ts")], capture_output=True, text=True, check=True
+    ).stderr
+    assert "Continuity" not in complaints
+
+
+def test_a_hole_that_was_lost_upstream_stays_and_is_marked(live_material: Path) -> None:
+    seam = Seam()
+    out = b"".join(seam.sewn(piece(0, (live_material / "plain-1.ts").read_bytes())))
+    after = b"".join(seam.sewn(piece(1, (live_material / "plain-4.ts").read_bytes(), discontinuity=True)))
+    before_ends, after_begins = ts.span(out), ts.span(after)
+
+    assert before_ends is not None
+    assert after_begins is not None
+    assert ts.difference(after_begins[0], before_ends[1]) == ts.CLOCK_HZ
+    assert len([at for at in ts.pcr_positions(after) if after[at + 5] & 0x80]) == 1
+
+
+def test_a_clock_that_goes_round_is_no_break(live_material: Path) -> None:
+    seam = Seam()
+    pieces = []
+    for number in (1, 2, 3):
+        data = (live_material / f"plain-{number}.ts").read_bytes()
+        span = ts.span((live_material / "plain-2.ts").read_bytes())
+        assert span is not None
+        ticks = ts.WRAP - span[0] - ts.CLOCK_HZ // 4
+        moved = ts_edit.applied(data, ts_edit.media_edits(data, ticks) + ts_edit.clock_edits(data, ticks))
+        pieces.append(b"".join(seam.sewn(piece(number, moved))))
+    spans = [span for data in pieces if (span := ts.span(data))]
+
+    assert [ts.difference(after[0], before[1]) for before, after in pairwise(spans)] == [0, 0]
+    assert spans[2][0] < spans[0][0]
+
+
+def test_a_stream_ends_where_another_codec_begins_so_that_players_begin_anew(
+    live_material: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "hevc.ts"
+    coded = ["-c:v", "libx265", "-x265-params", "log-level=error", "-c:a", "aac", str(other)]
+    made = ["-f", "lavfi", "-i", "testsrc2=s=160x90:d=1", "-f", "lavfi", "-i", "sine=440:d=1"]
+    subprocess.run(["ffmpeg", "-v", "error", *made, *coded], check=True, timeout=60)
+    seam = Seam()
+    list(seam.sewn(piece(0, (live_material / "plain-1.ts").read_bytes())))
+
+    assert seam.goes_on(piece(1, (live_material / "plain-2.ts").read_bytes(), discontinuity=True))
+    assert not seam.goes_on(piece(1, other.read_bytes(), discontinuity=True))
+    assert not seam.goes_on(piece(1, (live_material / "video-2.ts").read_bytes(), discontinuity=True))

@@ -97,3 +97,14 @@ def with_long_pmt(segment: bytes) -> tuple[bytes, int]:
         if ts.pid(segment, at) not in (ts.PAT_PID, found.pmt_pid)
     )
     return found.pat + first + other + second, found.pmt_pid
+
+
+def test_the_streams_of_a_programme_are_told_by_their_types(segment: bytes) -> None:
+    found = ts.tables(segment)
+
+    assert found is not None
+    assert ts.streams(found.pmt) == {0x100: 0x1B, 0x101: 0x0F}
+    long = ts.tables(with_long_pmt(segment)[0])
+    assert long is not None
+    assert ts.streams(long.pmt) == ts.streams(found.pmt)
+    assert ts.streams(bytes(ts.PACKET)) == {}
