@@ -7,7 +7,7 @@ it, and it ends a little while after the last one has gone.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Literal, Protocol
@@ -29,7 +29,7 @@ from gateway.media.relay_facts import (
     UnknownChannelError,
     Weight,
 )
-from gateway.media.relay_fetch import Line
+from gateway.media.relay_fetch import Line, client_session
 from gateway.media.relay_hosts import Allowed, anywhere
 from gateway.media.relay_offer import PICTURE
 from gateway.media.relay_pull import ChannelPull, House
@@ -93,7 +93,7 @@ class Relay:
         self._watched: dict[ChannelId, _Watched] = {}
         self._as_playlist: set[ChannelId] = set()
         self._group: asyncio.TaskGroup | None = None
-        self._worker: Executor | None = None
+        self._house: House | None = None
 
     @property
     def state(self) -> Mapping[ChannelId, PullState]:
@@ -105,17 +105,20 @@ class Relay:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled."""
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="relay") as worker:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    self._worker, self._group = worker, group
-                    group.create_task(self._remuxer.run(), name="remuxer")
-                    self._keep_warm()
-                    ready()
-                    await asyncio.get_running_loop().create_future()
-            finally:
-                self._worker = self._group = None
-                self._watched.clear()
+        worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="relay")
+        async with client_session(self._config) as session:
+            with worker:
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        self._group = group
+                        self._house = House(session, self.facts, worker, self._allowed, self._line)
+                        group.create_task(self._remuxer.run(), name="remuxer")
+                        self._keep_warm()
+                        ready()
+                        await asyncio.get_running_loop().create_future()
+                finally:
+                    self._house = self._group = None
+                    self._watched.clear()
 
     def address(self, channel: ChannelId) -> str:
         """Return what the local player opens for `channel`, as far as is known now."""
@@ -239,21 +242,20 @@ class Relay:
             raise SlowSourceError("No media came in time from any source") from error
 
     def _watch(self, channel: ChannelId, weight: Weight) -> "_Watched":
-        if self._group is None or self._worker is None:
+        if self._group is None or self._house is None:
             raise RelayDownError("The relay is not running")
         if self._book.state.by_id(channel) is None and channel not in self._watched:
             raise UnknownChannelError("There is no such channel")
         watched = self._watched.get(channel)
         if watched is None:
             self._make_room(weight)
-            watched = self._begin(channel, self._group, self._worker)
+            watched = self._begin(channel, self._group, self._house)
         watched.claims.used_by("", weight)
         if weight is not Weight.PHONE:  # phones take the segments as they are
             watched.transport.want()
         return watched
 
-    def _begin(self, channel: ChannelId, group: asyncio.TaskGroup, worker: Executor) -> "_Watched":
-        house = House(self.facts, worker, self._allowed, self._line)
+    def _begin(self, channel: ChannelId, group: asyncio.TaskGroup, house: House) -> "_Watched":
         # A phone that slept meanwhile must not see the same numbers with other media.
         first = self._numbers.get(channel, 0)
         pull = ChannelPull(channel, lambda: self._sources(channel), self._config, house, first)
@@ -267,7 +269,7 @@ class Relay:
         return watched
 
     def _keep_warm(self) -> None:
-        if self._group is None or self._worker is None:
+        if self._group is None or self._house is None:
             return
         for channel in self._warm:
             watched = self._watched.get(channel)
@@ -279,7 +281,7 @@ class Relay:
                     self._make_room(Weight.WARM)
                 except RelayDownError:
                     return
-                self._begin(channel, self._group, self._worker)
+                self._begin(channel, self._group, self._house)
 
     def _sources(self, channel: ChannelId) -> tuple[Source, ...]:
         known = self._book.state.by_id(channel)

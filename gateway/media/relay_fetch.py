@@ -77,7 +77,7 @@ def client_session(config: RelayConfig) -> aiohttp.ClientSession:
         auto_decompress=False,
         # Signed addresses must not be rewritten on a redirect.
         requote_redirect_url=False,
-        connector=aiohttp.TCPConnector(limit_per_host=16, ttl_dns_cache=60),
+        connector=aiohttp.TCPConnector(limit=0, limit_per_host=64, ttl_dns_cache=60, keepalive_timeout=60),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=config.connect_timeout_s),
         headers={"User-Agent": USER_AGENT},
         read_bufsize=256 * 1024,

@@ -35,7 +35,7 @@ from gateway.media.relay_facts import (
     SourceMissingError,
     UnsupportedSourceError,
 )
-from gateway.media.relay_fetch import Line, Meter, Upstream, client_session
+from gateway.media.relay_fetch import Line, Meter, Upstream
 from gateway.media.relay_hosts import Allowed, Hosts, anywhere
 from gateway.media.relay_keys import KeyRing
 from gateway.media.relay_multicast import Sink
@@ -70,12 +70,14 @@ class House:
     """What all pulls of a house share.
 
     Attributes:
+        session: From `relay_fetch.client_session`: connections outlive a change of channel.
         facts: Where failures and changes are told.
         worker: For decrypting large segments.
         allowed: Which hosts may be asked.
         line: What the line was seen to carry.
     """
 
+    session: aiohttp.ClientSession
     facts: Publisher[RelayFact]
     worker: Executor
     allowed: Allowed = anywhere
@@ -173,21 +175,20 @@ class ChannelPull:
     async def run(self) -> None:
         """Pull, source after source, round after round."""
         pause_s, place, barren = 1.0, 0, 0
-        async with client_session(self._config) as session:
-            while True:
-                sources = self._sources()
-                place %= max(len(sources), 1)
-                segments = self._meter.segments
-                better = await self._stay_with(session, sources, place)
-                if self._meter.segments > segments:
-                    barren, pause_s = 0, 1.0
-                barren += better is None
-                place = better if better is not None else place + 1
-                if barren >= len(sources):
-                    place = barren = 0
-                    self._all_failed()
-                    await self._pause(pause_s)
-                    pause_s = min(pause_s * 2, MAX_PAUSE_S)
+        while True:
+            sources = self._sources()
+            place %= max(len(sources), 1)
+            segments = self._meter.segments
+            better = await self._stay_with(sources, place)
+            if self._meter.segments > segments:
+                barren, pause_s = 0, 1.0
+            barren += better is None
+            place = better if better is not None else place + 1
+            if barren >= len(sources):
+                place = barren = 0
+                self._all_failed()
+                await self._pause(pause_s)
+                pause_s = min(pause_s * 2, MAX_PAUSE_S)
 
     def end(self, error: Trouble) -> None:
         """Tell whoever waits that nothing will come any more."""
@@ -251,17 +252,15 @@ class ChannelPull:
             code=self.trouble.code if self.trouble else None,
         )
 
-    async def _stay_with(
-        self, session: aiohttp.ClientSession, sources: tuple[Source, ...], place: int
-    ) -> int | None:
+    async def _stay_with(self, sources: tuple[Source, ...], place: int) -> int | None:
         """Pull from one source until it is given up; return a better one's place, or None for the next."""
         self._source, self._quality = place, Quality()
         try:
             with ungrouped():
                 async with asyncio.TaskGroup() as group:
                     if place:
-                        group.create_task(self._look_back(session, sources[:place]), name="look for better")
-                    await self._pull_from(session, sources[place] if sources else None)
+                        group.create_task(self._look_back(sources[:place]), name="look for better")
+                    await self._pull_from(sources[place] if sources else None)
         except BetterSourceError as better:
             self._left_for = None
             return better.place
@@ -269,7 +268,7 @@ class ChannelPull:
             self._give_up(error)
         return None
 
-    async def _pull_from(self, session: aiohttp.ClientSession, source: Source | None) -> None:
+    async def _pull_from(self, source: Source | None) -> None:
         if source is None:
             raise SourceMissingError("The channel has no source any more")
         scheme = source.url.partition(":")[0].lower()
@@ -281,7 +280,7 @@ class ChannelPull:
             await relay_multicast.receive(group, self._config.multicast_interface, sink)
         if scheme not in ("http", "https"):
             raise UnsupportedSourceError(f"The relay cannot fetch by {scheme[:20]}")
-        upstream = Upstream(session, self._config, self._meter, self._house.allowed)
+        upstream = Upstream(self._house.session, self._config, self._meter, self._house.allowed)
         hooks = Hooks(self._offered, self._flows, self._watch, self._shelf)
         keys = KeyRing(upstream, source.headers, self._house.worker)
         self._following = SourcePull(source, upstream, keys, self._config, hooks)
@@ -295,7 +294,7 @@ class ChannelPull:
             cursor.after(pieces[-1].program_date, pieces[-1].duration_s)
         return cursor
 
-    async def _look_back(self, session: aiohttp.ClientSession, better: tuple[Source, ...]) -> None:
+    async def _look_back(self, better: tuple[Source, ...]) -> None:
         """Wait until an earlier source works again."""
         factor = 1
         while True:
@@ -303,7 +302,7 @@ class ChannelPull:
             factor = min(factor * 2, MAX_PROBE_FACTOR)
             for place, source in enumerate(better):
                 meter = Meter()
-                upstream = Upstream(session, self._config, meter, self._house.allowed)
+                upstream = Upstream(self._house.session, self._config, meter, self._house.allowed)
                 good = await relay_probe.is_good(source, upstream, self._config)
                 self._meter.received(meter.bytes_received)
                 if good:
