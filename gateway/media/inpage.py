@@ -111,6 +111,19 @@ class InPagePlayer:
     async def set_volume(self, level_percent: int) -> None:
         self._become(replace(self._state, volume_percent=level_percent))
 
+    @property
+    def prepared(self) -> str:
+        return ""
+
+    async def prepare(self, url: str) -> None:
+        """A page has one video element."""
+
+    async def set_paused(self, paused: bool) -> None:
+        """Not yet."""
+
+    async def set_levelling(self, on: bool) -> None:
+        """Not yet."""
+
     def first_frame(self, stream_id: str) -> bool:
         """Believe that a page shows the picture; returns whether `stream_id` is the newest.
 

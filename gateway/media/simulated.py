@@ -31,6 +31,9 @@ class SimulatedPlayer:
         opened: Every address that was opened, in order.
         volume_percent: The last volume that was set.
         selected: Ids of the tracks that were chosen for this stream.
+        prepared: The address that is decoded out of sight; empty if none is.
+        paused: Whether the picture is held.
+        levelling: Whether loudness is evened out.
     """
 
     def __init__(
@@ -55,10 +58,14 @@ class SimulatedPlayer:
         self.opened: list[str] = []
         self.volume_percent: int | None = None
         self.selected: tuple[str, ...] = ()
+        self.prepared = ""
+        self.paused = False
+        self.levelling = False
         self.dead = set(dead)
         self.silent = set(silent)
         self._slow_s = dict(slow_s or {})
         self._tracks = tracks
+        self._ready = ""
         self._changed = asyncio.Event()
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -70,7 +77,7 @@ class SimulatedPlayer:
             url = self.url
             if url is None or url in self.silent:
                 continue
-            delay_s = self._slow_s.get(url, 0.0)
+            delay_s = self._slow_s.get(url, 0.0) if url != self._ready else 0.0
             try:
                 async with asyncio.timeout(delay_s):
                     await self._changed.wait()
@@ -81,7 +88,18 @@ class SimulatedPlayer:
         self.url = url
         self.opened.append(url)
         self.selected = ()
+        self.paused = False
+        self._ready, self.prepared = self.prepared, ""
         self._changed.set()
+
+    async def prepare(self, url: str) -> None:
+        self.prepared = "" if url in self.dead or url in self.silent else url
+
+    async def set_paused(self, paused: bool) -> None:
+        self.paused = paused
+
+    async def set_levelling(self, on: bool) -> None:
+        self.levelling = on
 
     async def attended(self) -> None:
         """The screen is the box's own."""

@@ -1,4 +1,4 @@
-"""Which player a box gets, and where that player finds its streams.
+"""Which player a box gets.
 
 One rule: a picture always has a place: on the display if there is one, in the
 page otherwise.
@@ -7,49 +7,42 @@ page otherwise.
 from typing import Literal
 
 from gateway.media.inpage import InPagePlayer
-from gateway.media.lineup import ChannelId
+from gateway.media.mpv import MPV
 from gateway.media.player import Plane
+from gateway.media.player_process import ProcessPlayer
+from gateway.media.prepared import PreparedPlayer
 from gateway.media.simulated import SimulatedPlayer
-from gateway.media.tv import StreamSource
-from gateway.media.tv_facts import TvConfig
-from gateway.media.vlc import VlcPlayer
+from gateway.media.vlc import VLC
 
-PlayerKind = Literal["vlc", "simulated", "inpage"]
-AnyPlayer = VlcPlayer | InPagePlayer | SimulatedPlayer
+PlayerKind = Literal["vlc", "mpv", "simulated", "inpage"]
+AnyPlayer = ProcessPlayer | PreparedPlayer | InPagePlayer | SimulatedPlayer
 
-
-class PageSource:
-    """Streams as a page can play them: always a playlist, never endless MPEG-TS."""
-
-    def __init__(self, relay: StreamSource) -> None:
-        self._relay = relay
-
-    async def open(self, channel: ChannelId) -> str:
-        """See `gateway.media.tv.StreamSource`; the address is relative to the page's own."""
-        await self._relay.open(channel)
-        return f"/live/{channel}/index.m3u8"
+_BACKENDS = {"vlc": VLC, "mpv": MPV}
 
 
 def choose_player(
     kind: PlayerKind,
-    config: TvConfig,
     *,
     display: str | None,
     plane: Plane = Plane.OSD,
     options: tuple[str, ...] = (),
+    second_decoder: bool = False,
 ) -> AnyPlayer:
     """Return the player for this box, not yet running.
 
     Args:
         kind: What the configuration wants.
-        config: For its buffer.
         display: X display such as ``:0``; `None` when there is none, then the page plays.
         plane: `Plane.UNDER` where a transparent page lies above the picture.
-        options: libVLC options of the board.
+        options: Of the board, for this kind of player.
+        second_decoder: Whether the board decodes two channels at once.
     """
     if kind == "simulated":
         return SimulatedPlayer()
     if kind == "inpage" or not display:
         return InPagePlayer()
-    buffer = f"--network-caching={config.buffer_ms}"
-    return VlcPlayer(display=display, plane=plane, options=(buffer, *options))
+    backend = _BACKENDS[kind]
+    one = ProcessPlayer(backend, display=display, plane=plane, options=options)
+    if not second_decoder:
+        return one
+    return PreparedPlayer(one, ProcessPlayer(backend, display=display, plane=plane, options=options))

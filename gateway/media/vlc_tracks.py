@@ -84,4 +84,9 @@ def _copy(vlc: Any, media: Any) -> dict[str, list[Track]]:  # noqa: ANN401 - pyt
 def _track(entry: _MediaTrack) -> Track:
     language = (entry.language or b"").decode(errors="replace")
     name = (entry.description or b"").decode(errors="replace")
-    return Track(str(entry.id), _KINDS[entry.type], _BCP_47.get(language, language), name)
+    return Track(str(entry.id), _KINDS[entry.type], bcp_47(language), name)
+
+
+def bcp_47(language: str) -> str:
+    """Return the tag of what a stream calls its language."""
+    return _BCP_47.get(language, language)

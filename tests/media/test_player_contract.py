@@ -1,4 +1,4 @@
-"""What every player must do, held against all of them: the real libVLC, the page, and the fake."""
+"""What every player must do, held against the real libVLC and mpv, alone and in pairs, the page, and the fake."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +11,7 @@ import pytest
 from gateway.media.inpage import InPagePlayer
 from gateway.media.player import Failed, FirstFrame, Player, Resumed, Stalled, Track, TracksFound
 from gateway.media.simulated import SimulatedPlayer
-from gateway.media.vlc import VlcPlayer
+from gateway.media.tv_player import AnyPlayer, choose_player
 from tests.conftest import Serve
 from tests.media.player_fixtures import HonestPage, Origin, first_of, framebuffer
 
@@ -27,7 +27,14 @@ class Stage:
     flow: Callable[[], None]
 
 
-@pytest.fixture(params=["simulated", "inpage", pytest.param("vlc", marks=pytest.mark.slow)])
+REAL = [
+    pytest.param((kind, two), marks=pytest.mark.slow, id=f"{kind}{'-pair' if two else ''}")
+    for kind in ("vlc", "mpv")
+    for two in (False, True)
+]
+
+
+@pytest.fixture(params=["simulated", "inpage", *REAL])
 async def stage(
     request: pytest.FixtureRequest, origin: Origin, serve: Serve, tmp_path: Path
 ) -> AsyncIterator[Stage]:
@@ -38,14 +45,15 @@ async def stage(
             await stack.enter_async_context(serve(fake))
             yield Stage(fake, fake.stall, fake.resume)
             return
-        player: InPagePlayer | VlcPlayer
+        player: AnyPlayer
         if request.param == "inpage":
             player = InPagePlayer()
             await stack.enter_async_context(serve(player))
             await stack.enter_async_context(serve(HonestPage(player)))
         else:
             shown = await stack.enter_async_context(framebuffer(tmp_path))
-            player = VlcPlayer(display=shown.display)
+            kind, two = request.param
+            player = choose_player(kind, display=shown.display, second_decoder=two)
             await stack.enter_async_context(serve(player))
         yield Stage(player, origin.flowing.clear, origin.flowing.set)
         origin.flowing.set()

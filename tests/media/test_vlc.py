@@ -7,31 +7,32 @@ from pathlib import Path
 import pytest
 
 from gateway.media.player import FirstFrame, Restarted
-from gateway.media.vlc import VlcLimits, VlcMissingError, VlcPlayer
+from gateway.media.player_process import PlayerLimits, PlayerMissingError, ProcessPlayer
+from gateway.media.vlc import VLC
 from tests.conftest import Serve
 from tests.media.player_fixtures import Framebuffer, Origin, first_of
 
 
 async def test_a_display_that_is_not_there_is_a_clear_error() -> None:
-    player = VlcPlayer(display=":4711")
+    player = ProcessPlayer(VLC, display=":4711")
     async with asyncio.timeout(20):
-        with pytest.raises(VlcMissingError, match=":4711") as refused:
+        with pytest.raises(PlayerMissingError, match=":4711") as refused:
             await player.run(lambda: None)
     assert refused.value.code == "TV-302"
     assert "vlc-plugin-video-output" in refused.value.hint
 
 
 async def test_an_option_that_libvlc_refuses_is_a_clear_error(screen: Framebuffer) -> None:
-    player = VlcPlayer(display=screen.display, options=("--no-such-option",))
+    player = ProcessPlayer(VLC, display=screen.display, options=("--no-such-option",))
     async with asyncio.timeout(20):
-        with pytest.raises(VlcMissingError, match="an option is wrong"):
+        with pytest.raises(PlayerMissingError, match="an option is wrong"):
             await player.run(lambda: None)
 
 
 async def test_a_hanging_player_is_replaced_and_the_loop_goes_on(
     screen: Framebuffer, origin: Origin, serve: Serve
 ) -> None:
-    player = VlcPlayer(display=screen.display)
+    player = ProcessPlayer(VLC, display=screen.display)
     async with serve(player):
         hanging = player.pid
         assert hanging is not None
@@ -50,8 +51,8 @@ async def test_a_hanging_player_is_replaced_and_the_loop_goes_on(
 
 
 async def test_a_player_that_keeps_dying_is_started_more_seldom(screen: Framebuffer, serve: Serve) -> None:
-    limits = VlcLimits(free_restarts=1)
-    player = VlcPlayer(display=screen.display, limits=limits)
+    limits = PlayerLimits(free_restarts=1)
+    player = ProcessPlayer(VLC, display=screen.display, limits=limits)
     began_s = time.monotonic()
     async with serve(player):
         with player.events.subscribe() as events:
@@ -64,13 +65,13 @@ async def test_a_player_that_keeps_dying_is_started_more_seldom(screen: Framebuf
 
 
 def test_the_pauses_between_starts_double_up_to_a_limit() -> None:
-    limits = VlcLimits(free_restarts=3, longest_pause_s=30)
+    limits = PlayerLimits(free_restarts=3, longest_pause_s=30)
     assert [limits.pause_s(crashes) for crashes in range(1, 11)] == [0, 0, 0, 1, 2, 4, 8, 16, 30, 30]
     assert limits.pause_s(10_000) == 30
 
 
 async def test_nothing_is_left_when_the_player_ends(screen: Framebuffer, serve: Serve) -> None:
-    player = VlcPlayer(display=screen.display)
+    player = ProcessPlayer(VLC, display=screen.display)
     async with serve(player):
         worker = player.pid
     assert worker is not None
@@ -82,7 +83,7 @@ async def test_nothing_is_left_when_the_player_ends(screen: Framebuffer, serve: 
 async def test_a_channel_without_pictures_is_heard_and_counts_as_shown(
     screen: Framebuffer, origin: Origin, serve: Serve
 ) -> None:
-    player = VlcPlayer(display=screen.display)
+    player = ProcessPlayer(VLC, display=screen.display)
     async with serve(player):
         with player.events.subscribe() as events:
             await player.open(origin.url("radio"))

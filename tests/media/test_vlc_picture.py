@@ -5,16 +5,19 @@ import os
 import signal
 import time
 from statistics import median
+from typing import Literal
 
 import pytest
 
 from gateway.focus import Focus
 from gateway.media.lineup import Channel, ChannelId, LineUp, Source
 from gateway.media.player import FirstFrame
+from gateway.media.player_process import ProcessPlayer
+from gateway.media.streams import Door, Streams
 from gateway.media.tv import Tv
 from gateway.media.tv_facts import TvConfig
 from gateway.media.tv_memory import Kept
-from gateway.media.vlc import VlcPlayer
+from gateway.media.vlc import VLC
 from gateway.pubsub import Publisher
 from tests.conftest import Serve
 from tests.media.player_fixtures import BLACK, COLOURS, Framebuffer, Origin, first_of
@@ -32,7 +35,14 @@ class Colours:
         self._origin = origin
 
     async def open(self, channel: ChannelId) -> str:
+        return self.address(channel)
+
+    def address(self, channel: ChannelId) -> str:
         return self._origin.url(channel)
+
+    def temperature(self, channel: ChannelId) -> Literal["warm", "cold"]:
+        del channel
+        return "cold"
 
 
 class Book:
@@ -64,7 +74,7 @@ pytestmark = pytest.mark.slow
 async def test_each_zap_puts_the_right_channel_on_the_screen(
     origin: Origin, screen: Framebuffer, serve: Serve
 ) -> None:
-    player = VlcPlayer(display=screen.display)
+    player = ProcessPlayer(VLC, display=screen.display)
     differences_ms: list[float] = []
     async with serve(player):
         assert screen.shows(BLACK)
@@ -85,11 +95,11 @@ async def test_each_zap_puts_the_right_channel_on_the_screen(
 async def test_a_killed_player_is_back_on_the_same_channel_in_two_seconds(
     origin: Origin, screen: Framebuffer, serve: Serve
 ) -> None:
-    player = VlcPlayer(display=screen.display)
+    player = ProcessPlayer(VLC, display=screen.display)
     tv = Tv(
         TvConfig(),
         player=player,
-        source=Colours(origin),
+        source=Streams(Colours(origin), Door(base_url="http://127.0.0.1:1")),
         line_up=Book(RED, BLUE),
         focus=Focus(),
         memory=Forgetful(),

@@ -1,9 +1,9 @@
-"""The black window that libVLC draws in, and what can be seen in it.
+"""The black window that a player draws in, and what can be seen in it.
 
 One rule: the window is ours and outlives every stream, so that the screen is
 black between two channels and never shows what lies under it.
 
-Spoken to through libxcb, which libVLC's own X output needs anyway.  Without a
+Spoken to through libxcb, which players' own X output needs anyway.  Without a
 window manager (a box) the window covers the screen and lies at the bottom,
 below the page; with one (somebody's desk) it is an ordinary window.
 """
@@ -15,9 +15,13 @@ DESK_SIZE = (960, 540)
 
 _COPY_FROM_PARENT = 0
 _INPUT_OUTPUT = 1
+_CW_BACK_PIXMAP = 1
 _CW_BACK_PIXEL = 2
+_CONFIG_SIBLING = 32
 _CONFIG_STACK_MODE = 64
+_STACK_ABOVE = 0
 _STACK_BELOW = 1
+_NO_PIXMAP = 0
 _ATOM_STRING = 31
 _ATOM_WM_NAME = 39
 _ATOM_WINDOW = 33
@@ -48,6 +52,21 @@ class _ScreenIterator(ctypes.Structure):
     _fields_ = (("data", ctypes.POINTER(_Screen)), ("rem", ctypes.c_int), ("index", ctypes.c_int))
 
 
+class _TreeReply(ctypes.Structure):
+    """The beginning of ``xcb_query_tree_reply_t`` (xproto.h)."""
+
+    _fields_ = (
+        ("response_type", ctypes.c_uint8),
+        ("pad0", ctypes.c_uint8),
+        ("sequence", ctypes.c_uint16),
+        ("length", ctypes.c_uint32),
+        ("root", ctypes.c_uint32),
+        ("parent", ctypes.c_uint32),
+        ("children_len", ctypes.c_uint16),
+        ("pad1", ctypes.c_uint8 * 14),
+    )
+
+
 class _AtomReply(ctypes.Structure):
     _fields_ = (
         ("response_type", ctypes.c_uint8),
@@ -76,7 +95,7 @@ class Window:
     """A black window on an X display; it lives as long as this process.
 
     Attributes:
-        id: What libVLC wants to know.
+        id: What a player wants to know.
     """
 
     def __init__(self, display: str) -> None:
@@ -115,6 +134,38 @@ class Window:
         xcb.xcb_map_window(connection, self.id)
         # The answer to any question means that all before it was done.
         _has_window_manager(xcb, connection, screen.root)
+
+    def come_forward(self, above: int) -> None:
+        """Lie above the window `above`, or above all if that is 0.
+
+        What the player painted while it was covered is not kept by X.  Until it paints again, a
+        frame later, the old picture stays: an empty background would flash black.
+        """
+        xcb, connection = self._xcb, self._connection
+        for window in (self.id, *self._inner(self.id)):
+            nothing = (ctypes.c_uint32 * 1)(_NO_PIXMAP)
+            xcb.xcb_change_window_attributes(connection, window, _CW_BACK_PIXMAP, nothing)
+        if above:
+            values = (ctypes.c_uint32 * 2)(above, _STACK_ABOVE)
+            xcb.xcb_configure_window(connection, self.id, _CONFIG_SIBLING | _CONFIG_STACK_MODE, values)
+        else:
+            top = (ctypes.c_uint32 * 1)(_STACK_ABOVE)
+            xcb.xcb_configure_window(connection, self.id, _CONFIG_STACK_MODE, top)
+        xcb.xcb_flush(connection)
+
+    def _inner(self, window: int) -> list[int]:
+        """Return the windows inside `window`: players make their own there."""
+        xcb = self._xcb
+        reply = xcb.xcb_query_tree_reply(self._connection, xcb.xcb_query_tree(self._connection, window), None)
+        if not reply:
+            return []
+        try:
+            found = ctypes.cast(xcb.xcb_query_tree_children(reply), ctypes.POINTER(ctypes.c_uint32))
+            count = reply.contents.children_len
+            children = [found[at] for at in range(count)]
+        finally:
+            _free(reply)
+        return [inner for child in children for inner in (child, *self._inner(child))]
 
     def look(self) -> bytes:
         """Return the pixels of two lines; empty if they are black or cannot be read.
@@ -179,6 +230,11 @@ def _load() -> ctypes.CDLL:
         "xcb_get_image_reply": (pointer, [pointer, _Cookie, pointer]),
         "xcb_get_image_data": (pointer, [pointer]),
         "xcb_get_image_data_length": (ctypes.c_int, [pointer]),
+        "xcb_change_window_attributes": (_Cookie, [pointer, u32, u32, pointer]),
+        "xcb_query_tree": (_Cookie, [pointer, u32]),
+        "xcb_query_tree_reply": (ctypes.POINTER(_TreeReply), [pointer, _Cookie, pointer]),
+        "xcb_query_tree_children": (pointer, [pointer]),
+        "xcb_flush": (ctypes.c_int, [pointer]),
         "xcb_map_window": (_Cookie, [pointer, u32]),
         "xcb_intern_atom": (_Cookie, [pointer, u8, u16, ctypes.c_char_p]),
         "xcb_intern_atom_reply": (ctypes.POINTER(_AtomReply), [pointer, _Cookie, pointer]),

@@ -16,10 +16,30 @@ LINE_LIMIT_BYTES = 64 * 1024
 
 
 class Open(msgspec.Struct, frozen=True, tag="open", tag_field="do"):
-    """Show this address."""
+    """Show this address; `hidden` decodes it unheard, behind whatever is in front."""
 
     number: int
     url: str
+    hidden: bool = False
+
+
+class Front(msgspec.Struct, frozen=True, tag="front", tag_field="do"):
+    """Show and let hear what was opened hidden, under a new number, above the window `above` (0: any)."""
+
+    number: int
+    above: int
+
+
+class Pause(msgspec.Struct, frozen=True, tag="pause", tag_field="do"):
+    """Hold the picture, or go on from there."""
+
+    paused: bool
+
+
+class Level(msgspec.Struct, frozen=True, tag="level", tag_field="do"):
+    """Even out loudness, or leave it."""
+
+    on: bool
 
 
 class Close(msgspec.Struct, frozen=True, tag="close", tag_field="do"):
@@ -40,23 +60,27 @@ class SetVolume(msgspec.Struct, frozen=True, tag="volume", tag_field="do"):
 
 
 class Up(msgspec.Struct, frozen=True, tag="up", tag_field="fact"):
-    """The process is ready for orders."""
+    """The process is ready for orders; `window` is its X window, 0 for none."""
 
     version: str
+    window: int
 
 
 class Unusable(msgspec.Struct, frozen=True, tag="unusable", tag_field="fact"):
-    """There is no libVLC to work with; starting again will not help."""
+    """There is no player to work with; starting again will not help."""
 
     reason: str
 
 
 class Beat(msgspec.Struct, frozen=True, tag="beat", tag_field="fact"):
-    """The thread that calls libVLC is not stuck in it."""
+    """The thread that calls the player is not stuck in it."""
 
 
 class Shown(msgspec.Struct, frozen=True, tag="shown", tag_field="fact"):
-    """The first picture, or the first sound of a stream without pictures, was out at `at_s`."""
+    """The first picture, or the first sound of a stream without pictures, was out at `at_s`.
+
+    Of a hidden stream: it is decoded and would be.
+    """
 
     number: int
     at_s: float
@@ -84,7 +108,7 @@ class Choices(msgspec.Struct, frozen=True, tag="choices", tag_field="fact"):
     selected: tuple[str, ...]
 
 
-Order = Open | Close | Select | SetVolume
+Order = Open | Front | Close | Pause | Level | Select | SetVolume
 Report = Up | Unusable | Beat | Shown | Motion | Broken | Choices
 
 encode: Callable[[Order | Report], bytes] = msgspec.json.Encoder().encode

@@ -1,0 +1,22 @@
+"""What mpv is told when it starts.
+
+One rule: figures here were measured; a board may say otherwise.
+"""
+
+from gateway.media.player_process import Backend
+
+MPV = Backend(
+    module="gateway.media.mpv_worker",
+    options=(
+        "--cache=no",
+        "--demuxer-lavf-probe-info=nostreams",
+        "--demuxer-lavf-analyzeduration=0.1",
+        "--demuxer-lavf-probesize=32768",
+        "--video-latency-hacks=yes",
+        "--video-sync=audio",
+        "--network-timeout=30",
+        "--hwdec=auto-safe",
+    ),
+    without_sound_card=("--ao=null",),
+    without_graphics=("--vo=x11", "--hwdec=no"),
+)

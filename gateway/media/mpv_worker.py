@@ -1,0 +1,186 @@
+"""Mpv as an engine; the only module that imports `mpv`.
+
+What libmpv dictates:
+
+* commands return at once and failure is the event ``end-file``, on a foreign thread;
+* a broadcast needs no index, no probing for more than the first tables, and no
+  cache that waits to fill: these three were most of a zap;
+* ``time-pos`` stands still when the picture does, also when there are no
+  pictures; before the first picture there is none.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gateway.media.player import SUBTITLES_OFF, Track
+from gateway.media.player_signals import SignalBox
+from gateway.media.player_window import Window
+from gateway.media.player_worker import Engine, EngineError, Signal, main
+from gateway.media.vlc_tracks import bcp_47
+
+_KINDS = {"audio": "audio", "sub": "subtitle"}
+_LEVELLING = "lavfi=[dynaudnorm=f=250:g=15:p=0.8]"
+_FIXED = {
+    "config": "no",
+    "idle": "yes",
+    "terminal": "no",
+    "input_default_bindings": "no",
+    "input_vo_keyboard": "no",
+    "osc": "no",
+    "osd_level": "0",
+    "load_scripts": "no",
+    "ytdl": "no",
+    "audio_display": "no",
+    "keep_open": "no",
+    "force_window": "no",
+    "audio_fallback_to_null": "yes",
+    "stop_screensaver": "no",
+}
+
+
+class MpvEngine:
+    """See `gateway.media.player_worker.Engine`."""
+
+    def __init__(self, mpv: Any, options: Sequence[str], window: Window | None) -> None:  # noqa: ANN401 - python-mpv has no types
+        """Make the player.
+
+        Args:
+            mpv: The module `mpv`.
+            options: As on mpv's command line.
+            window: Where to draw; `None` leaves it to mpv.
+
+        Raises:
+            EngineError: libmpv refuses the options.
+        """
+        said = dict(_option(option) for option in options)
+        where = {"wid": str(window.id)} if window is not None else {}
+        try:
+            self._player = mpv.MPV(**_FIXED, **where, **said)
+        except (AttributeError, ValueError, TypeError, OSError) as error:
+            raise EngineError(f"mpv does not start: an option is wrong ({error})") from error
+        self._mpv = mpv
+        # Mpv numbers what it is told to load, and says the number in its events.
+        self._wanted = 0
+        self._begun = 0
+        self._shown = 0
+        self._box = SignalBox()
+        self._attach()
+
+    @property
+    def version(self) -> str:
+        return str(self._player.mpv_version)
+
+    @property
+    def wake(self) -> int:
+        return self._box.wake
+
+    def open(self, url: str, *, heard: bool) -> None:
+        self._player.pause = False
+        self._player.mute = not heard
+        self._wanted = self._player.command("loadfile", url, "replace")["playlist_entry_id"]
+
+    def close(self) -> None:
+        self._wanted = 0
+        self._player.command("stop")
+
+    def signals(self) -> Iterator[Signal]:
+        return self._box.take(self._wanted)
+
+    def count(self) -> int:
+        if self._shown != self._wanted:
+            return 0
+        position = self._player.time_pos
+        return max(1, round(abs(position) * 1000)) if position is not None else 0
+
+    def tracks(self) -> tuple[tuple[Track, ...], tuple[str, ...]]:
+        known = [entry for entry in self._player.track_list if entry.get("type") in _KINDS]
+        tracks = [
+            Track(
+                _name(entry),
+                _KINDS[entry["type"]],
+                bcp_47(entry.get("lang") or ""),
+                entry.get("title") or "",
+            )
+            for entry in known
+        ]
+        selected = [_name(entry) for entry in known if entry.get("selected")]
+        if any(track.kind == "subtitle" for track in tracks):
+            tracks.append(SUBTITLES_OFF)
+            if not any(entry.get("selected") for entry in known if entry["type"] == "sub"):
+                selected.append(SUBTITLES_OFF.id)
+        return tuple(tracks), tuple(selected)
+
+    def select(self, kind: str, track_id: str) -> None:
+        number = track_id.removeprefix("s")
+        wanted = int(number) if number.isdigit() else "no"
+        known = {_name(entry) for entry in self._player.track_list}
+        if track_id not in known and track_id != SUBTITLES_OFF.id:
+            return
+        if kind == "audio":
+            self._player.aid = wanted
+        else:
+            self._player.sid = wanted
+
+    def set_volume(self, level_percent: int) -> None:
+        self._player.volume = level_percent
+
+    def set_heard(self, heard: bool) -> None:
+        self._player.mute = not heard
+
+    def set_paused(self, paused: bool) -> None:
+        self._player.pause = paused
+
+    def set_levelling(self, on: bool) -> None:
+        self._player.af = _LEVELLING if on else ""
+
+    def _attach(self) -> None:
+        @self._player.event_callback("end-file", "start-file", "playback-restart")  # type: ignore[untyped-decorator]
+        def _(event: Any) -> None:  # noqa: ANN401 - python-mpv has no types
+            self._heed(event.as_dict(decoder=self._mpv.strict_decoder))
+
+        @self._player.property_observer("track-list")  # type: ignore[untyped-decorator]
+        def _(_name: str, _tracks: object) -> None:
+            self._box.put(self._begun, Signal.TRACKS)
+
+    def _heed(self, event: dict[str, Any]) -> None:
+        """Take in an event; on libmpv's thread."""
+        match event.get("event"):
+            case "start-file":
+                self._begun = event["playlist_entry_id"]
+            case "playback-restart":
+                self._shown = self._begun
+                self._box.put(self._begun, Signal.TRACKS)
+            case "end-file" if event.get("reason") == "error":
+                self._box.put(event["playlist_entry_id"], Signal.BROKEN)
+            case "end-file" if event.get("reason") == "eof":
+                self._box.put(event["playlist_entry_id"], Signal.ENDED)
+
+
+def _option(option: str) -> tuple[str, str]:
+    name, _, value = option.removeprefix("--").partition("=")
+    return name.replace("-", "_"), value or "yes"
+
+
+def _name(entry: dict[str, Any]) -> str:
+    # Sounds and subtitles are counted apart.
+    return f"{'s' if entry.get('type') == 'sub' else ''}{entry.get('id')}"
+
+
+def make(options: Sequence[str], window: Window | None) -> Engine:
+    """Return the engine.
+
+    Raises:
+        EngineError: there is no usable libmpv here.
+    """
+    try:
+        # Here and not above: without libmpv the import itself fails, and that is worth a report.
+        import mpv  # noqa: PLC0415
+
+        return MpvEngine(mpv, options, window)
+    except (ImportError, OSError) as error:
+        raise EngineError(f"libmpv cannot be loaded: {error}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], make))

@@ -1,0 +1,118 @@
+"""Two players of which one is seen: what is on the screen, by its pixels."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from statistics import median
+from typing import Literal
+
+import pytest
+
+from gateway.media.player import FirstFrame, PlayerEvent, Restarted
+from gateway.media.prepared import PreparedPlayer
+from gateway.media.tv_player import choose_player
+from tests.conftest import Serve
+from tests.media.player_fixtures import COLOURS, Framebuffer, Origin, first_of
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(name="pair", params=["vlc", "mpv"])
+async def one_pair(
+    request: pytest.FixtureRequest, screen: Framebuffer, serve: Serve
+) -> AsyncIterator[PreparedPlayer]:
+    kind: Literal["vlc", "mpv"] = request.param
+    player = choose_player(kind, display=screen.display, second_decoder=True)
+    assert isinstance(player, PreparedPlayer)
+    async with serve(player):
+        yield player
+
+
+async def until_prepared(player: PreparedPlayer, url: str) -> None:
+    async with asyncio.timeout(15):
+        while player.prepared != url:  # noqa: ASYNC110 - read often, published to nobody
+            await asyncio.sleep(0.01)
+
+
+async def shown(player: PreparedPlayer, screen: Framebuffer, origin: Origin, name: str) -> float:
+    """Open a colour; return after how many seconds it was light."""
+    asked_s = time.monotonic()
+    await player.open(origin.url(name))
+    return await screen.until(COLOURS[name], within_s=15) - asked_s
+
+
+async def test_what_is_prepared_is_seen_sooner_than_what_is_not(
+    pair: PreparedPlayer, screen: Framebuffer, origin: Origin
+) -> None:
+    await shown(pair, screen, origin, "red")
+    prepared_s, cold_s = [], []
+    for ready, cold in (("blue", "green"), ("yellow", "cyan"), ("magenta", "white")):
+        await pair.prepare(origin.url(ready))
+        await until_prepared(pair, origin.url(ready))
+        prepared_s.append(await shown(pair, screen, origin, ready))
+        cold_s.append(await shown(pair, screen, origin, cold))
+    assert median(prepared_s) < median(cold_s) / 1.5
+
+
+async def test_preparing_does_not_touch_the_picture(
+    pair: PreparedPlayer, screen: Framebuffer, origin: Origin
+) -> None:
+    with pair.events.subscribe() as events:
+        await shown(pair, screen, origin, "red")
+        async with asyncio.timeout(10):
+            await first_of(FirstFrame, events)
+        await pair.prepare(origin.url("blue"))
+        await until_prepared(pair, origin.url("blue"))
+        assert screen.shows(COLOURS["red"])
+        await pair.open(origin.url("blue"))
+        async with asyncio.timeout(10):
+            said = await first_of(FirstFrame, events)
+        assert said.url == origin.url("blue")
+        assert pair.prepared == ""
+
+
+async def test_the_hidden_players_death_is_not_seen_and_it_prepares_again(
+    pair: PreparedPlayer, screen: Framebuffer, origin: Origin
+) -> None:
+    await shown(pair, screen, origin, "red")
+    await pair.prepare(origin.url("blue"))
+    await until_prepared(pair, origin.url("blue"))
+    heard: list[PlayerEvent] = []
+    with pair.events.subscribe() as events:
+        hidden = pair.hidden_pid
+        assert hidden is not None
+        os.kill(hidden, signal.SIGKILL)
+        async with asyncio.timeout(10):
+            while pair.prepared:
+                assert screen.shows(COLOURS["red"])
+                await asyncio.sleep(0.01)
+        await until_prepared(pair, origin.url("blue"))
+        assert screen.shows(COLOURS["red"])
+        await pair.open(origin.url("blue"))
+        async with asyncio.timeout(10):
+            async for event in events:
+                heard.append(event)
+                if isinstance(event, FirstFrame):
+                    break
+    assert not any(isinstance(event, Restarted) for event in heard)
+
+
+async def test_the_seen_players_death_is_told(
+    pair: PreparedPlayer, screen: Framebuffer, origin: Origin
+) -> None:
+    await shown(pair, screen, origin, "red")
+    with pair.events.subscribe() as events:
+        assert pair.pid is not None
+        os.kill(pair.pid, signal.SIGKILL)
+        async with asyncio.timeout(10):
+            await first_of(Restarted, events)
+        await shown(pair, screen, origin, "green")
+
+
+async def test_what_was_prepared_can_be_let_go_of(pair: PreparedPlayer, origin: Origin) -> None:
+    await pair.prepare(origin.url("blue"))
+    await until_prepared(pair, origin.url("blue"))
+    await pair.prepare("")
+    assert pair.prepared == ""
