@@ -161,24 +161,34 @@ async def watch(session: aiohttp.ClientSession, port: int, channel: str, seconds
     return timeline
 
 
-def ffmpeg_copies(url: str, seconds: float) -> "subprocess.Popen[bytes]":
-    """Let the peer pull the same channel."""
-    command = [shutil.which("ffmpeg") or "ffmpeg", "-v", "quiet", "-nostdin", "-i", url, "-c", "copy"]
-    return subprocess.Popen([*command, "-t", str(seconds), "-f", "mpegts", "-y", "/dev/null"])
+def ffmpeg_copies(url: str, progress: Path) -> "subprocess.Popen[bytes]":
+    """Let the peer pull the same channel, and note there how far it came."""
+    command = [shutil.which("ffmpeg") or "ffmpeg", "-v", "quiet", "-nostdin", "-progress", str(progress)]
+    return subprocess.Popen([*command, "-i", url, "-c", "copy", "-f", "mpegts", "-y", "/dev/null"])
+
+
+def frames_copied(progress: Path) -> int:
+    """Return how many pictures the peer has passed on."""
+    lines = progress.read_text().splitlines() if progress.exists() else []
+    counts = [line.removeprefix("frame=").strip() for line in lines if line.startswith("frame=")]
+    return int(counts[-1]) if counts else 0
 
 
 async def heavy(origin: int, kind: str, packing: str, faults: str, seconds: float) -> dict[str, object]:
     """Watch one heavy channel, with the peer beside it."""
     path = f"{kind}/{packing}/{SEGMENT_S}/{faults}"
     base = f"http://127.0.0.1:{origin}"
-    with process("bench.relay_house", base, path) as (pid, port):
+    house = process("bench.relay_house", base, path)
+    with tempfile.TemporaryDirectory() as scratch, house as (pid, port):
         async with aiohttp.ClientSession() as session:
             before = await ask(session, origin, "report")
-            peer = ffmpeg_copies(f"{base}/{path}/index.m3u8", seconds)
+            note = Path(scratch) / "progress"
+            peer = ffmpeg_copies(f"{base}/{path}/index.m3u8", note)
             begin, began = usage(pid), time.monotonic()
             try:
                 timeline = await watch(session, port, "c0", seconds)
                 took, end, other = time.monotonic() - began, usage(pid), usage(peer.pid)
+                copied = frames_copied(note)
             finally:
                 peer.kill()
                 peer.wait()
@@ -191,6 +201,7 @@ async def heavy(origin: int, kind: str, packing: str, faults: str, seconds: floa
         "seconds": round(took, 1),
         "mbit_s": round(timeline.size_bytes * 8 / took / 1e6, 1),
         "injected": after["injected"] if faults == FAULTY else {},
+        "pictures": timeline.pictures,
         "withheld_s": withheld * SEGMENT_S,
         "holes_s": timeline.holes_s,
         "backwards": timeline.backwards,
@@ -201,6 +212,7 @@ async def heavy(origin: int, kind: str, packing: str, faults: str, seconds: floa
         "held_mb": round(int(str(state["held"])) / 1e6),
         "ffmpeg_cpu_percent": round(100 * other.cpu_s / took, 2),
         "ffmpeg_rss_mb": round(other.rss_mb),
+        "ffmpeg_pictures": copied,
         "ok": timeline.pictures > 0
         and holes <= withheld * SEGMENT_S + 0.1
         and not timeline.backwards

@@ -7,7 +7,7 @@ BASE; ``/warm/{count}`` keeps so many of them pulled, ``/state`` says how they a
 
 import asyncio
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -37,8 +37,9 @@ class House:
         response = web.StreamResponse(headers={"Content-Type": "video/mp2t"})
         await response.prepare(request)
         async with aclosing(self._relay.continuous(ChannelId(request.match_info["channel"]))) as chunks:
-            async for chunk in chunks:
-                await response.write(chunk)
+            with suppress(ConnectionError):
+                async for chunk in chunks:
+                    await response.write(chunk)
         return response
 
     async def warm(self, request: web.Request) -> web.Response:

@@ -16,6 +16,9 @@ PAT_PID = 0
 LEAD = CLOCK_HZ * 60 // 1000
 """How far the first picture stays ahead of the clock; less and players drop it, more and they wait."""
 
+LATE_SOUND = CLOCK_HZ * 150 // 1000
+"""How far sound may be behind the clock; players buffer at least twice as much."""
+
 _PUSI = 0x40
 _MAX_TABLE_PACKETS = 8
 _PCR_BYTES = 7
@@ -121,23 +124,30 @@ def advance_needed(data: bytes) -> int:
     """Return by how many 90 kHz ticks the clock may run ahead so that pictures show at once.
 
     Common muxers send pictures 0.7 s before their time; a player that joins
-    waits that long on a still.  The answer leaves `LEAD` for the tightest
-    audio or video packet of `data`, and is never negative.
+    waits that long on a still.  They send the sound of the same time up to
+    0.3 s later than the pictures, so not both can be near the clock: the answer
+    leaves `LEAD` for the tightest picture, and lets sound come `LATE_SOUND`
+    after its time, which the buffer of a player takes up.  Never negative.
     """
     clocks = pcr_positions(data)
     if not clocks:
         return 0
-    margins: list[int] = []
+    pictures: list[int] = []
+    sounds: list[int] = []
     following = iter(clocks[1:])
     clock, upcoming = pcr(data, clocks[0]), next(following, None)
     for at in unit_starts(data):
         while upcoming is not None and at >= upcoming:
             clock, upcoming = pcr(data, upcoming), next(following, None)
-        if at >= clocks[0] and _is_av(_stream_id(data, at)):
+        kind = _stream_id(data, at)
+        if at >= clocks[0] and _is_av(kind):
             decode_at = _pts_dts(data, at)[1]
             if decode_at is not None:
-                margins.append(difference(decode_at, clock))
-    return max(0, min(margins) - LEAD) if margins else 0
+                (pictures if kind in _VIDEO else sounds).append(difference(decode_at, clock))
+    if not pictures:
+        return max(0, min(sounds) - LEAD) if sounds else 0
+    room = min(pictures) - LEAD
+    return max(0, min(room, min(sounds) + LATE_SOUND) if sounds else room)
 
 
 def span(data: bytes) -> tuple[int, int] | None:
