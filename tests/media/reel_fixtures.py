@@ -1,7 +1,8 @@
 """Pieces that know what they are, and a relay that hands them out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -43,6 +44,13 @@ def piece(
 def numbers(pieces: Sequence[Piece]) -> list[int]:
     """Return which pieces they are, by what is in them."""
     return [int.from_bytes(each.data[4:12]) for each in pieces]
+
+
+async def until(fact: Callable[[], bool | Awaitable[bool]], within_s: float = 10.0) -> None:
+    """Wait for something on the disk or in a state that nobody publishes."""
+    async with asyncio.timeout(within_s):
+        while not (await answer if inspect.isawaitable(answer := fact()) else answer):  # noqa: ASYNC110 - no event to wait for
+            await asyncio.sleep(0.01)
 
 
 @dataclass
