@@ -45,10 +45,11 @@ from gateway.media.past import NothingKept, Past, Shelves
 from gateway.media.past_pages import PastPages
 from gateway.media.player import Plane
 from gateway.media.relay import Relay
+from gateway.media.streams import Door, Streams
 from gateway.media.tv import Tv
 from gateway.media.tv_facts import Picture
 from gateway.media.tv_memory import TvMemory
-from gateway.media.tv_player import AnyPlayer, PageSource, choose_player
+from gateway.media.tv_player import AnyPlayer, choose_player
 from gateway.mqtt import BrokerAddress, Message
 from gateway.mqtt_client import MqttClient
 from gateway.store import DamagedStoreError, Store
@@ -217,11 +218,14 @@ def _television(config: GatewayConfig, state: Path, board: Board, kit: Kit) -> T
     relay = Relay(line_up, media.relay, base_url=config.ui.local_url, ticket=kit.ticket)
     past = Past(Shelves(shift=NothingKept(), archive=Archive(media.relay), live=relay), line_up, guide)
     past_pages = PastPages(past)
-    player = choose_player(media.player, media.tv, display=kit.display, options=board.video.player_options)
+    buffer = (f"--network-caching={media.tv.buffer_ms}",) if media.player == "vlc" else ()
+    player = choose_player(media.player, display=kit.display, options=(*buffer, *board.video.player_options))
+    in_page = player.plane is Plane.INPAGE
+    door = Door(base_url=config.ui.local_url, ticket=kit.ticket, in_page=in_page)
     tv = Tv(
         media.tv,
         player=player,
-        source=PageSource(relay) if player.plane is Plane.INPAGE else relay,
+        source=Streams(relay, door, past=past),
         line_up=line_up,
         focus=kit.focus,
         memory=TvMemory(kit.store),

@@ -1,62 +1,35 @@
-"""The television set: tune, zap, and get the picture back when it is lost.
+"""The television set: tune, zap, go back in time, and obey whoever has the remote.
 
-One rule: watching a channel is one coroutine, from the order until another
-order cancels it; so the newest order wins, and nothing of an older one can
-still change the state.
-
-A channel that fails is tried again for as long as nobody zaps away, at growing
-pauses; the household sees the reason meanwhile.
+One rule: an order is taken at once and never waits for a picture, a disk or the
+line; what came of it is in `Tv.state`.
 """
 
 import asyncio
-import contextlib
-import logging
-import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Protocol
 
-from gateway.errors import GatewayError
 from gateway.focus import Focus, Priority
-from gateway.media.lineup import Channel, ChannelId, LineUp
-from gateway.media.player import (
-    Failed,
-    FirstFrame,
-    Player,
-    PlayerEvent,
-    Restarted,
-    Resumed,
-    Stalled,
-    TracksFound,
-)
+from gateway.media.lineup import ChannelId, LineUp
+from gateway.media.past import Window
+from gateway.media.player import Player
 from gateway.media.relay_facts import UnknownChannelError
 from gateway.media.tv_facts import (
+    NOTHING_AROUND,
+    Gate,
+    Hint,
     NoChannelsError,
-    NoPictureError,
-    Picture,
-    StreamFailedError,
+    Surroundings,
     TvConfig,
     TvState,
     UnknownTrackError,
 )
-from gateway.media.tv_memory import Kept
+from gateway.media.tv_recall import Memory, Recall
+from gateway.media.tv_stage import BEHIND, Stage
+from gateway.media.tv_time import TimeTravel
+from gateway.media.tv_tracks import Languages
+from gateway.media.tv_watch import StreamSource, Watch, locked
 from gateway.pubsub import Publisher
-from gateway.store import StoreError
-
-log = logging.getLogger(__name__)
-
-LAST_WRITE_S = 2.0
-
-
-class StreamSource(Protocol):
-    """Where the picture of a channel comes from; `gateway.media.relay.Relay` in a box."""
-
-    async def open(self, channel: ChannelId) -> str:
-        """Return the address that the player opens.
-
-        Raises:
-            GatewayError: there is none; its code is shown.
-        """
 
 
 class LineUpOwner(Protocol):
@@ -69,20 +42,11 @@ class LineUpOwner(Protocol):
     def changes(self) -> Publisher[LineUp]: ...
 
 
-class Memory(Protocol):
-    """See `gateway.media.tv_memory.TvMemory`."""
-
-    async def load(self) -> Kept: ...
-
-    async def save(self, kept: Kept) -> None: ...
-
-
 class Tv:
     """The television: a service, and the owner of `TvState`.
 
     Attributes:
-        state: The television now.
-        changes: Every next `state`.
+        hints: What the household's hand is doing, for whoever guesses what comes next.
     """
 
     def __init__(  # noqa: PLR0913 - a television is where these meet
@@ -94,51 +58,74 @@ class Tv:
         line_up: LineUpOwner,
         focus: Focus,
         memory: Memory,
+        around: Surroundings = NOTHING_AROUND,
     ) -> None:
-        self.state = TvState()
-        self.changes: Publisher[TvState] = Publisher()
+        self.hints: Publisher[Hint] = Publisher()
         self._config = config
         self._player = player
-        self._source = source
         self._line_up = line_up
         self._focus = focus
-        self._memory = memory
-        self._kept = Kept()
-        self._before: ChannelId | None = None
-        self._boot_due = True
-        self._ordered_at_s = 0.0
-        self._ordered = asyncio.Event()
+        self._around = around
+        self._stage = Stage()
+        self._languages = Languages()
+        self._watch = Watch(config, self._stage, player, source, self._languages)
+        self._time = TimeTravel(self._stage, player, source, line_up, around)
+        self._recall = Recall(config, self._stage, self._languages, memory, source)
+
+    @property
+    def state(self) -> TvState:
+        """The television now."""
+        return self._stage.state
+
+    @property
+    def changes(self) -> Publisher[TvState]:
+        """Every next `state`."""
+        return self._stage.changes
+
+    @property
+    def window(self) -> Window | None:
+        """From when to when one can seek now, or None."""
+        return self._time.window
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Be a television until cancelled; begins with the channel that was on last."""
-        self._kept = await self._memory.load()
-        self._become(volume_percent=self._kept.volume_percent, muted=self._kept.muted)
+        await self._recall.restore()
         await self._apply_volume()
         with self._line_up.changes.subscribe() as line_ups:
             self._boot()
             async with self._focus.claim("tv", Priority.TV), asyncio.TaskGroup() as group:
-                group.create_task(self._obey(), name="tv: watch")
+                group.create_task(self._watch.obey(self._around.gate, self._after_recording), name="tv: obey")
                 group.create_task(self._follow(line_ups), name="tv: line-up")
-                group.create_task(self._remember(), name="tv: remember")
+                group.create_task(self._recall.keep(), name="tv: remember")
+                if self._around.gate is not None:
+                    group.create_task(self._heed(self._around.gate), name="tv: lock")
                 ready()
 
-    async def tune(self, channel: ChannelId) -> None:
-        """Show `channel`; returns at once, the outcome is in `state`.
+    def hint(self, hint: Hint) -> None:
+        """Take in what the household's hand is doing; returns at once."""
+        self.hints.publish(hint)
+
+    async def tune(self, channel: ChannelId, at: datetime | None = None) -> None:
+        """Show `channel`, from the instant `at` on if given; returns at once, the outcome is in `state`.
 
         Raises:
             UnknownChannelError: it is not in the line-up.
+            NothingKeptError: nothing of that instant is kept.
         """
         found = self._line_up.state.by_id(channel)
         if found is None:
             raise UnknownChannelError("There is no such channel in the line-up")
-        self._tune(found)
+        if at is None or at >= datetime.now(UTC) - BEHIND:
+            self._stage.show(found)
+        else:
+            self._time.go_back(found, at, "timeshift")
 
     async def tune_number(self, number: int) -> None:
         """Show the channel with this number; see `tune`."""
         found = self._line_up.state.by_number(number)
         if found is None:
             raise UnknownChannelError(f"There is no channel {number} in the line-up")
-        self._tune(found)
+        self._stage.show(found)
 
     async def zap(self, step: int) -> None:
         """Go `step` channels up, or down if negative, round the ends.
@@ -146,27 +133,63 @@ class Tv:
         Raises:
             NoChannelsError: the line-up is empty.
         """
-        here = self.state.channel.id if self.state.channel else self._kept.channel
-        there = self._line_up.state.neighbour(here, step)
+        there = self._line_up.state.neighbour(self._stage.home, step)
         if there is None:
             raise NoChannelsError("The line-up has no channels")
-        self._tune(there)
+        self._stage.show(there)
 
     async def last(self) -> None:
         """Go back to the channel before this one; nothing happens if there is none."""
-        found = self._line_up.state.by_id(self._before) if self._before else None
+        before = self._stage.before
+        found = self._line_up.state.by_id(before) if before else None
         if found is not None:
-            self._tune(found)
+            self._stage.show(found)
 
     async def stop(self) -> None:
-        """Show nothing."""
-        self._boot_due = False
+        """Show nothing; `last` goes back to what was shown."""
         if self.state.channel is not None:
-            self._before = self.state.channel.id
-        self._order(None)
+            self._stage.before = self.state.channel.id
+        await self.standby()
+
+    async def standby(self) -> None:
+        """Rest: no picture, and nothing pulled for one; `wake` ends it."""
+        self._stage.order(None)
+
+    async def wake(self) -> None:
+        """Show the channel that was on before; nothing happens if something is on.
+
+        Raises:
+            NoChannelsError: the line-up is empty.
+        """
+        if not self.state.is_on:
+            await self.zap(0)
+
+    async def pause(self) -> None:
+        """Hold the picture; live becomes the past by that; see `TimeTravel`."""
+        await self._time.pause()
+
+    async def resume(self) -> None:
+        """Let the picture go on, as near to where it was as is kept; see `TimeTravel`."""
+        await self._time.resume()
+
+    async def seek(self, *, position: datetime | None = None, step_s: float = 0.0) -> None:
+        """Go to `position`, or `step_s` seconds on from here; see `TimeTravel`."""
+        await self._time.seek(position=position, step_s=step_s)
+
+    async def live(self) -> None:
+        """Show the present of what is on; see `TimeTravel`."""
+        await self._time.live()
+
+    async def watch_programme(self, programme: str) -> None:
+        """Show a programme of the guide from its beginning, and what follows it; see `TimeTravel`."""
+        await self._time.watch_programme(programme)
+
+    async def watch_recording(self, recording: str, *, from_start: bool = False) -> None:
+        """Show a recording from where it was left, or from its start; see `TimeTravel`."""
+        await self._time.watch_recording(recording, from_start=from_start)
 
     async def select(self, track: str) -> None:
-        """Hear or read another track; `state` says when it is so.
+        """Hear or read another track, here and wherever there is such a one; `state` says when it is so.
 
         Raises:
             UnknownTrackError: it is not among `TvState.tracks`.
@@ -174,175 +197,66 @@ class Tv:
         found = next((known for known in self.state.tracks if known.id == track), None)
         if found is None:
             raise UnknownTrackError("The stream has no such track")
+        self._languages.chosen(self.state.channel.id if self.state.channel else None, found)
         await self._player.select(found)
 
     async def set_volume(self, level_percent: int) -> None:
         """Set the loudness, which also ends muting; values beyond 0..100 are cut."""
-        self._become(volume_percent=max(0, min(100, level_percent)), muted=False)
+        self._stage.become(volume_percent=max(0, min(100, level_percent)), muted=False)
         await self._apply_volume()
 
     async def set_muted(self, muted: bool) -> None:
         """Silence it, or let it be heard as before."""
-        self._become(muted=muted)
+        self._stage.become(muted=muted)
         await self._apply_volume()
 
+    async def set_levelling(self, on: bool) -> None:
+        """Make quiet programmes louder and loud ones quieter, or leave sound as it is sent."""
+        await self._player.set_levelling(on)
+
     def _boot(self) -> None:
-        if self.state.channel is not None:  # this service was restarted in the middle of a film
-            self._order(self.state.channel)
+        if self._stage.wanted is not None:  # this service was restarted in the middle of a film
+            self._stage.resume_order()
             return
         line_up = self._line_up.state
-        if self._config.boot == "none" or not line_up.channels or not self._boot_due:
+        if self._config.boot == "none" or not line_up.channels or not self._stage.untouched:
             return
-        kept = self._kept.channel if self._config.boot == "last" else None
-        self._tune((line_up.by_id(kept) if kept else None) or line_up.channels[0])
+        home = self._stage.home if self._config.boot == "last" else None
+        self._stage.show((line_up.by_id(home) if home else None) or line_up.channels[0])
 
-    def _tune(self, channel: Channel) -> None:
-        self._boot_due = False
-        now = self.state
-        if now.channel is not None and now.channel.id != channel.id:
-            self._before = now.channel.id
-        elif now.channel == channel and now.picture in {Picture.TUNING, Picture.PLAYING}:
-            return
-        self._order(channel)
+    def _after_recording(self) -> None:
+        """Show something: a television that has nothing more to show looks broken."""
+        line_up = self._line_up.state
+        found = line_up.by_id(self._stage.home) if self._stage.home else None
+        if found is None:
+            self._stage.order(None)
+        else:
+            self._stage.show(found)
 
-    def _order(self, channel: Channel | None) -> None:
-        self._ordered_at_s = time.monotonic()
-        picture = Picture.TUNING if channel else Picture.IDLE
-        self._become(channel=channel, picture=picture, first_frame_ms=None, tracks=(), selected=(), code=None)
-        self._ordered.set()
-
-    async def _obey(self) -> None:
-        while True:
-            self._ordered.clear()
-            channel = self.state.channel
-            async with asyncio.TaskGroup() as group:
-                doing = self._watch(channel.id) if channel else self._player.close()
-                task = group.create_task(doing, name="tv: channel")
-                await self._ordered.wait()
-                task.cancel()
-
-    async def _watch(self, channel: ChannelId) -> None:
-        """Keep `channel` on the screen until cancelled."""
-        failures = 0
-        while True:
-            # Listening begins anew each time: what came during the pause is about the last attempt.
-            with self._player.events.subscribe() as events:
-                try:
-                    await self._await_screen()
-                    url = await self._begin(channel, events)
-                    failures = 0
-                    await self._go_on(url, events)
-                    pause_s = 0.0
-                except GatewayError as error:
-                    failures += 1
-                    code = error.said if isinstance(error, StreamFailedError) else error.code
-                    # Neither the older channel's picture nor a late one belongs beside this code.
-                    await self._player.close()
-                    self._become(picture=Picture.FAILED, code=code, first_frame_ms=None)
-                    log.warning("no picture: %s", code)
-                    pause_s = min(self._config.retry_max_s, self._config.retry_s * 2 ** min(failures - 1, 16))
-            await asyncio.sleep(pause_s)
-            self._ordered_at_s = time.monotonic()
-
-    async def _await_screen(self) -> None:
-        """Wait until somebody could see the picture; time in an empty room is nobody's zap."""
-        before_s = time.monotonic()
-        await self._player.attended()
-        self._ordered_at_s += time.monotonic() - before_s
-
-    async def _begin(self, channel: ChannelId, events: AsyncIterator[PlayerEvent]) -> str:
-        """Open `channel` and return its address when the picture is there."""
-        try:
-            async with asyncio.timeout(self._config.zap_timeout_s):
-                url = await self._source.open(channel)
-                asked_ms = (time.monotonic() - self._ordered_at_s) * 1000
-                await self._player.open(url)
-                async for event in events:
-                    match event:
-                        case FirstFrame(of, after_ms) if of == url:
-                            self._become(
-                                picture=Picture.PLAYING, first_frame_ms=round(asked_ms) + after_ms, code=None
-                            )
-                            log.info("picture after %d ms", self.state.first_frame_ms)
-                            return url
-                        case Failed(of, code) if of == url:
-                            raise StreamFailedError(code)
-                        case TracksFound(of, tracks, selected) if of == url:
-                            self._become(tracks=tracks, selected=selected)
-                        case Restarted():
-                            await self._player.open(url)
-        except TimeoutError as error:
-            raise NoPictureError(f"No picture within {self._config.zap_timeout_s:g} s") from error
-        raise StreamFailedError(StreamFailedError.code)
-
-    async def _go_on(self, url: str, events: AsyncIterator[PlayerEvent]) -> None:
-        """Watch over the picture; returns when the channel should be opened anew at once."""
-        while True:
-            stalled = self.state.picture is Picture.STALLED
-            try:
-                async with asyncio.timeout(self._config.stall_timeout_s if stalled else None):
-                    event = await anext(events)
-            except TimeoutError:
-                log.warning("the picture stood still for %g s, opening anew", self._config.stall_timeout_s)
-                return
-            match event:
-                case Stalled(of) if of == url and not stalled:
-                    self._become(picture=Picture.STALLED)
-                case Resumed(of) if of == url:
-                    self._become(picture=Picture.PLAYING)
-                case TracksFound(of, tracks, selected) if of == url:
-                    self._become(tracks=tracks, selected=selected)
-                case Failed(of, code) if of == url:
-                    raise StreamFailedError(code)
-                case Restarted():
-                    self._become(picture=Picture.TUNING, first_frame_ms=None, tracks=(), selected=())
-                    return
+    async def _heed(self, gate: Gate) -> None:
+        """Take the picture away when the lock closes, and bring it back when it opens."""
+        with gate.changes.subscribe(backlog=1) as changes:
+            async for _ in changes:
+                if locked(gate, self._stage.wanted) != self._watch.shut:
+                    self._stage.resume_order()
 
     async def _follow(self, line_ups: AsyncIterator[LineUp]) -> None:
         """Stay on the channel through a new line-up, or leave it when it is gone."""
         async for line_up in line_ups:
             here = self.state.channel
             if here is None:
-                self._boot()
+                if not self.state.is_on:
+                    self._boot()
                 continue
             there = line_up.by_id(here.id)
             if there is not None:
-                if there != here:
-                    self._become(channel=there)
+                self._stage.renamed(there)
+            elif self.state.mode == "recording":
+                continue
             elif line_up.channels:
-                self._tune(line_up.channels[0])
+                self._stage.show(line_up.channels[0])
             else:
                 await self.stop()
 
-    async def _remember(self) -> None:
-        with self.changes.subscribe(backlog=1) as changes:
-            try:
-                async for _ in changes:
-                    await asyncio.sleep(self._config.remember_after_s)
-                    await self._save()
-            finally:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LAST_WRITE_S):
-                        await self._save()
-
-    async def _save(self) -> None:
-        state = self.state
-        channel = state.channel.id if state.channel else self._kept.channel
-        kept = Kept(channel=channel, volume_percent=state.volume_percent, muted=state.muted)
-        if kept == self._kept:
-            return
-        try:
-            await self._memory.save(kept)
-        except StoreError as error:
-            # A full disk is no reason to take the picture away.
-            log.warning("the channel will not be remembered: %s", error)
-        self._kept = kept
-
     async def _apply_volume(self) -> None:
         await self._player.set_volume(0 if self.state.muted else self.state.volume_percent)
-
-    def _become(self, **change: object) -> None:
-        state = replace(self.state, **change)  # type: ignore[arg-type]
-        if state != self.state:
-            self.state = state
-            self.changes.publish(state)

@@ -4,14 +4,18 @@ One rule: `TvState` is all that a page needs to draw the television, and never
 changes in place.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 from gateway.errors import BadInputError, GatewayError
-from gateway.media.lineup import Channel
+from gateway.media.epg import Programme
+from gateway.media.lineup import Channel, ChannelId
 from gateway.media.player import Track
+from gateway.pubsub import Publisher
 from gateway.schema import FieldError
 
 Mode = Literal["live", "timeshift", "catchup", "recording"]
@@ -28,6 +32,30 @@ class Picture(StrEnum):
     FAILED = "failed"
 
 
+@dataclass(frozen=True, slots=True)
+class Playhead:
+    """Which instant is shown.
+
+    Attributes:
+        at: What was shown at `noted_s`.
+        noted_s: When that was noted, on the monotonic clock.
+        moves: Whether the picture runs on since then.
+    """
+
+    at: datetime
+    noted_s: float
+    moves: bool = True
+
+    @property
+    def position(self) -> datetime:
+        """The instant that is shown now."""
+        return self.at + timedelta(seconds=time.monotonic() - self.noted_s) if self.moves else self.at
+
+    def moving(self, moves: bool) -> "Playhead":
+        """Return it as it goes on from here."""
+        return Playhead(self.position, time.monotonic(), moves)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TvState:
     """The television now.
@@ -36,11 +64,11 @@ class TvState:
         channel: What is shown or about to be; `None` when nothing is.
         picture: How it looks.
         first_frame_ms: From the order to the light; `None` until there is a picture.
+        player_ms: The player's own part of it.
         mode: Where the picture comes from: the air, the box's own disk, the operator's archive, or
             a recording.
-        position: The instant that is shown; None while that is the present.
+        playhead: Which instant is shown; None while that is the present.
         paused: Whether the picture is held.
-        window: From when to when one can seek.
         recording: Id of the recording that is shown.
         zap: What the order met: a picture that was decoded already, media that was here already,
             or neither.
@@ -54,10 +82,10 @@ class TvState:
     channel: Channel | None = None
     picture: Picture = Picture.IDLE
     first_frame_ms: int | None = None
+    player_ms: int | None = None
     mode: Mode = "live"
-    position: datetime | None = None
+    playhead: Playhead | None = None
     paused: bool = False
-    window: tuple[datetime, datetime] | None = None
     recording: str | None = None
     zap: Zap | None = None
     tracks: tuple[Track, ...] = ()
@@ -65,6 +93,67 @@ class TvState:
     volume_percent: int = 50
     muted: bool = False
     code: str | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is shown or about to be."""
+        return self.channel is not None or self.recording is not None
+
+    @property
+    def position(self) -> datetime | None:
+        """The instant that is shown; None while that is the present."""
+        return self.playhead.position if self.playhead else None
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A channel number is being typed; empty when it is done or given up."""
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class Focused:
+    """The focus of a guide or a list rests on a channel, or on none any more."""
+
+    channel: ChannelId | None
+
+
+Hint = Typed | Focused
+
+
+class Gate(Protocol):
+    """Who says what may be watched; `gateway.media.child_lock.ChildLock` in a box."""
+
+    @property
+    def changes(self) -> Publisher[None]: ...
+
+    def verdict(self, channel: Channel) -> str | None:
+        """Return the code of the reason why `channel` may not be watched now, or None."""
+
+
+class Programmes(Protocol):
+    """See `gateway.media.epg.Guide`."""
+
+    async def programme(self, programme: str, /) -> Programme | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a television may know of the house around it; each is optional.
+
+    Attributes:
+        guide: Knows programmes by their ids.
+        gate: Says what may be watched.
+        tell: Is told what the household should hear though nothing failed.
+    """
+
+    guide: Programmes | None = None
+    gate: Gate | None = None
+    tell: Callable[[GatewayError], None] = lambda _: None
+
+
+NOTHING_AROUND = Surroundings()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,3 +222,45 @@ class NoChannelsError(BadInputError):
 
     code: ClassVar[str] = "TV-403"
     hint = "Wait for the line-up, or set media.line_up."
+
+
+class NothingShownError(BadInputError):
+    """There is no picture to pause, or to go back in."""
+
+    code: ClassVar[str] = "TV-404"
+    hint = "Choose a channel first."
+
+
+class NothingKeptError(BadInputError):
+    """Of this channel nothing but the present is kept, or not that far back."""
+
+    code: ClassVar[str] = "TV-541"
+    hint = "Watch it live; the operator offers no catch-up for it."
+
+
+class NoSuchProgrammeError(BadInputError):
+    """The guide has no such programme, or not any more."""
+
+    code: ClassVar[str] = "TV-542"
+    hint = "Look at the guide again; it may have been renewed."
+
+
+class NotYetShownError(BadInputError):
+    """The programme has not begun."""
+
+    code: ClassVar[str] = "TV-543"
+    hint = "Set a reminder or a recording instead."
+
+
+class NoRecordingsError(BadInputError):
+    """This box does not record, or has no such recording."""
+
+    code: ClassVar[str] = "TV-544"
+    hint = "Look at the list of recordings again."
+
+
+class PauseOutlivedError(GatewayError):
+    """A pause was longer than what the box keeps."""
+
+    code: ClassVar[str] = "TV-545"
+    hint = "Nothing; it goes on from the earliest moment that is kept."

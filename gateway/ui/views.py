@@ -3,7 +3,8 @@
 One rule: pure; nothing here waits, decides or remembers.
 """
 
-from urllib.parse import urlsplit
+from datetime import datetime
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
@@ -58,6 +59,7 @@ def tv(house: House) -> doc.Tv:
     """The television now."""
     now = house.tv.state
     on = now.channel
+    window = house.tv.window
     return doc.Tv(
         channel=on.id if on else None,
         number=on.number if on else None,
@@ -67,7 +69,7 @@ def tv(house: House) -> doc.Tv:
         mode=now.mode,
         position=now.position,
         paused=now.paused,
-        window=doc.TvWindow(start=now.window[0], end=now.window[1]) if now.window else None,
+        window=doc.TvWindow(start=_coarse(window.start), end=_coarse(window.end)) if window else None,
         recording=now.recording,
         zap=now.zap,
         tracks=[
@@ -89,14 +91,22 @@ def tv(house: House) -> doc.Tv:
     )
 
 
+def _coarse(at: datetime) -> datetime:
+    """Return `at` to ten seconds, so that a window that moves is not news each time it is looked at."""
+    return at.replace(second=at.second // 10 * 10, microsecond=0)
+
+
 def stream_address(url: str | None) -> str | None:
     """Return `url` as the page must ask for it.
 
     The box's own streams are given without host and ticket: the page may have
     been opened under any of the box's names, and its cookie opens them.
     """
-    path = urlsplit(url or "").path
-    return path if path.startswith("/live/") else url
+    parts = urlsplit(url or "")
+    if not parts.path.startswith(("/live/", "/recordings/")):
+        return url
+    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name != "ticket"])
+    return f"{parts.path}?{query}" if query else parts.path
 
 
 def entity(state: State) -> doc.Entity:

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -11,13 +12,14 @@ from gateway.focus import Focus, Holder, Priority
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import Channel, ChannelId, LineUp, Source
 from gateway.media.player import Plane, Track
+from gateway.media.player_process import ProcessPlayer
 from gateway.media.relay_facts import SourceMissingError, UnknownChannelError
 from gateway.media.simulated import SimulatedPlayer
+from gateway.media.streams import Door, Streams
 from gateway.media.tv import Tv
 from gateway.media.tv_facts import NoChannelsError, Picture, TvConfig, TvState, UnknownTrackError
 from gateway.media.tv_memory import MIGRATIONS, TvMemory
-from gateway.media.tv_player import PageSource, choose_player
-from gateway.media.vlc import VlcPlayer
+from gateway.media.tv_player import choose_player
 from gateway.pubsub import Publisher
 from gateway.schema import SchemaError, decode
 from gateway.store import Store
@@ -33,6 +35,7 @@ def channel(name: str, number: int) -> Channel:
 NEWS, SPORT, FILM = channel("news", 1), channel("sport", 5), channel("film", 8)
 CHINESE = Track("1", "audio", "zh", "")
 ENGLISH = Track("2", "audio", "en", "")
+DOOR = Door(base_url="http://box", ticket="secret")
 QUICK = TvConfig(zap_timeout_s=0.3, stall_timeout_s=0.1, retry_s=0.05, retry_max_s=0.1, remember_after_s=0.05)
 
 
@@ -50,17 +53,27 @@ class Book:
 
 @dataclass
 class Direct:
-    """A source that answers with a channel's name as its address, or refuses.
+    """A relay that answers with a channel's name as its address, or refuses.
 
     Attributes:
         refusing: What to raise instead.
         held: Channels whose answer does not come.
+        asked: Every channel that was asked for.
     """
 
     refusing: GatewayError | None = None
     held: set[str] = field(default_factory=set)
+    asked: list[ChannelId] = field(default_factory=list)
+    here: set[str] = field(default_factory=set)
+
+    def address(self, channel: ChannelId) -> str:
+        return str(channel)
+
+    def temperature(self, channel: ChannelId) -> Literal["warm", "cold"]:
+        return "warm" if channel in self.here else "cold"
 
     async def open(self, channel: ChannelId) -> str:
+        self.asked.append(channel)
         if self.refusing is not None:
             raise self.refusing
         if channel in self.held:
@@ -109,7 +122,14 @@ def furnish(store: Store, serve: Serve) -> Furnish:
     ) -> AsyncIterator[Room]:
         player = player or SimulatedPlayer()
         book, source, focus = Book(*channels), Direct(), Focus()
-        tv = Tv(config, player=player, source=source, line_up=book, focus=focus, memory=TvMemory(store))
+        tv = Tv(
+            config,
+            player=player,
+            source=Streams(source, DOOR),
+            line_up=book,
+            focus=focus,
+            memory=TvMemory(store),
+        )
         async with serve(player), serve(tv):
             yield Room(tv, player, source, book, focus)
 
@@ -119,7 +139,13 @@ def furnish(store: Store, serve: Serve) -> Furnish:
 async def test_a_new_box_begins_with_the_first_channel(furnish: Furnish) -> None:
     async with furnish() as room:
         state = await room.until(Picture.PLAYING)
-        assert state == TvState(channel=NEWS, picture=Picture.PLAYING, first_frame_ms=state.first_frame_ms)
+        assert state == TvState(
+            channel=NEWS,
+            picture=Picture.PLAYING,
+            first_frame_ms=state.first_frame_ms,
+            player_ms=0,
+            zap="cold",
+        )
         assert room.focus.holder == Holder("tv", Priority.TV)
     assert room.focus.holder is None
 
@@ -146,7 +172,14 @@ async def test_an_empty_room_is_no_failure(store: Store, serve: Serve) -> None:
     player = InPagePlayer()
     book, focus = Book(NEWS), Focus()
     hasty = replace(QUICK, zap_timeout_s=0.05)
-    tv = Tv(hasty, player=player, source=Direct(), line_up=book, focus=focus, memory=TvMemory(store))
+    tv = Tv(
+        hasty,
+        player=player,
+        source=Streams(Direct(), DOOR),
+        line_up=book,
+        focus=focus,
+        memory=TvMemory(store),
+    )
     with tv.changes.subscribe() as changes, player.changes.subscribe() as screens:
         async with serve(player), serve(tv):
             with pytest.raises(TimeoutError):
@@ -367,11 +400,10 @@ def test_a_senseless_setting_is_named(key: str, value: object) -> None:
 
 
 async def test_the_picture_is_on_the_display_or_in_the_page() -> None:
-    under = choose_player("vlc", TvConfig(), display=":9", plane=Plane.UNDER)
-    assert isinstance(under, VlcPlayer)
+    under = choose_player("vlc", display=":9", plane=Plane.UNDER)
+    assert isinstance(under, ProcessPlayer)
     assert under.plane is Plane.UNDER
-    assert choose_player("vlc", TvConfig(), display=":9").plane is Plane.OSD
-    assert isinstance(choose_player("vlc", TvConfig(), display=None), InPagePlayer)
-    assert isinstance(choose_player("inpage", TvConfig(), display=":9"), InPagePlayer)
-    assert isinstance(choose_player("simulated", TvConfig(), display=None), SimulatedPlayer)
-    assert await PageSource(Direct()).open(NEWS.id) == "/live/news/index.m3u8"
+    assert choose_player("vlc", display=":9").plane is Plane.OSD
+    assert isinstance(choose_player("vlc", display=None), InPagePlayer)
+    assert isinstance(choose_player("inpage", display=":9"), InPagePlayer)
+    assert isinstance(choose_player("simulated", display=None), SimulatedPlayer)

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from gateway.apps.bridge import Bridge, Capabilities
 from gateway.apps.catalog import Catalog
@@ -29,6 +30,7 @@ from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import Channel, ChannelId, LineUp, Source
 from gateway.media.past import Window
 from gateway.media.relay_facts import NoSuchPieceError, Resource, UnknownChannelError
+from gateway.media.streams import Door, Streams
 from gateway.media.tv import Tv
 from gateway.media.tv_facts import TvConfig
 from gateway.media.tv_memory import TvMemory
@@ -140,11 +142,17 @@ class Evening:
         return [one for one in listed if text.casefold() in one.title.casefold()][:limit]
 
 
-class Streams:
-    """Where the page finds a channel; every one of them plays."""
+class Sender:
+    """A relay with every channel in it."""
 
     async def open(self, channel: ChannelId) -> str:
+        return self.address(channel)
+
+    def address(self, channel: ChannelId) -> str:
         return f"http://127.0.0.1:1/live/{channel}/index.m3u8?ticket=secret"
+
+    def temperature(self, channel: ChannelId) -> Literal["warm", "cold"]:
+        return "warm" if channel == NEWS.id else "cold"
 
 
 class Onlooker:
@@ -269,7 +277,7 @@ class LivingHouse:
         self.tv = Tv(
             TvConfig(boot="none"),
             player=self.player,
-            source=Streams(),
+            source=Streams(Sender(), Door(base_url="http://127.0.0.1:1", in_page=True), past=Yesterday()),
             line_up=self.book,
             focus=self.focus,
             memory=TvMemory(self.store),
