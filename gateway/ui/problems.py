@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 PROBLEM_TYPE = "application/problem+json"
 
 _STATUSES: Mapping[str, HTTPStatus] = {
+    "TV-111": HTTPStatus.NOT_FOUND,  # no such reminder
+    "TV-112": HTTPStatus.CONFLICT,  # not to be reminded of
+    "TV-113": HTTPStatus.CONFLICT,  # enough reminders
     "TV-208": HTTPStatus.NOT_FOUND,  # no such channel
     "TV-209": HTTPStatus.NOT_FOUND,  # no such piece of media, or not any more
     "TV-210": HTTPStatus.CONFLICT,  # the channel has no continuous stream
