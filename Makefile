@@ -3,7 +3,7 @@ PORT ?= 8080
 STATE ?= state
 RUN = .venv/bin/
 
-.PHONY: help setup setup-test run test check format lint types contracts web fast clean bench-idle bench-relay
+.PHONY: help setup setup-test run test check format lint types contracts web fast clean bench-idle bench-relay bench-guide
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -48,6 +48,9 @@ bench-idle: setup-test  ## start, memory and processor of the idle box, beside p
 
 bench-relay: setup-test  ## what the relay costs and loses: ten minutes of faults, 20 channels, an hour at speed
 	$(RUN)python -m bench.relay
+
+bench-guide: setup-test  ## a million programmes: taking them in, and reading them meanwhile
+	$(RUN)python bench/guide.py
 
 clean:           ## everything that was made here, the demo's state too
 	rm -rf .venv build dist state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

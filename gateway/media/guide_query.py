@@ -4,11 +4,13 @@ One rule: every query is bounded at both ends of the clustered key, so that
 it reads what it answers and little else.
 """
 
+import json
 import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 from gateway.media.xmltv import MAX_PROGRAMME_S, GuideChannel
 
@@ -18,13 +20,22 @@ TRIGRAM_CHARS = 3
 # channel, start, stop, title, subtitle, description, category, age, catchup_id
 Row = tuple[int, int, int, str, str, str, str, int, str]
 
-_SELECT = (
-    "SELECT channel, start, stop, title, subtitle, description, category, age, catchup_id "
-    "FROM guide_programme"
-)
+_FIELDS = "start, stop, title, subtitle, description, category, age, catchup_id"
+_SELECT = f"SELECT channel, {_FIELDS} FROM guide_programme"  # noqa: S608 - a constant
 # The nearest hours first: what is on everywhere fills the answer without a look at the rest.
 _AHEAD_S = (0, 3 * 3600, 24 * 3600, 15 * 86_400)
 _BACK_S = (0, 3 * 3600, 24 * 3600, 12 * 86_400)
+
+
+class Lane(Protocol):
+    """Which channel of the guide, the length of its longest programme, and what is added to its times."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def longest_s(self) -> int: ...
+    @property
+    def shift_s(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +46,53 @@ class Sought:
     since: int
 
 
-def channels(db: sqlite3.Connection) -> list[tuple[int, GuideChannel]]:
-    """Return the guide's channels with their numbers."""
-    rows = db.execute("SELECT id, name, names FROM guide_channel ORDER BY name")
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A channel of the guide; none of its programmes is longer than `longest_s`."""
+
+    number: int
+    channel: GuideChannel
+    longest_s: int
+
+
+def channels(db: sqlite3.Connection) -> list[Shelved]:
+    """Return all channels of the guide."""
+    rows = db.execute("SELECT id, name, names, longest FROM guide_channel ORDER BY name")
     return [
-        (number, GuideChannel(name, tuple(names.split("\n") if names else ())))
-        for number, name, names in rows
+        Shelved(number, GuideChannel(name, tuple(names.split("\n") if names else ())), longest_s)
+        for number, name, names, longest_s in rows
     ]
 
 
-def overlapping(db: sqlite3.Connection, channel: int, first: int, last: int, limit: int) -> list[Row]:
-    """Return what is on between `first` and `last`."""
-    return db.execute(
-        f"{_SELECT} WHERE channel = ? AND start > ? AND start < ? AND stop > ? ORDER BY start LIMIT ?",
-        (channel, first - MAX_PROGRAMME_S, last, first, limit),
+def overlapping(
+    db: sqlite3.Connection, channels: Sequence[Lane], first: int, last: int, limit: int
+) -> list[Row]:
+    """Return what is on between `first` and `last`, in the order of `channels`.
+
+    In place of the channel's number, a row begins with its place in `channels`.
+    """
+    # One statement for a whole grid: three hundred of them cost as much again as their rows.
+    spans = [
+        (each.number, first - each.shift_s - each.longest_s - 1, last - each.shift_s, first - each.shift_s)
+        for each in channels
+    ]
+    found: list[Row] = db.execute(
+        # A cross join keeps the order of the spans.
+        f"SELECT span.key, {_FIELDS} "  # noqa: S608 - a constant
+        "FROM json_each(?) AS span CROSS JOIN guide_programme AS shown "
+        "ON shown.channel = span.value ->> 0 AND start > span.value ->> 1 AND start < span.value ->> 2 "
+        "AND stop > span.value ->> 3 LIMIT ?",
+        (json.dumps(spans), limit),
     ).fetchall()
+    return found
 
 
-def now_next(db: sqlite3.Connection, channel: int, moment: int) -> tuple[Row | None, Row | None]:
+def now_next(db: sqlite3.Connection, channel: Lane, moment: int) -> tuple[Row | None, Row | None]:
     """Return what is on at `moment`, and what follows."""
+    moment -= channel.shift_s
     rows: list[Row] = db.execute(
         f"{_SELECT} WHERE channel = ? AND start > ? AND stop > ? ORDER BY start LIMIT 2",
-        (channel, moment - MAX_PROGRAMME_S, moment),
+        (channel.number, moment - channel.longest_s - 1, moment),
     ).fetchall()
     if rows and rows[0][1] > moment:
         return None, rows[0]

@@ -11,15 +11,18 @@ from pathlib import Path
 
 import msgspec
 
-VERSION = 2
+VERSION = 3
 BUSY_MS = 10_000
 
 # Programmes lie in the order a grid is read and a guide is written: channel by channel, in time.
+# `longest` is the length of a channel's longest programme: how far back one may have begun that is on.
 # A series is what `gateway.media.guide_words.series_of` says of a title; `channels` are the numbers
 # of those that show it, 4 bytes each, so that a search reads only those.
 SCRIPT = """
     CREATE TABLE guide_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE guide_channel (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, names TEXT NOT NULL);
+    CREATE TABLE guide_channel (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, names TEXT NOT NULL, longest INTEGER NOT NULL
+    );
     CREATE TABLE guide_programme (
         channel INTEGER NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL, title TEXT NOT NULL,
         subtitle TEXT NOT NULL, description TEXT NOT NULL, category TEXT NOT NULL, age INTEGER NOT NULL,

@@ -105,7 +105,7 @@ class GuideWriter:
             if len(self._channels) >= MAX_CHANNELS:
                 raise GuideError(f"The guide has more than {MAX_CHANNELS} channels")
             number = self._channels[name] = max(self._channels.values(), default=0) + 1
-            self._db.execute("INSERT INTO guide_channel VALUES (?, ?, ?)", (number, name, names))
+            self._db.execute("INSERT INTO guide_channel VALUES (?, ?, ?, 0)", (number, name, names))
         elif names and self._names.get(name, "") != names:
             self._db.execute("UPDATE guide_channel SET names = ? WHERE id = ?", (names, number))
         self._names[name] = names or self._names.get(name, "")
@@ -150,6 +150,10 @@ class GuideWriter:
             query = "SELECT DISTINCT series FROM guide_programme WHERE channel = ?"
             for (series,) in self._db.execute(query, (channel,)):
                 on.setdefault(series, array("I")).append(channel)
+            query = "SELECT COALESCE(MAX(stop - start), 0) FROM guide_programme WHERE channel = ?"
+            (longest,) = self._db.execute(query, (channel,)).fetchone()
+            change = "UPDATE guide_channel SET longest = ? WHERE id = ? AND longest <> ?"
+            self._db.execute(change, (longest, channel, longest))
         known = {
             number: (name, channels)
             for number, name, channels in self._db.execute("SELECT id, series, channels FROM guide_series")
