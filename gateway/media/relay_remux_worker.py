@@ -6,6 +6,9 @@ demultiplexers named here are ever tried, and whatever a segment does to it
 costs that segment.
 """
 
+import contextlib
+import ctypes
+import gc
 import resource
 import socket
 import sys
@@ -40,6 +43,8 @@ from gateway.media.relay_remux_wire import (
 )
 
 MEMORY_BYTES = 2 << 30
+M_MMAP_THRESHOLD = -3
+SEGMENT_BYTES = 256 * 1024
 MOST_CHANNELS = 64
 MOST_STREAMS = 16
 MOST_PICTURES = 16
@@ -178,6 +183,7 @@ class Channel:
             self._version = (self._version + 1) % 32
         self._described = described
         data = _muxed(streams, packets, picture.begins, self._version)
+        picture.packets.clear()
         if picture is not self._newest:
             picture.source.close()
         return number, ts_edit.counted(data, self._counters)
@@ -333,10 +339,13 @@ class Worker:
                 TypeError,
             ) as error:
                 refused = type(error).__name__
+            del data
             answer = Answer(cuts=tuple(cuts), refused=refused)
             self._line.sendall(header(answer, sum(map(len, pieces))))
             for piece in pieces:
                 self._line.sendall(piece)
+            # Containers and their streams hold each other, and whole segments with them.
+            gc.collect()
 
     def _obey(self, order: Order, data: bytes) -> Iterator[tuple[int, bytes]]:
         match order:
@@ -363,10 +372,19 @@ class Worker:
 _PROBES = {False: _INPUT, True: {**_INPUT, "probesize": "4096"}}
 
 
+def keep_little_memory() -> None:
+    """Have memory of segments given back as soon as it is free, and what is there now left alone."""
+    gc.collect()
+    gc.freeze()
+    with contextlib.suppress(AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, SEGMENT_BYTES)
+
+
 def main() -> None:
     """Serve on the socket whose descriptor is the first argument."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    keep_little_memory()
     with socket.socket(fileno=int(sys.argv[1])) as line:
         # Nothing that a segment names can be opened: no descriptor is left to have.
         resource.setrlimit(resource.RLIMIT_NOFILE, (line.fileno() + 1, line.fileno() + 1))
