@@ -76,12 +76,13 @@ class MediaConfig:
     Attributes:
         line_up: M3U file or http(s) address; empty for no channels.
         guide: XMLTV file or http(s) address, plain, gz or xz; empty for none.
-        player: Who shows the picture; ``vlc`` needs a display and leaves it to the page without.
+        player: Who shows the picture; ``board`` is what the board names.  ``vlc`` and ``mpv`` need a
+            display and leave the picture to the page without.
     """
 
     line_up: str = ""
     guide: str = ""
-    player: Literal["vlc", "simulated", "inpage"] = "vlc"
+    player: Literal["board", "vlc", "mpv", "simulated", "inpage"] = "board"
     line_up_reload: LineUpConfig = field(default_factory=LineUpConfig)
     guide_reload: GuideConfig = field(default_factory=GuideConfig)
     relay: RelayConfig = field(default_factory=RelayConfig)

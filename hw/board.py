@@ -7,7 +7,7 @@ read what the board can do and choose for themselves.
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from gateway.errors import BadInputError
 from gateway.schema import FieldError, SchemaError, decode, parse_yaml
@@ -68,12 +68,14 @@ class Video:
     Attributes:
         decoders: What can be decoded smoothly, hardware or software.
         panel_max_height: The largest picture the output carries.
-        player_options: Extra options of the player on this board.
+        player: The engine that works best here.
+        player_options: Extra options of that engine on this board.
         packages: Debian packages the player needs here beyond the usual.
     """
 
     decoders: tuple[Decoder, ...]
     panel_max_height: int = 1080
+    player: Literal["vlc", "mpv"] = "vlc"
     player_options: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
 
@@ -136,6 +138,11 @@ class Board:
             raise FieldError("architecture", f"{self.architecture} is not aarch64 or x86_64")
         if not 256 <= self.memory_mb <= 65_536:  # noqa: PLR2004 - bounds of sense, said only here
             raise FieldError("memory_mb", f"{self.memory_mb} is outside 256..65536")
+
+    @property
+    def decodes_two(self) -> bool:
+        """Whether a second channel can be decoded beside the one that is seen."""
+        return any(decoder.instances > 1 for decoder in self.video.decoders)
 
     def can_decode(self, codec: Codec, height: int, bit_depth: int = 8) -> bool:
         """Whether a stream of this kind plays smoothly here."""

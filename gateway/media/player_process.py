@@ -48,6 +48,7 @@ from gateway.media.player_wire import (
     Open,
     Order,
     Pause,
+    Raise,
     Report,
     Select,
     SetVolume,
@@ -217,6 +218,11 @@ class ProcessPlayer:
         self._hidden = False
         self._opened_at_s = time.monotonic()
         self._order(Front(self._number, above))
+
+    def lie_above(self, window: int) -> None:
+        """Be in front of `window`, whatever is shown."""
+        if window:
+            self._order(Raise(window))
 
     def _begin(self, url: str, *, hidden: bool) -> None:
         self._number += 1

@@ -30,6 +30,12 @@ class Front(msgspec.Struct, frozen=True, tag="front", tag_field="do"):
     above: int
 
 
+class Raise(msgspec.Struct, frozen=True, tag="raise", tag_field="do"):
+    """Lie above the window `above`: a new process begins at the bottom."""
+
+    above: int
+
+
 class Pause(msgspec.Struct, frozen=True, tag="pause", tag_field="do"):
     """Hold the picture, or go on from there."""
 
@@ -108,7 +114,7 @@ class Choices(msgspec.Struct, frozen=True, tag="choices", tag_field="fact"):
     selected: tuple[str, ...]
 
 
-Order = Open | Front | Close | Pause | Level | Select | SetVolume
+Order = Open | Front | Raise | Close | Pause | Level | Select | SetVolume
 Report = Up | Unusable | Beat | Shown | Motion | Broken | Choices
 
 encode: Callable[[Order | Report], bytes] = msgspec.json.Encoder().encode

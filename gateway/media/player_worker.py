@@ -36,6 +36,7 @@ from gateway.media.player_wire import (
     Open,
     Order,
     Pause,
+    Raise,
     Report,
     Select,
     SetVolume,
@@ -166,7 +167,8 @@ class Worker:
         streams = [order for order in orders if isinstance(order, Open | Close | Front)]
         for order in orders:
             # A thumb on channel-up: the channels in between are not worth a decoder's start.
-            if not isinstance(order, Open | Close) or order is streams[-1] or isinstance(streams[-1], Front):
+            passed = isinstance(order, Open | Close) and order is not streams[-1]
+            if not passed or isinstance(streams[-1], Front):
                 self._obey(order)
         return bool(data)
 
@@ -176,6 +178,9 @@ class Worker:
                 self._open(number, url, hidden=hidden)
             case Front(number, above):
                 self._come_forward(number, above)
+            case Raise(above):
+                if self._window is not None:
+                    self._window.come_forward(above)
             case Close():
                 self._number = 0
                 self._engine.close()

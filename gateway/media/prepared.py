@@ -108,6 +108,8 @@ class PreparedPlayer:
         with player.events.subscribe() as events:
             async for event in events:
                 if player is self._seen:
+                    if isinstance(event, Restarted):
+                        player.lie_above(self._hidden.window)
                     self.events.publish(event)
                 elif isinstance(event, Restarted) and self._wanted:
                     log.info("the prepared player was replaced; preparing again")
