@@ -218,8 +218,14 @@ def _television(config: GatewayConfig, state: Path, board: Board, kit: Kit) -> T
     relay = Relay(line_up, media.relay, base_url=config.ui.local_url, ticket=kit.ticket)
     past = Past(Shelves(shift=NothingKept(), archive=Archive(media.relay), live=relay), line_up, guide)
     past_pages = PastPages(past)
-    buffer = (f"--network-caching={media.tv.buffer_ms}",) if media.player == "vlc" else ()
-    player = choose_player(media.player, display=kit.display, options=(*buffer, *board.video.player_options))
+    kind = board.video.player if media.player == "board" else media.player
+    buffer = (f"--network-caching={media.tv.buffer_ms}",) if kind == "vlc" else ()
+    player = choose_player(
+        kind,
+        display=kit.display,
+        options=(*buffer, *(board.video.player_options if kind == board.video.player else ())),
+        second_decoder=board.decodes_two,
+    )
     in_page = player.plane is Plane.INPAGE
     door = Door(base_url=config.ui.local_url, ticket=kit.ticket, in_page=in_page)
     tv = Tv(
