@@ -240,12 +240,16 @@ async def _hears(news: Subscription[None], target_s: float) -> bool:
 
 
 def _joints(piece: Piece) -> list[tuple[int, float]]:
-    """Return byte offset and seconds from the start of each key frame of `piece`; 0 comes first."""
+    """Return byte offset and seconds from the start of each key frame of `piece`; 0 comes first.
+
+    Only a piece that begins inside a segment need not begin with a key frame.
+    """
     frames = ts.key_frames(ts.aligned(piece.data))
     first = frames[0].pts if frames else None
     later = [
         (frame.offset, ts.difference(frame.pts, first) / ts.CLOCK_HZ)
-        for frame in frames[1:]
+        for frame in frames[0 if piece.continues else 1 :]
         if frame.pts is not None and first is not None
     ]
-    return [(0, 0.0), *(joint for joint in later if 0 <= joint[1] < piece.duration_s)]
+    begin = [] if piece.continues else [(0, 0.0)]
+    return [*begin, *(joint for joint in later if 0 <= joint[1] < piece.duration_s)]

@@ -5,7 +5,7 @@ comes out as a `SourceError` that says what.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +15,7 @@ from gateway.media import hls
 from gateway.media.hls import ByteRange
 from gateway.media.relay_facts import BadMediaError, RelayConfig, SlowSourceError, SourceError
 from gateway.media.relay_hosts import Allowed, Hosts, anywhere
-from gateway.media.relay_http import Getter, Terms
+from gateway.media.relay_http import Getter, Listener, Terms
 
 MAX_KEY_BYTES = 1024
 MIN_MEASURED_BYTES = 64 * 1024
@@ -127,7 +127,7 @@ class Upstream:
         part: ByteRange | None,
         *,
         deadline_s: float,
-        began: Callable[[], None] | None = None,
+        listener: Listener | None = None,
     ) -> bytes:
         """Return a piece of media.
 
@@ -136,14 +136,14 @@ class Upstream:
             headers: The origin wants.
             part: Of what is there, or None for all.
             deadline_s: For the whole.
-            began: Called when bytes arrive.
+            listener: Who hears of it while it arrives.
 
         Raises:
             SlowSourceError: not all of it within `deadline_s`.
             SourceError: it could not be fetched whole.
         """
         clock = asyncio.get_running_loop().time
-        terms = replace(self._terms(self._config.max_segment_bytes), deadline_s=deadline_s, began=began)
+        terms = replace(self._terms(self._config.max_segment_bytes), deadline_s=deadline_s, listener=listener)
         began_s = clock()
         with _explained(url):
             async with asyncio.timeout(deadline_s):

@@ -38,20 +38,34 @@ _CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-\d+/(\d+|\*)")
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """Who hears of a body while it arrives.
+
+    Attributes:
+        began: Called when bytes arrive.
+        arriving: Called with all there is so far, each time more has come, if the origin says
+            how long it will be.
+    """
+
+    began: Callable[[], None]
+    arriving: Callable[[bytearray], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What one GET may cost.
 
     Attributes:
         limit_bytes: A larger body is refused.
         deadline_s: For all of it; 0 if somebody else watches the time.
-        began: Called once, when the first byte arrives.
         received: Called with the size of each part that arrives.
+        listener: Who hears of the body while it arrives.
     """
 
     limit_bytes: int
     deadline_s: float = 0.0
-    began: Callable[[], None] | None = None
     received: Callable[[int], None] | None = None
+    listener: Listener | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +188,16 @@ async def _read(
     if (response.content_length or 0) + had > terms.limit_bytes:
         raise BadMediaError(f"The origin sends more than {terms.limit_bytes} bytes at once")
     async for chunk in response.content.iter_any():
-        if terms.began is not None:
-            terms.began()
+        if terms.listener is not None:
+            terms.listener.began()
         into += chunk
         if terms.received is not None:
             terms.received(len(chunk))
         if len(into) > terms.limit_bytes:
             raise BadMediaError(f"The origin sends more than {terms.limit_bytes} bytes at once")
+        arriving = terms.listener.arriving if terms.listener is not None else None
+        if arriving is not None and total and len(into) < total:
+            arriving(into)
         took_s = clock() - began_s
         if total and terms.deadline_s and took_s > terms.deadline_s / 2:
             would_take_s = took_s * (total - had) / max(len(into) - had, 1)

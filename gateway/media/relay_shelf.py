@@ -30,11 +30,17 @@ DRIFT_TARGETS = 3
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """What was fetched for a segment, in the clear; `init` is the number of its init section."""
+    """What was fetched for a segment, in the clear.
+
+    Attributes:
+        init: Number of its init section.
+        continues: It is a later part of the segment.
+    """
 
     kind: Kind
     data: bytes
     init: int | None = None
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class Piece:
         pull: The pull it came by, at random; `number` counts within it.
         number: The relay's own count; goes on over all sources.
         discontinuity: What went before does not join on to it.
+        continues: It begins inside a segment, where no player can join.
         init: Number of its init section, None if it needs none.
         program_date: What the origin says of its first picture's time.
         at: Wall time of its first picture: the origin's word if that is credible,
@@ -77,6 +84,7 @@ class Piece:
     program_date: datetime | None
     at: datetime
     arrived_s: float
+    continues: bool = False
 
 
 Deep = Callable[[ChannelId, int, int], Awaitable[Piece | None]]
@@ -131,6 +139,7 @@ class Shelf:
             program_date=segment.program_date,
             at=self._moment(segment, arrival, joins=not discontinuity),
             arrived_s=arrival.monotonic_s,
+            continues=media.continues,
         )
         self._next += 1
         self.pieces.append(piece)

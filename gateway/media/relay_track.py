@@ -7,13 +7,14 @@ has stopped being one.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from gateway.errors import ungrouped
 from gateway.media import hls, relay_joins, ts
 from gateway.media.hls import InitSection, MediaPlaylist, PlaylistError, Segment
 from gateway.media.relay_cursor import Cursor
+from gateway.media.relay_early import SHORTEST_S, EarlyParts, Part
 from gateway.media.relay_facts import (
     BadMediaError,
     ForeignHostError,
@@ -25,6 +26,7 @@ from gateway.media.relay_facts import (
     StaleSourceError,
 )
 from gateway.media.relay_fetch import Upstream
+from gateway.media.relay_http import Listener
 from gateway.media.relay_keys import KeyRing
 from gateway.media.relay_quality import Report
 from gateway.media.relay_shelf import Arrival, Media, Shelf
@@ -148,38 +150,77 @@ class TrackPull:
             async with asyncio.TaskGroup() as group:
                 ahead: asyncio.Task[_Got] | None = None
                 for at, segment in enumerate(new):
+                    newer_s = max(newer_s - segment.duration_s, 0.0)
                     began = asyncio.Event()
-                    fetch = ahead or group.create_task(self._got(segment, began), name="segment")
+                    early = self._early(segment, newer_s)
+                    fetch = ahead or group.create_task(self._got(segment, began, early), name="segment")
                     ahead = None
                     if at + 1 < len(new) and not await _begun(fetch, began):
-                        ahead = group.create_task(
-                            self._got(new[at + 1], asyncio.Event()), name="segment ahead"
-                        )
-                    newer_s -= segment.duration_s
-                    self._put(segment, await fetch, cursor, newer_s)
+                        following = self._got(new[at + 1], asyncio.Event(), None)
+                        ahead = group.create_task(following, name="segment ahead")
+                    got = await fetch
+                    if got.media is None:
+                        self._skip(segment, got, cursor, begun=early is not None and early.given > 0)
+                    else:
+                        self._put(segment, got.media, early, newer_s)
+                        cursor.took(segment)
+                        self._skips = 0
+                        size = len(got.media.data)
+                        self._supply.watch(Report(segment.duration_s, got.took_s, size))
 
-    def _put(self, segment: Segment, got: _Got, cursor: Cursor, newer_s: float) -> None:
-        watch = self._supply.watch
-        if got.media is None:
-            if isinstance(got.error, SourceRefusedError | ForeignHostError):
-                raise got.error
-            if not segment.gap:
-                watch(Report(segment.duration_s, got.took_s, 0, failed=True))
+    def _early(self, segment: Segment, newer_s: float) -> EarlyParts | None:
+        """Return what hands on `segment` while it arrives, if somebody waits for it and it can be."""
+        plain = segment.key is None and segment.init is None and segment.byte_range is None
+        if self._shelf.pieces or not plain or segment.duration_s < SHORTEST_S:
+            return None
+        return EarlyParts(lambda part: self._put_part(segment, part, newer_s))
+
+    def _skip(self, segment: Segment, got: _Got, cursor: Cursor, *, begun: bool) -> None:
+        """Go on without `segment`; `begun` if a part of it has been shown."""
+        if isinstance(got.error, SourceRefusedError | ForeignHostError):
+            raise got.error
+        if begun:
             cursor.took(segment)
-            self._broken = True
-            self._skips += SLOW_COUNTS if isinstance(got.error, SlowSourceError) else 1
-            if self._skips >= MAX_SKIPS and got.error is not None:
-                raise got.error
-            return
-        self._look_at_join(got.media, segment.duration_s)
-        arrival = Arrival(asyncio.get_running_loop().time(), datetime.now(UTC), max(newer_s, 0.0))
-        self._shelf.add(
-            segment, got.media, discontinuity=segment.discontinuity or self._broken, arrival=arrival
-        )
+        if not segment.gap:
+            self._supply.watch(Report(segment.duration_s, got.took_s, 0, failed=True))
         cursor.took(segment)
-        self._broken, self._skips = False, 0
+        self._broken = True
+        self._skips += SLOW_COUNTS if isinstance(got.error, SlowSourceError) else 1
+        if self._skips >= MAX_SKIPS and got.error is not None:
+            raise got.error
+
+    def _put(self, segment: Segment, media: Media, early: EarlyParts | None, newer_s: float) -> None:
+        """Put `segment`, or what is left of it, on the shelf."""
+        if early is not None and early.given:
+            rest = early.rest(media.data, segment.duration_s)
+            if rest is not None:
+                self._put_part(segment, rest, newer_s)
+                return
+            self._broken = True
+        self._look_at_join(media, segment.duration_s)
+        self._add(segment, media, newer_s)
+
+    def _put_part(self, segment: Segment, part: Part, newer_s: float) -> None:
+        """Put a part of `segment` on the shelf."""
+        media = Media(Kind.TS, part.data, continues=part.before_s > 0)
+        if not media.continues:
+            self._look_at_join(media, segment.duration_s)
+        date = segment.program_date
+        described = replace(
+            segment,
+            duration_s=part.duration_s,
+            program_date=date + timedelta(seconds=part.before_s) if date else None,
+            discontinuity=segment.discontinuity and not media.continues,
+        )
+        after_s = max(segment.duration_s - part.before_s - part.duration_s, 0.0)
+        self._add(described, media, newer_s + after_s)
+
+    def _add(self, segment: Segment, media: Media, newer_s: float) -> None:
+        arrival = Arrival(asyncio.get_running_loop().time(), datetime.now(UTC), newer_s)
+        broken = segment.discontinuity or self._broken
+        self._shelf.add(segment, media, discontinuity=broken, arrival=arrival)
+        self._broken = False
         self._supply.news()
-        watch(Report(segment.duration_s, got.took_s, len(got.media.data)))
 
     def _look_at_join(self, media: Media, duration_s: float) -> None:
         if media.kind is not Kind.TS:
@@ -188,38 +229,38 @@ class TrackPull:
         if before is not None and not relay_joins.joins(before, self._front):
             self._broken = True
 
-    async def _got(self, segment: Segment, began: asyncio.Event) -> _Got:
+    async def _got(self, segment: Segment, began: asyncio.Event, early: EarlyParts | None) -> _Got:
         clock = asyncio.get_running_loop().time
         began_s = clock()
         try:
             if segment.gap:
                 raise BadMediaError("The origin has a gap here")
             init = await self._init(segment.init)
-            data = await self._fetch(segment, began)
+            data = await self._fetch(segment, began, early)
             media = Media(_kind(data, has_init=init is not None), data, init)
         except SourceError as error:
             return _Got(None, error, clock() - began_s)
         return _Got(media, None, clock() - began_s)
 
-    async def _fetch(self, segment: Segment, began: asyncio.Event) -> bytes:
+    async def _fetch(self, segment: Segment, began: asyncio.Event, early: EarlyParts | None) -> bytes:
         try:
-            data = await self._fetch_once(segment, began)
+            data = await self._fetch_once(segment, began, early)
         except (SlowSourceError, SourceRefusedError, ForeignHostError):
             raise
         except SourceError:
             await asyncio.sleep(self._config.retry_pause_s)
-            data = await self._fetch_once(segment, began)
+            data = await self._fetch_once(segment, began, early)
         if segment.key is None:
             return data
         return await self._supply.keys.opened(data, segment.key, segment.sequence)
 
-    async def _fetch_once(self, segment: Segment, began: asyncio.Event) -> bytes:
+    async def _fetch_once(self, segment: Segment, began: asyncio.Event, early: EarlyParts | None) -> bytes:
         return await self._supply.upstream.segment(
             segment.uri,
             self._supply.headers,
             segment.byte_range,
             deadline_s=max(self._config.min_segment_deadline_s, 1.5 * min(segment.duration_s, LONGEST_S)),
-            began=began.set,
+            listener=Listener(began.set, early.arriving if early is not None else None),
         )
 
     async def _init(self, init: InitSection | None) -> int | None:

@@ -26,7 +26,7 @@ from tests.media.head_end import (
     status,
     unannounced_gzip,
 )
-from tests.media.relay_fixtures import bodies_until, playlist, relaying, some_of, until_listed
+from tests.media.relay_fixtures import bodies_until, playlist, relaying, some_of
 
 NEWS = ChannelId("news")
 SMALL = 188 * 1000
@@ -108,21 +108,21 @@ async def test_another_codec_without_a_word_is_marked_for_the_players(
         "plain/plain-", from_segment(changes, lambda number, _: head_end.media("video", number))
     )
     async with relaying(serve, head_end, news="plain/index.m3u8") as relay, asyncio.timeout(20):
-        data = await some_of(relay, "news", 3 * SMALL)
-        listed = await until_listed(relay, "news", 6)
+        before = await some_of(relay, "news", 20 * SMALL)
+        after = await some_of(relay, "news", SMALL)
+        listed = await playlist(relay, "news")
 
-    versions = [ts.version(table) for table in pmts(data)]
-    assert versions == sorted(versions)
-    assert len(set(versions)) == 2
+    # A decoder is set up anew with a stream of its own, which the player opens by itself.
+    assert programme(before) == programme(head_end.media("plain", changes))
+    assert programme(after) == programme(head_end.media("video", changes))
     assert [segment.discontinuity for segment in listed.segments].count(True) <= 1
 
 
-def pmts(data: bytes) -> list[bytes]:
-    """Return every packet that begins a programme map table."""
+def programme(data: bytes) -> bytes:
+    """Return what streams the programme map of `data` names."""
     found = ts.tables(data)
     assert found is not None
-    packets = (data[at : at + ts.PACKET] for at in range(0, len(data) - ts.PACKET, ts.PACKET))
-    return [packet for packet in packets if ts.pid(packet, 0) == found.pmt_pid and packet[1] & 0x40]
+    return ts.section_bytes(found.pmt)[6:-4]
 
 
 async def test_a_jump_of_time_is_marked_and_delays_nothing(serve: Serve, head_end: HeadEnd) -> None:
@@ -354,8 +354,8 @@ async def test_a_line_as_bad_as_the_standard_allows_does_no_damage(serve: Serve,
                 assert not hearing.done()
                 hearing.cancel()
 
-    first = next(at for at in range(90, 120) if head_end.media("long", at) == bodies[0])
-    expected = made_from(head_end, first, len(bodies), "long")
-    assert bodies == expected
-    assert [at for at, jump in enumerate(breaks) if jump and (first + at) * 4 % 40] == []
+    seen = b"".join(bodies)
+    made = [b"".join(made_from(head_end, first, 12, "long")) for first in range(90, 120)]
+    assert any(each.startswith(seen) for each in made)
+    assert breaks.count(True) <= 1  # where the material begins again
     assert score > 0.6
