@@ -28,6 +28,7 @@ LATE_SOUND = 0.75
 MIN_WAIT_S = 0.3
 MAX_WAIT_S = 4.0
 FIRST_PIECE_S = 12.0
+MOST_REFUSED = 3
 SOUND_AGAIN = 4
 """So many of the newest pieces of sound a new process is told again."""
 
@@ -67,7 +68,7 @@ class TransportShelf:
 
     Attributes:
         pieces: Oldest first, numbers without a hole; all of `Kind.TS`.
-        progress: A piece was added.
+        progress: A piece was added, or none could be made of a segment.
     """
 
     def __init__(self, pull: Pulled, remuxer: Remuxer, config: RelayConfig) -> None:
@@ -133,6 +134,10 @@ class TransportShelf:
             async with asyncio.timeout(FIRST_PIECE_S):
                 with self.progress.subscribe(backlog=1) as news:
                     while self._made < since or not self.pieces:
+                        if self._refused >= MOST_REFUSED and not self.pieces:
+                            raise NotContinuousError(
+                                "This channel's segments are of a kind that cannot be repacked"
+                            )
                         await anext(news)
         except TimeoutError as error:
             raise NotContinuousError("This channel's segments cannot be repacked") from error
@@ -214,6 +219,7 @@ class TransportShelf:
             self._waiting.pop(piece.number, None)
             self._broken = True
             self._refused += 1
+            self.progress.publish(None)
             if self._refused == 1:
                 log.info("a segment could not be repacked: %s", made.refused if made else "no answer")
 

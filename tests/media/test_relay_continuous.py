@@ -11,13 +11,14 @@ from typing import TypedDict
 import pytest
 
 from gateway.media import ts, ts_edit
-from gateway.media.lineup import ChannelId
+from gateway.media.lineup import ChannelId, parse_m3u
+from gateway.media.relay import Relay
 from gateway.media.relay_continuous import Seam, Start, starting_point
 from gateway.media.relay_facts import Kind
 from gateway.media.relay_shelf import Piece
 from tests.conftest import Serve
-from tests.media.head_end import COUNT, HeadEnd, status
-from tests.media.relay_fixtures import QUICK, relaying, some_of
+from tests.media.head_end import COUNT, HeadEnd, line_up_text, status
+from tests.media.relay_fixtures import QUICK, FixedBook, relaying, some_of
 
 NEWS = ChannelId("news")
 
@@ -82,6 +83,44 @@ async def test_a_reader_that_does_not_read_is_dropped_and_holds_no_memory(
 
     assert sum(rest) < 2 * max(len(head_end.media("plain", at)) for at in range(COUNT))
     assert state.readers == 0
+
+
+@pytest.mark.slow
+async def test_a_paused_viewer_goes_on_from_the_disk_without_a_hole(
+    serve: Serve, head_end: HeadEnd, tmp_path: Path
+) -> None:
+    stored: dict[tuple[ChannelId, int, int], Piece] = {}
+
+    async def deep(channel: ChannelId, pull: int, number: int) -> Piece | None:
+        return stored.get((channel, pull, number))
+
+    few = replace(QUICK, start_segments=2, window_segments=2, keep_segments=3)
+    book = FixedBook(parse_m3u(line_up_text(head_end, news="plain/index.m3u8")))
+    relay = Relay(book, few, base_url="http://127.0.0.1", deep=deep)
+    async with serve(relay), asyncio.timeout(30), asyncio.TaskGroup() as group:
+
+        async def store() -> None:
+            async for each in relay.follow(NEWS):
+                stored[NEWS, each.pull, each.number] = each
+
+        storing = group.create_task(store(), name="time-shift")
+        while len(stored) < 2:
+            await head_end.broadcast(1)
+        received = bytearray()
+        stream = relay.continuous(NEWS)
+        async with aclosing(stream):
+            received += await anext(stream)
+            await head_end.broadcast(8)
+            async for chunk in stream:
+                received += chunk
+                if len(received) > 7 * len(head_end.media("plain", 1)):
+                    break
+        storing.cancel()
+
+    packets = packets_of(bytes(received), tmp_path / "seen.ts")
+    times = [float(packet["dts_time"]) for packet in packets if packet["stream_index"] == 0]
+    assert times[-1] - times[0] > 3
+    assert all(0 < after - before < 0.2 for before, after in pairwise(times))
 
 
 async def test_a_skipped_segment_is_marked_where_the_clock_jumps(serve: Serve, head_end: HeadEnd) -> None:

@@ -10,15 +10,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from gateway.media import ts
 from gateway.media.lineup import ChannelId
-from gateway.media.relay_facts import Weight
+from gateway.media.relay_facts import NotContinuousError, Weight
 from gateway.media.relay_remux import Made, Remuxer, RemuxError
 from gateway.media.relay_remux_language import iso_639_2
 from gateway.media.relay_remux_wire import ORDER_LIMIT, PICTURE, Feed, Force, Sound
 from tests.conftest import Serve
-from tests.media.head_end import HeadEnd
+from tests.media.head_end import HeadEnd, Regular, status
 from tests.media.relay_fixtures import relaying, some_of
 
 NEWS = ChannelId("news")
@@ -88,6 +89,28 @@ async def test_all_languages_are_in_the_stream_and_say_so(
         "{'language': 'zho'}",
         "{'language': 'eng'}",
     ]
+
+
+async def test_a_language_that_does_not_come_costs_only_itself(
+    serve: Serve, head_end: HeadEnd, tmp_path: Path
+) -> None:
+    head_end.interfere("multi/en", status(404))
+    async with relaying(serve, head_end, news="multi/index.m3u8") as relay, asyncio.timeout(20):
+        data = await some_of(relay, "news", ENOUGH_BYTES)
+
+    assert only_forward(data, tmp_path / "seen.ts", most_s=0.2) == 2
+
+
+async def test_a_channel_whose_media_is_nonsense_is_refused_soon(serve: Serve, head_end: HeadEnd) -> None:
+    async def nonsense(request: web.Request, regular: Regular) -> web.StreamResponse:
+        if "init" in request.path:
+            return await regular()
+        return web.Response(body=b"\0\0\0\x08moof" * 1000)
+
+    head_end.interfere("fmp4/fmp4-", nonsense)
+    async with relaying(serve, head_end, news="fmp4/index.m3u8") as relay, asyncio.timeout(10):
+        with pytest.raises(NotContinuousError):
+            await some_of(relay, "news", 1)
 
 
 async def test_a_warm_channel_of_any_kind_has_its_transport_stream_ready(
