@@ -105,6 +105,7 @@ async def until_height(relay: Relay, head_end: HeadEnd, height: int) -> None:
         await head_end.broadcast(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dated", "renumbered"),
     [(False, 0), (True, 0), (True, 5000)],

@@ -114,6 +114,7 @@ def relay_of(*urls: str, interface: str = "lo") -> Relay:
     return Relay(FixedBook(LineUp([channel])), config, base_url=BOX)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("group", "with_rtp", "shuffled"),
     [
@@ -143,6 +144,7 @@ async def test_multicast_comes_out_like_any_channel(
     assert all(0 < ts.difference(after, before) < ts.CLOCK_HZ for before, after in pairwise(times))
 
 
+@pytest.mark.slow
 async def test_lost_datagrams_are_marked_and_lead_to_the_other_source(
     serve: Serve, head_end: HeadEnd
 ) -> None:

@@ -70,6 +70,7 @@ async def test_a_source_that_works_badly_is_left_for_a_better_one(serve: Serve, 
     assert (state.source, state.score) == (1, 1.0)
 
 
+@pytest.mark.slow
 async def test_two_bad_sources_are_not_changed_to_and_fro(serve: Serve, head_end: HeadEnd) -> None:
     head_end.interfere("one/plain/plain-", delayed(1.15 * SEGMENT_S))
     head_end.interfere("two/plain/plain-", delayed(1.15 * SEGMENT_S))
@@ -85,6 +86,7 @@ async def test_two_bad_sources_are_not_changed_to_and_fro(serve: Serve, head_end
         assert relay.state[NEWS].source == 1
 
 
+@pytest.mark.slow
 async def test_the_only_source_is_never_left_for_its_quality(serve: Serve, head_end: HeadEnd) -> None:
     head_end.interfere("one/plain/plain-", delayed(1.15 * SEGMENT_S))
     async with relaying(serve, head_end, news=TWO[0]) as relay, asyncio.timeout(20):
@@ -92,6 +94,7 @@ async def test_the_only_source_is_never_left_for_its_quality(serve: Serve, head_
         assert relay.state[NEWS].score < QUICK.min_score
 
 
+@pytest.mark.slow
 async def test_the_first_source_is_returned_to_when_it_is_shown_good(serve: Serve, head_end: HeadEnd) -> None:
     mended = False
 
