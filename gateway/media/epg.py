@@ -267,7 +267,7 @@ class Guide:
             by_name = {each.channel.id: each for each in known}
             names = mapped(line_up.channels, [each.channel for each in known])
             self._places = {
-                each.id: Place(each.id, found.number, found.longest_s, shift_s(each))
+                each.id: Place(each.id, found.number, found.longest_s, each.guide_shift_s)
                 for each in line_up.channels
                 if (found := by_name.get(names.get(each.id, ""))) is not None
             }
@@ -292,11 +292,6 @@ def mapped(channels: Sequence[Channel], guide: Sequence[GuideChannel]) -> dict[C
                 found[channel.id] = where[key.casefold()]
                 break
     return found
-
-
-def shift_s(channel: Channel) -> int:
-    """Return what the line-up says is to be added to the guide's times."""
-    return int(getattr(channel, "guide_shift_s", 0))
 
 
 @lru_cache(maxsize=4096)

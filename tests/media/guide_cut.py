@@ -11,13 +11,18 @@ from pathlib import Path
 from gateway.media.epg import Guide
 from gateway.media.guide_renewal import GuideConfig
 from gateway.media.lineup import LineUp
-from tests.media.relay_fixtures import FixedBook
+
+
+class NoBook:
+    """A line-up without channels: the guide is taken in all the same."""
+
+    state = LineUp()
 
 
 async def main() -> None:
     folder, source = map(Path, sys.argv[1:3])
     config = GuideConfig(file_every_s=0.01, retry_every_s=0.01)
-    guide = Guide(folder / "guide.db", FixedBook(LineUp()), str(source), folder, config)
+    guide = Guide(folder / "guide.db", NoBook(), str(source), folder, config)
     serving = asyncio.create_task(guide.run(lambda: None), name="guide")
     with guide.changes.subscribe() as changes:
         sys.stdout.write("ready\n")

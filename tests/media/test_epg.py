@@ -3,6 +3,7 @@ import gzip
 import lzma
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +17,14 @@ from gateway.media.lineup import Channel, ChannelId, LineUp, Source
 from gateway.media.published import MissingDocumentError
 from gateway.media.xmltv import GuideChannel, GuideError, GuideRow, XmltvReader, moment, unpacked
 from tests.conftest import Serve
-from tests.media.relay_fixtures import FixedBook
+
+
+@dataclass
+class FixedBook:
+    """A line-up that stays."""
+
+    state: LineUp
+
 
 QUICK = GuideConfig(file_every_s=0.02, address_every_s=0.02, retry_every_s=0.02)
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)

@@ -18,7 +18,14 @@ from gateway.media.guide_shelf import GuideFileError
 from gateway.media.lineup import Catchup, Channel, ChannelId, LineUp, Source
 from gateway.media.xmltv import GuideError, XmltvReader
 from tests.conftest import Serve
-from tests.media.relay_fixtures import FixedBook
+
+
+@dataclass
+class FixedBook:
+    """A line-up that stays."""
+
+    state: LineUp
+
 
 QUICK = GuideConfig(file_every_s=0.02, address_every_s=0.02, retry_every_s=0.02)
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -100,6 +107,18 @@ async def test_a_programme_is_known_by_its_id_with_age_and_archive_name(serve: S
         assert await guide.programme(on.now.id) == on.now
         for wrong in ("", "news", "news.", "news.x", "news.1", "other.1", f"news.{'9' * 40}"):
             assert await guide.programme(wrong) is None
+
+
+async def test_a_channel_an_hour_behind_has_its_guide_an_hour_later(serve: Serve, tmp_path: Path) -> None:
+    late = replace(NEWS, id=ChannelId("news-1"), number=3, guide_shift_s=3600)
+    file = tmp_path / "guide.xml"
+    file.write_text(WEEK)
+    async with guide_of(serve, tmp_path, file, FixedBook(LineUp([NEWS, late]))) as guide:
+        plain, shifted = await guide.programmes(NOW + 24 * HOUR, NOW + 27 * HOUR)
+        assert (shifted.channel, shifted.start, shifted.title) == (late.id, plain.start + HOUR, plain.title)
+        assert await guide.programme(shifted.id) == shifted
+        assert (await guide.now([late.id], NOW + HOUR / 4))[late.id].now is None
+        assert [each.channel for each in await guide.upcoming("新闻联播")] == ["news", "news-1"] * 2
 
 
 async def test_a_bad_clock_or_an_old_day_is_left_out_and_the_past_stays_for_catch_up(
