@@ -22,6 +22,7 @@ from gateway.media.guide_renewal import GuideConfig
 from gateway.media.lineup_book import LineUpConfig
 from gateway.media.relay_facts import RelayConfig
 from gateway.media.tv_facts import TvConfig
+from gateway.media.warming_facts import WarmingConfig
 from gateway.schema import FieldError, Problem, SchemaError, decode, parse_yaml
 from gateway.ui.server import UiConfig
 from hw.board import BoardError, load_board
@@ -87,6 +88,7 @@ class MediaConfig:
     guide_reload: GuideConfig = field(default_factory=GuideConfig)
     relay: RelayConfig = field(default_factory=RelayConfig)
     tv: TvConfig = field(default_factory=TvConfig)
+    warming: WarmingConfig = field(default_factory=WarmingConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

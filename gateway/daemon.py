@@ -35,7 +35,7 @@ from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
 from gateway.iot.rules_runs import Action
 from gateway.iot.television import TelevisionLink
-from gateway.media import tv_memory
+from gateway.media import tv_memory, viewing_log, zap_memory
 from gateway.media.archive import Archive
 from gateway.media.epg import Guide
 from gateway.media.inpage import InPagePlayer
@@ -47,9 +47,13 @@ from gateway.media.player import Plane
 from gateway.media.relay import Relay
 from gateway.media.streams import Door, Streams
 from gateway.media.tv import Tv
-from gateway.media.tv_facts import Picture
+from gateway.media.tv_facts import Picture, Surroundings
 from gateway.media.tv_memory import TvMemory
 from gateway.media.tv_player import AnyPlayer, choose_player
+from gateway.media.viewing_log import ViewingLog
+from gateway.media.warming import Warming
+from gateway.media.warming_facts import Hands
+from gateway.media.zap_memory import HabitMemory
 from gateway.mqtt import BrokerAddress, Message
 from gateway.mqtt_client import MqttClient
 from gateway.store import DamagedStoreError, Store
@@ -76,6 +80,8 @@ WEB = Path(__file__).parent / "ui/web"
 TICKET_BYTES = 24
 TABLES = {
     "tv": tv_memory.MIGRATIONS,
+    "habits": zap_memory.MIGRATIONS,
+    "viewing": viewing_log.MIGRATIONS,
     "commands": commands.MIGRATIONS,
     "coap": coap_directory.MIGRATIONS,
     "rules": rules.MIGRATIONS,
@@ -121,6 +127,7 @@ def compose(config: GatewayConfig, state: Path, board: Board, environment: Mappi
         line_up=television.line_up,
         guide=television.guide,
         tv=television.tv,
+        viewing=television.viewing,
         screen=television.player,
         inpage=television.player if isinstance(television.player, InPagePlayer) else None,
         focus=focus,
@@ -185,6 +192,7 @@ class Television:
     past_pages: PastPages
     player: AnyPlayer
     tv: Tv
+    viewing: ViewingLog
     units: tuple[Unit, ...]
 
 
@@ -228,14 +236,18 @@ def _television(config: GatewayConfig, state: Path, board: Board, kit: Kit) -> T
     )
     in_page = player.plane is Plane.INPAGE
     door = Door(base_url=config.ui.local_url, ticket=kit.ticket, in_page=in_page)
+    streams = Streams(relay, door, past=past)
     tv = Tv(
         media.tv,
         player=player,
-        source=Streams(relay, door, past=past),
+        source=streams,
         line_up=line_up,
         focus=kit.focus,
         memory=TvMemory(kit.store),
+        around=Surroundings(guide=guide),
     )
+    hands = Hands(tv=tv, relay=relay, streams=streams, player=player, line_up=line_up)
+    viewing = ViewingLog(kit.store, tv, relay)
     units = (
         # A list that an operator copies onto a new box is looked for often.
         Unit(name="line-up", service=line_up, essential=False, retry_s=3.0),
@@ -243,9 +255,11 @@ def _television(config: GatewayConfig, state: Path, board: Board, kit: Kit) -> T
         Unit(name="past", service=past_pages, essential=False),
         Unit(name="player", service=player),
         Unit(name="tv", service=tv),
+        Unit(name="warming", service=Warming(media.warming, hands, HabitMemory(kit.store)), essential=False),
+        Unit(name="viewing log", service=viewing, essential=False),
         Unit(name="guide", service=guide, essential=False),
     )
-    return Television(line_up, guide, relay, past, past_pages, player, tv, units)
+    return Television(line_up, guide, relay, past, past_pages, player, tv, viewing, units)
 
 
 def _home(

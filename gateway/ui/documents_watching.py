@@ -23,6 +23,12 @@ class Seek(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     step_s: Annotated[float, msgspec.Meta(ge=-604_800, le=604_800)] | msgspec.UnsetType = msgspec.UNSET
 
 
+class GuideFocus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The channel on which the focus of a guide or a list rests; None when it rests on none any more."""
+
+    channel: Identifier | None
+
+
 class WatchProgramme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A programme of the guide, by its id."""
 

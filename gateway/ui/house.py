@@ -22,6 +22,7 @@ from gateway.media.past import Window
 from gateway.media.player import Plane
 from gateway.media.relay_facts import Resource
 from gateway.media.tv_facts import Hint, TvState
+from gateway.media.viewing_log import Summary
 from gateway.pubsub import Publisher
 from gateway.trust.manifest import AppId
 from gateway.ui.notices import NoticeBoard
@@ -73,6 +74,12 @@ class Tv(Protocol):
     async def select(self, track: str) -> None: ...
     async def set_volume(self, level_percent: int) -> None: ...
     async def set_muted(self, muted: bool) -> None: ...
+
+
+class Viewing(Protocol):
+    """See `gateway.media.viewing_log.ViewingLog`."""
+
+    async def summary(self) -> Summary: ...
 
 
 class Screen(Protocol):
@@ -206,6 +213,7 @@ class House:
     line_up: LineUps
     guide: Guide
     tv: Tv
+    viewing: Viewing
     screen: Screen
     inpage: InPagePlayer | None
     focus: Focus

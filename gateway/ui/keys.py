@@ -6,13 +6,15 @@ loudness, power) is done here; everything else belongs to whoever has the focus.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import get_args
 
-from gateway.errors import GatewayError
+from gateway.errors import BadInputError, GatewayError
 from gateway.focus import Priority
+from gateway.media.tv_facts import Typed
 from gateway.schema import FieldError
 from gateway.ui import documents as doc
 from gateway.ui.events import Events
@@ -22,6 +24,10 @@ log = logging.getLogger(__name__)
 
 Remote = Callable[[], AsyncIterator[str]]
 """Begins to listen to the remote control; its keys are logical names."""
+
+WIND_S = (30.0, 30.0, 60.0, 60.0, 120.0, 120.0, 300.0)
+QUICKLY_S = 1.0
+_NOT_KEPT = "现在不能暂停或回看。"
 
 ALL_KEYS: frozenset[doc.Key] = frozenset(get_args(doc.Key))
 
@@ -45,6 +51,24 @@ class KeysConfig:
             raise FieldError("volume_step_percent", f"{self.volume_step_percent} is outside 1..50")
 
 
+class Wind:
+    """How far one press of rewind or forward goes: the further, the more often and the faster it comes."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._key = ""
+        self._count = 0
+        self._pressed_s = 0.0
+
+    def step_s(self, key: str) -> float:
+        """Return the seconds that this press of `key` means."""
+        now_s = self._clock()
+        goes_on = key == self._key and now_s - self._pressed_s < QUICKLY_S
+        self._count = self._count + 1 if goes_on else 0
+        self._key, self._pressed_s = key, now_s
+        return WIND_S[min(self._count, len(WIND_S) - 1)]
+
+
 class Keys:
     """Takes keys from the remote and from the API; a service.
 
@@ -65,6 +89,7 @@ class Keys:
         self._events = events
         self._remote = remote
         self._typed = asyncio.Event()
+        self._wind = Wind()
 
     async def run(self, ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -105,10 +130,10 @@ class Keys:
     async def _power(self) -> None:
         """Picture off, and on again where it was."""
         tv = self._house.tv
-        if tv.state.channel is not None:
-            await tv.stop()
+        if tv.state.is_on:
+            await tv.standby()
         else:
-            await tv.zap(0)
+            await tv.wake()
 
     async def _do_for_tv(self, key: doc.Key) -> bool:
         tv = self._house.tv
@@ -119,6 +144,8 @@ class Keys:
                 await tv.zap(-1)
             case "last":
                 await tv.last()
+            case "play" | "pause" | "stop" | "rewind" | "forward" if tv.state.is_on:
+                return await self._travel(key)
             case "ok" if self.digits:
                 await self._tune_to_digits()
             case "back" if self.digits:
@@ -129,6 +156,28 @@ class Keys:
                 self._typed.set()
             case _:
                 return False
+        return True
+
+    async def _travel(self, key: doc.Key) -> bool:
+        """Obey a key of the tape recorder; returns whether it means anything now."""
+        tv = self._house.tv
+        try:
+            match key:
+                case "play" | "pause" if tv.state.paused:
+                    await tv.resume()
+                case "pause":
+                    await tv.pause()
+                case "stop" if tv.state.mode != "live":
+                    await tv.live()
+                case "rewind":
+                    await tv.seek(step_s=-self._wind.step_s(key))
+                case "forward":
+                    await tv.seek(step_s=self._wind.step_s(key))
+                case _:
+                    return False
+        except BadInputError as error:
+            # Nobody waits for the outcome of a key, but the household must see why nothing happens.
+            self._house.notices.put({"zh-CN": _NOT_KEPT, "en": f"{error}. {error.hint}"}, code=error.code)
         return True
 
     def _tv_has_focus(self) -> bool:
@@ -143,6 +192,7 @@ class Keys:
 
     def _type(self, digits: str) -> None:
         self.digits = digits
+        self._house.tv.hint(Typed(digits))
         found = self._house.line_up.state.by_number(int(digits)) if digits else None
         self._events.tell(doc.NumberEvent(digits=digits, channel=found.id if found else None))
 

@@ -31,6 +31,11 @@ _STATUSES: Mapping[str, HTTPStatus] = {
     "TV-210": HTTPStatus.CONFLICT,  # the channel has no continuous stream
     "TV-402": HTTPStatus.NOT_FOUND,  # no such track
     "TV-403": HTTPStatus.CONFLICT,  # the line-up is empty
+    "TV-404": HTTPStatus.CONFLICT,  # no picture to pause
+    "TV-541": HTTPStatus.CONFLICT,  # nothing but the present is kept
+    "TV-542": HTTPStatus.NOT_FOUND,  # no such programme
+    "TV-543": HTTPStatus.CONFLICT,  # the programme has not begun
+    "TV-544": HTTPStatus.NOT_FOUND,  # no such recording
     "TV-521": HTTPStatus.NOT_FOUND,  # nothing of that time is kept
     "TV-605": HTTPStatus.FORBIDDEN,  # the PIN is wrong
     "TV-606": HTTPStatus.TOO_MANY_REQUESTS,  # the PIN was guessed at

@@ -32,7 +32,9 @@ from gateway.ui.api import (
     pairing,
     rules,
     session,
+    support,
     tv,
+    tv_time,
     updates,
 )
 from gateway.ui.asgi import Application, Receive, Scope, Send
@@ -189,6 +191,8 @@ def api_routes(desk: Desk, *, in_network: bool = True) -> list[BaseRouteHandler]
         *channels.handlers(house),
         *guide.handlers(house),
         *tv.handlers(house),
+        *tv_time.handlers(house),
+        *support.handlers(house.viewing),
         *keys.handlers(desk.keys),
         *home.handlers(house),
         *commands.handlers(house),

@@ -24,16 +24,23 @@ from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, R
 from gateway.iot.link import Found, LinkEvent, Lost
 from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
-from gateway.media import tv_memory
+from gateway.media import tv_memory, viewing_log
 from gateway.media.epg import NowNext, Programme
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import Channel, ChannelId, LineUp, Source
 from gateway.media.past import Window
-from gateway.media.relay_facts import NoSuchPieceError, Resource, UnknownChannelError
+from gateway.media.relay_facts import (
+    NoSuchPieceError,
+    PullState,
+    RelayFact,
+    Resource,
+    UnknownChannelError,
+)
 from gateway.media.streams import Door, Streams
 from gateway.media.tv import Tv
 from gateway.media.tv_facts import TvConfig
 from gateway.media.tv_memory import TvMemory
+from gateway.media.viewing_log import ViewingLog
 from gateway.pubsub import Publisher
 from gateway.store import Store
 from gateway.trust.manifest import AppId
@@ -206,6 +213,10 @@ class Lamp:
 class Upstream:
     """A relay with one endless stream."""
 
+    def __init__(self) -> None:
+        self.facts: Publisher[RelayFact] = Publisher()
+        self.state: Mapping[ChannelId, PullState] = {}
+
     async def resource(
         self, channel: ChannelId, name: str, *, ticket: str = "", reader: str = ""
     ) -> Resource:
@@ -271,6 +282,7 @@ class LivingHouse:
             "commands": commands.MIGRATIONS,
             "rules": rules.MIGRATIONS,
             "tv": tv_memory.MIGRATIONS,
+            "viewing": viewing_log.MIGRATIONS,
             "phones": phones.MIGRATIONS,
         }
         self.store = Store(state / "gateway.db", migrations, durable=False)
@@ -282,6 +294,7 @@ class LivingHouse:
             focus=self.focus,
             memory=TvMemory(self.store),
         )
+        self.viewing = ViewingLog(self.store, self.tv, Upstream())
         self._registry = Registry([self.things])
         self._commands = Commands(self.store, self._registry, [self.things], CommandsConfig(deadline_s=1.0))
         self._rules = Rules(None, self._registry, self.store, {"command": self._order})
@@ -295,6 +308,7 @@ class LivingHouse:
             line_up=self.book,
             guide=Evening(self.book),
             tv=self.tv,
+            viewing=self.viewing,
             screen=self.player,
             inpage=self.player,
             focus=self.focus,
@@ -324,6 +338,7 @@ class LivingHouse:
             self.player,
             Onlooker(self.player),
             self.tv,
+            self.viewing,
             self._registry,
             self.things,
             self._commands,

@@ -1,5 +1,6 @@
 """The television."""
 
+
 from litestar import get, post
 from litestar.handlers.base import BaseRouteHandler
 from litestar.params import JSONBody
@@ -8,10 +9,13 @@ from msgspec import UNSET
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import ChannelId
 from gateway.media.player import Track
+from gateway.media.tv_facts import Focused
 from gateway.schema import Problem as Fault
 from gateway.ui import documents as doc
+from gateway.ui import documents_watching as watching
 from gateway.ui import views
 from gateway.ui.api.body import Body
+from gateway.ui.api.tv_time import instant
 from gateway.ui.house import House
 from gateway.ui.problems import ConflictError, MalformedError, UnknownError, answers
 
@@ -24,10 +28,10 @@ def handlers(house: House) -> list[BaseRouteHandler]:
         """The television now."""
         return views.tv(house)
 
-    @post("/api/v1/tv/tune", status_code=202, dto=Body[doc.Tune], return_dto=None, responses=answers())
+    @post("/api/v1/tv/tune", status_code=202, dto=Body[doc.Tune], return_dto=None, responses=answers(409))
     async def tune(data: JSONBody[doc.Tune]) -> doc.Tv:
-        """Begin to show a channel; whether it works is told by `GET tv` and the events."""
-        await house.tv.tune(_channel_id(house, data))
+        """Begin to show a channel, from `position` on or live; `GET tv` and the events tell the outcome."""
+        await house.tv.tune(_channel_id(house, data), instant(data.position))
         return views.tv(house)
 
     @post("/api/v1/tv/stop", status_code=202, responses=answers())
@@ -58,7 +62,21 @@ def handlers(house: House) -> list[BaseRouteHandler]:
         if not _believe(house.inpage, data):
             raise ConflictError("This stream is no longer the one to show")
 
-    return [get_tv, tune, stop, select_track, report_picture]
+    @post(
+        "/api/v1/tv/focus",
+        status_code=204,
+        dto=Body[watching.GuideFocus],
+        return_dto=None,
+        responses=answers(),
+    )
+    async def rest_focus(data: JSONBody[watching.GuideFocus]) -> None:
+        """Say where the focus of a guide or a list rests, so that the channel may be there at once.
+
+        Only the newest counts, after a short rest; it holds until another channel is shown.
+        """
+        house.tv.hint(_focused(house, data.channel))
+
+    return [get_tv, tune, stop, select_track, report_picture, rest_focus]
 
 
 def _believe(player: InPagePlayer, report: doc.PictureReport) -> bool:
@@ -76,6 +94,13 @@ def _believe(player: InPagePlayer, report: doc.PictureReport) -> bool:
             return player.resumed(report.stream_id)
         case "failed":
             return player.failed(report.stream_id, report.code)
+
+
+def _focused(house: House, channel: str | None) -> Focused:
+    found = house.line_up.state.by_id(ChannelId(channel)) if channel is not None else None
+    if channel is not None and found is None:
+        raise UnknownError("There is no such channel on the line-up")
+    return Focused(found.id if found is not None else None)
 
 
 def _channel_id(house: House, wanted: doc.Tune) -> ChannelId:
