@@ -56,6 +56,7 @@ def load(order: Order) -> Report:
     fresh = target.with_name(target.name + ".new")
     remove(fresh)
     if not order.afresh and is_usable(target):
+        # Whatever ails the old file, a fresh one is tried before the load is given up.
         with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(_journalled(target)) as db:
             return _take_in(db, order, afresh=False)
     with contextlib.closing(_unjournalled(fresh)) as db:
