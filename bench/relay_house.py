@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.media.lineup import ChannelId, LineUp, parse_m3u
+from gateway.media.lineup import ChannelId, LineUp
+from gateway.media.lineup_read import parse
 from gateway.media.relay import Relay
 from gateway.media.relay_facts import RelayConfig
 
@@ -63,7 +64,7 @@ async def main() -> None:
     """Serve until killed; prints the port."""
     base, paths = sys.argv[1], sys.argv[2:]
     lines = [f'#EXTINF:-1 tvg-id="c{at}",c{at}\n{base}/{path}/index.m3u8' for at, path in enumerate(paths)]
-    book = Book(parse_m3u("#EXTM3U\n" + "\n".join(lines) + "\n"))
+    book = Book(parse("#EXTM3U\n" + "\n".join(lines) + "\n"))
     relay = Relay(book, RelayConfig(max_channels=MOST_CHANNELS), base_url="http://127.0.0.1")
     house = House(relay)
     app = web.Application()

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from gateway.disk import LocalDisk, replace_file
 from gateway.errors import GatewayError
-from gateway.media.lineup import MAX_LINE_UP_BYTES, LineUp, LineUpError, parse_m3u
+from gateway.media.lineup import MAX_LINE_UP_BYTES, LineUp, LineUpError
+from gateway.media.lineup_read import decoded, parse
 from gateway.media.published import Published
 from gateway.pubsub import Publisher
 from gateway.schema import FieldError
@@ -151,4 +152,4 @@ class LineUpBook:
 
 
 def _parsed(path: Path, base: str) -> LineUp:
-    return parse_m3u(path.read_bytes().decode("utf-8", errors="replace"), base=base)
+    return parse(decoded(path.read_bytes()), base=base)

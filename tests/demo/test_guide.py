@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from gateway.media.lineup import parse_m3u
+from gateway.media.lineup_read import parse
 from headend.demo import guide, lineup
 from headend.demo.channels import CHANNELS, DemoChannel
 
@@ -44,7 +44,7 @@ def test_the_guide_is_xmltv_about_the_channels_of_the_line_up() -> None:
 
 
 def test_the_box_reads_every_line_of_the_line_up() -> None:
-    read = parse_m3u(lineup.m3u(CHANNELS, base=BASE))
+    read = parse(lineup.m3u(CHANNELS, base=BASE))
 
     assert read.skipped == ()
     assert [(c.number, c.name, c.tvg_id) for c in read.channels] == [

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from gateway.media import hls
 from gateway.media.hls import MediaPlaylist
-from gateway.media.lineup import ChannelId, LineUp, parse_m3u
+from gateway.media.lineup import ChannelId, LineUp
+from gateway.media.lineup_read import parse
 from gateway.media.relay import Relay
 from gateway.media.relay_facts import RelayConfig
 from gateway.media.relay_hosts import Allowed, anywhere
@@ -37,7 +38,7 @@ async def relaying(
     **channels: str | list[str],
 ) -> AsyncIterator[Relay]:
     """Serve a relay for the length of the block."""
-    book = FixedBook(parse_m3u(line_up_text(head_end, **channels)))
+    book = FixedBook(parse(line_up_text(head_end, **channels)))
     relay = Relay(book, config, base_url=BOX, ticket="t0", allowed=allowed)
     async with serve(relay):
         yield relay

@@ -11,7 +11,8 @@ from typing import TypedDict
 import pytest
 
 from gateway.media import ts, ts_edit
-from gateway.media.lineup import ChannelId, parse_m3u
+from gateway.media.lineup import ChannelId
+from gateway.media.lineup_read import parse
 from gateway.media.relay import Relay
 from gateway.media.relay_continuous import Seam, Start, starting_point
 from gateway.media.relay_facts import Kind
@@ -95,7 +96,7 @@ async def test_a_paused_viewer_goes_on_from_the_disk_without_a_hole(
         return stored.get((channel, pull, number))
 
     few = replace(QUICK, start_segments=2, window_segments=2, keep_segments=3)
-    book = FixedBook(parse_m3u(line_up_text(head_end, news="plain/index.m3u8")))
+    book = FixedBook(parse(line_up_text(head_end, news="plain/index.m3u8")))
     relay = Relay(book, few, base_url="http://127.0.0.1", deep=deep)
     async with serve(relay), asyncio.timeout(30), asyncio.TaskGroup() as group:
 

@@ -1,0 +1,64 @@
+"""From an operator's list, in whatever dialect and encoding, to a line-up.
+
+One rule: pure; a list that is none at all is refused as a whole, with the reason.
+"""
+
+from gateway.media.lineup import MAX_LINE_UP_BYTES, LineUp, LineUpError
+from gateway.media.lineup_entries import Gathering, numbered
+from gateway.media.lineup_m3u import M3uReader
+from gateway.media.lineup_txt import GENRE, read_txt
+
+_LOOKED_AT_LINES = 200
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+
+
+def decoded(body: bytes) -> str:
+    """Return the text of a list: UTF-8, UTF-16 with its mark, or else what Chinese editors write."""
+    for mark, encoding in _BOMS:
+        if body.startswith(mark):
+            return body[len(mark) :].decode(encoding, errors="replace")
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return body.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return body.decode("utf-8", errors="replace")
+
+
+def parse(text: str, *, base: str = "") -> LineUp:
+    """Return the line-up in `text`, M3U or TXT.
+
+    Args:
+        text: The list; a byte order mark and any line ends are fine.
+        base: http(s) address of the list, for relative addresses in it.
+
+    Raises:
+        LineUpError: too large, a web page, or not one channel in it.
+    """
+    if len(text) > MAX_LINE_UP_BYTES:
+        raise LineUpError(f"The line-up is larger than {MAX_LINE_UP_BYTES} bytes")
+    if text.lstrip("\ufeff \t\r\n")[:1] == "<":
+        raise LineUpError("The line-up's address answers with a web page")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    gathering = Gathering(base)
+    guide_urls: list[str] = []
+    if _is_txt(lines):
+        read_txt(lines, gathering)
+    else:
+        reader = M3uReader(gathering, base)
+        reader.read(lines)
+        guide_urls = reader.guide_urls
+    if not gathering.entries:
+        raise LineUpError(f"The line-up has no readable channel ({len(gathering.skipped)} lines skipped)")
+    return LineUp(numbered(gathering.entries), gathering.skipped, guide_urls)
+
+
+def _is_txt(lines: list[str]) -> bool:
+    """Tell the dialect by its beginning: only M3U has directives, only TXT has genres."""
+    for line in lines[:_LOOKED_AT_LINES]:
+        if line.lstrip("\ufeff ").upper().startswith(("#EXTM3U", "#EXTINF")):
+            return False
+        if GENRE.search(line):
+            return True
+    first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
+    return "," in first and "://" in first.partition(",")[2] and "://" not in first.partition(",")[0]
