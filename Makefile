@@ -3,7 +3,7 @@ PORT ?= 8080
 STATE ?= state
 RUN = .venv/bin/
 
-.PHONY: help setup setup-test run test check format lint types contracts web fast clean bench-idle bench-relay bench-guide
+.PHONY: help setup setup-test run test check format lint types contracts web fast clean bench-idle bench-relay bench-guide setup-bench bench-zap
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -13,6 +13,9 @@ setup:           ## packages, environment and page libraries; leaves .venv/bin/g
 
 setup-test:
 	@packaging/setup test
+
+setup-bench:
+	@packaging/setup bench
 
 run: setup       ## the box with a demo head-end and demo devices; prints the address to open
 	@exec $(RUN)gateway demo --state $(STATE) --port $(PORT)
@@ -51,6 +54,9 @@ bench-relay: setup-test  ## what the relay costs and loses: ten minutes of fault
 
 bench-guide: setup-test  ## a million programmes: taking them in, and reading them meanwhile
 	$(RUN)python bench/guide.py
+
+bench-zap: setup-bench  ## a change of channel, seen in light, beside five other players (45 minutes)
+	$(RUN)python -m bench.zap $(ZAP)
 
 clean:           ## everything that was made here, the demo's state too
 	rm -rf .venv build dist state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from bench.zap_detector import WATCHED_S, Screen, judge, screen
 from bench.zap_material import Colour, make
 from bench.zap_origin import Channel, Kind
 from bench.zap_players import HEIGHT, PEERS, WIDTH, Peer
-from bench.zap_product import PRODUCTS, Product
+from bench.zap_product import PRODUCTS, Product, until_it_knows
 from bench.zap_report import Zap
 from gateway import child
 
@@ -73,23 +73,48 @@ async def run(plan: Plan) -> list[Zap]:
             todo = {kind: plan.zaps - had[kind] for kind in plan.kinds if had[kind] < plan.zaps}
             if not todo:
                 continue
-            with tempfile.TemporaryDirectory(prefix="zap-", dir=_memory(), ignore_cleanup_errors=True) as name:
-                async with _origin(material, Path(name)) as origin:
-                    async for zap in measure(player, todo, Stage(Path(name), origin)):
-                        done.append(zap)
-                        results.write(zap.line() + "\n")
-                        results.flush()
+
+            def keep(zap: Zap) -> None:
+                done.append(zap)
+                results.write(zap.line() + "\n")
+                results.flush()
+
+            await _one(player, todo, material, keep)
     return done
 
 
-async def measure(player: str, todo: dict[Kind, int], stage: Stage) -> AsyncIterator[Zap]:
-    """Yield the zaps of one player."""
+async def _one(player: str, todo: dict[Kind, int], material: Path, keep: Callable[[Zap], None]) -> None:
+    with tempfile.TemporaryDirectory(prefix="zap-", dir=_memory(), ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        try:
+            async with _origin(material, folder) as origin:
+                await measure(player, todo, Stage(folder, origin), keep)
+        except Exception as failure:  # noqa: BLE001 - the others are measured all the same
+            words = [f"{player} FAILED", *map(repr, leaves(failure)), *_logs(folder)]
+            print("\n".join(words), flush=True)  # noqa: T201 - a bench prints
+
+
+def _logs(folder: Path) -> list[str]:
+    logs = (log for log in folder.glob("*.log") if log.name != "origin.log")
+    return [f"{log.name}: {log.read_text(errors='replace')[-2000:]}" for log in logs]
+
+
+def leaves(failure: BaseException) -> list[BaseException]:
+    """Return what really happened, without the groups around it."""
+    if not isinstance(failure, BaseExceptionGroup):
+        return [failure]
+    return [leaf for each in failure.exceptions for leaf in leaves(each)]
+
+
+async def measure(player: str, todo: dict[Kind, int], stage: Stage, keep: Callable[[Zap], None]) -> None:
+    """Let one player zap; `keep` what counts."""
     chance = random.Random(_SEED)  # noqa: S311 - the same pauses for everybody
     async with AsyncExitStack() as stack:
         seen = await stack.enter_async_context(screen(stage.folder, width=WIDTH, height=HEIGHT))
         who: Peer | Product
         if player in PRODUCTS:
             who = await stack.enter_async_context(PRODUCTS[player](seen.display, stage.folder, stage.origin))
+            await until_it_knows(who, Channel(Kind.TS2, Colour.RED))
         else:
             who = await stack.enter_async_context(PEERS[player](seen.display, stage.folder))
         colour = Colour.RED
@@ -101,13 +126,13 @@ async def measure(player: str, todo: dict[Kind, int], stage: Stage) -> AsyncIter
                 zap = await _zap(player, who, Channel(kind, colour), seen, stage.origin)
                 _tell(zap, number, zaps)
                 if number >= 0:
-                    yield zap
+                    keep(zap)
 
 
 async def _zap(player: str, who: Peer | Product, channel: Channel, seen: Screen, origin: str) -> Zap:
     seen.forget()
     if isinstance(who, Product):
-        await who.settle(channel)
+        await who.settle()
         pressed_s = await who.tune(channel)
     else:
         pressed_s = await who.zap(f"{origin}/{channel.id}/index.m3u8")
@@ -140,13 +165,15 @@ async def _origin(material: Path, folder: Path) -> AsyncIterator[str]:
 
 
 def _memory() -> Path | None:
-    """Return a folder in memory if there is one: a framebuffer on a disk would be written out again and again."""
+    """Return a folder in memory if there is one: on a disk a framebuffer would be written out for ever."""
     shared = Path("/dev/shm")  # noqa: S108 - a fresh folder is made in it
     return shared if shared.is_dir() else None
 
 
 def _tell(zap: Zap, number: int, zaps: int) -> None:
-    light = "nothing" if zap.light_ms is None else f"{zap.light_ms:5.0f} ms, freeze {zap.freeze_ms or 0:4.0f} ms"
+    light = (
+        "nothing" if zap.light_ms is None else f"{zap.light_ms:5.0f} ms, freeze {zap.freeze_ms or 0:4.0f} ms"
+    )
     how = f", {zap.how}, player says {zap.player_ms} ms" if zap.how else ""
     count = "not counted" if number < 0 else f"{number + 1}/{zaps}"
     print(f"{zap.player:24} {zap.kind:6} {count:>11}: {light}{how}", flush=True)  # noqa: T201 - a bench prints
@@ -155,7 +182,9 @@ def _tell(zap: Zap, number: int, zaps: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and report."""
     everybody = (*PEERS, *PRODUCTS)
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--zaps", type=int, default=ZAPS, help=f"for each player and kind (default: {ZAPS})")
     parser.add_argument("--full", action="store_true", help=f"{FULL_ZAPS} zaps for each player and kind")
     parser.add_argument("--players", default=",".join(everybody), help="comma between; default: %(default)s")

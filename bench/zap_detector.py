@@ -79,7 +79,9 @@ def judge(changes: Sequence[Change], colour: Colour, pressed_s: float, until_s: 
         return None
     # What is not the channel's colour is no frame of it, so black in between lasts as a freeze.
     frames = [c.at_s for c in changes if c.at_s >= lit_s and c.colour is colour]
-    gaps = [after - before for before, after in zip(frames, [*frames[1:], max(until_s, frames[-1])], strict=True)]
+    gaps = [
+        after - before for before, after in zip(frames, [*frames[1:], max(until_s, frames[-1])], strict=True)
+    ]
     within = [gap for at_s, gap in zip(frames, gaps, strict=True) if at_s < lit_s + WATCHED_S]
     return Seen((lit_s - pressed_s) * 1000, max(within) * 1000, len(within))
 
@@ -96,7 +98,9 @@ class Framebuffer:
         self._width, self._height, self._line = header[4], header[5], header[12]
         self._colour_at = [self._offset(x, y) for x, y in _PLACES]
         blocks = [block(number) for number in range(BLOCKS)]
-        self._counter_at = [self._offset(left + width / 2, top + height / 2) for left, top, width, height in blocks]
+        self._counter_at = [
+            self._offset(left + width / 2, top + height / 2) for left, top, width, height in blocks
+        ]
 
     def look(self) -> tuple[str, int]:
         """Return the colour's letter and the frame's number."""
@@ -108,7 +112,7 @@ class Framebuffer:
         return letter, frame
 
     def _offset(self, x: float, y: float) -> int:
-        return self._start + int(y * self._height) * self._line + int(x * self._width) * 4
+        return int(self._start + int(y * self._height) * self._line + int(x * self._width) * 4)
 
 
 @dataclass
@@ -128,15 +132,18 @@ class Screen:
         """Drop what was seen but for the last."""
         del self.changes[:-1]
 
+    async def changed(self) -> None:
+        """Wait for the next change."""
+        self._news.clear()
+        await self._news.wait()
+
     async def until(self, colour: Colour, since_s: float, within_s: float) -> bool:
         """Wait for `colour`; tell whether it came."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while True:
-                    self._news.clear()
-                    if any(c.colour is colour and c.at_s >= since_s for c in self.changes):
-                        return True
-                    await self._news.wait()
+                while not any(c.colour is colour and c.at_s >= since_s for c in self.changes):
+                    await self.changed()
+                return True
         return False
 
     async def listen(self, lines: asyncio.StreamReader) -> None:
@@ -154,13 +161,16 @@ async def screen(folder: Path, *, width: int, height: int) -> AsyncIterator[Scre
     """Run an Xvfb and a detector on it; `folder` is for its memory and should be in memory itself."""
     reading, writing = os.pipe()
     shape = ["-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp", "-noreset"]
-    server = ["Xvfb", "-displayfd", str(writing), "-fbdir", folder, *shape]
+    server: list[str | Path] = ["Xvfb", "-displayfd", str(writing), "-fbdir", folder, *shape]
     try:
         async with child.running(server, pass_fds=(writing,), stderr=asyncio.subprocess.DEVNULL):
             async with asyncio.timeout(START_S):
                 number = await asyncio.to_thread(os.read, reading, 16)
             look = [sys.executable, "-m", "bench.zap_detector", str(folder / "Xvfb_screen0")]
-            async with child.running(look, stdout=asyncio.subprocess.PIPE) as detector, asyncio.TaskGroup() as group:
+            async with (
+                child.running(look, stdout=asyncio.subprocess.PIPE) as detector,
+                asyncio.TaskGroup() as group,
+            ):
                 if detector.stdout is None:
                     raise RuntimeError("no pipe")
                 seen = Screen(f":{number.decode().strip()}")

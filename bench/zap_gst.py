@@ -4,18 +4,19 @@ One rule: this runs in Debian's own Python, which has the bindings, so it import
 nothing of ours.  A zap is READY, the new address, PLAYING.
 """
 
+import importlib
 import sys
 import threading
-
-import gi
-
-gi.require_version("Gst", "1.0")
-from gi.repository import GLib, Gst
+from typing import Any
 
 
 def main() -> None:
     """Play until the input ends."""
     width, height = sys.argv[1:3]
+    # By name, because no environment of ours has them.
+    importlib.import_module("gi").require_version("Gst", "1.0")
+    Gst: Any = importlib.import_module("gi.repository.Gst")  # noqa: N806 - its own name
+    GLib: Any = importlib.import_module("gi.repository.GLib")  # noqa: N806 - likewise
     Gst.init(None)
     player = Gst.ElementFactory.make("playbin3")
     shape = f"video/x-raw,width={width},height={height},pixel-aspect-ratio=1/1"
@@ -30,10 +31,10 @@ def main() -> None:
         player.set_state(Gst.State.PLAYING)
         return False
 
-    def heed(_bus: Gst.Bus, message: Gst.Message) -> None:
+    def heed(_bus: object, message: Any) -> None:  # noqa: ANN401 - without types
         # As any player on GStreamer must (its documentation, "Buffering"); a live source is not paused.
         if message.type == Gst.MessageType.ERROR:
-            print(message.parse_error()[0].message, file=sys.stderr, flush=True)
+            sys.stderr.write(f"{message.parse_error()[0].message}\n")
         elif message.type == Gst.MessageType.CLOCK_LOST:
             player.set_state(Gst.State.PAUSED)
             player.set_state(Gst.State.PLAYING)

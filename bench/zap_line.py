@@ -18,7 +18,7 @@ QUANTUM_BYTES = 11 * SEGMENT_BYTES
 """Turns on the shared line: about 2.6 ms of 50 Mbit/s."""
 
 MIN_TIMEOUT_S = 0.2
-"""The smallest retransmission time-out of Linux; after so long a pause a window begins anew (RFC 5681, 4.1)."""
+"""Linux's smallest retransmission time-out; after so long a pause a window begins anew (RFC 5681, 4.1)."""
 
 
 @dataclass(frozen=True, slots=True)

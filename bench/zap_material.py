@@ -107,7 +107,7 @@ def _sound(pitch: int, language: str) -> list[str]:
     return ["-f", "lavfi", "-i", tone, *codec, f"{language}.aac"]
 
 
-def _pack(
+def _pack(  # noqa: PLR0913 - what goes into a package
     folder: Path, name: str, segment_s: int, *, video: str = "", sound: str = "", fmp4: bool = False
 ) -> None:
     (folder / name).mkdir()

@@ -15,9 +15,9 @@ import hashlib
 import json
 import os
 import signal
-import sys
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -68,7 +68,9 @@ class Channel:
         if self.kind is Kind.ABR:
             return tuple(rung.name for rung in RUNGS)
         best = _RENDITION.get(self.kind, RUNGS[0].name)
-        return (best, *(f"audio-{language}" for language in LANGUAGES)) if self.kind is Kind.MULTI else (best,)
+        return (
+            (best, *(f"audio-{language}" for language in LANGUAGES)) if self.kind is Kind.MULTI else (best,)
+        )
 
     @property
     def has_master(self) -> bool:
@@ -100,7 +102,9 @@ class Site:
 
     @cached_property
     def _paths(self) -> dict[str, tuple[Channel, str]]:
-        return {f"{channel.id}/{name}": (channel, name) for channel in CHANNELS for name in channel.renditions}
+        return {
+            f"{channel.id}/{name}": (channel, name) for channel in CHANNELS for name in channel.renditions
+        }
 
     def answer(self, path: str, now: float, *, host: str) -> Answer:
         """Return the answer to a GET of `path` at Unix time `now`."""
@@ -111,19 +115,18 @@ class Site:
             return self._entry(folder, now)
         if folder.endswith("/key") and name.isdecimal():
             return Answer(200, "application/octet-stream", _key(folder.removesuffix("/key"), int(name)))
-        if folder not in self._paths:
-            return NOT_FOUND
-        channel, rendition = self._paths[folder]
+        return self._part(*self._paths[folder], name, now) if folder in self._paths else NOT_FOUND
+
+    def _part(self, channel: Channel, rendition: str, name: str, now: float) -> Answer:
         loop = self._loop(channel.colour, rendition)
         if name == "index.m3u8":
             return Answer(200, PLAYLIST_TYPE, _playlist(channel, loop, now).encode())
         if name == "init.mp4" and loop.stock.scales:
             return Answer(200, TYPES["mp4"], loop.init)
         number, _, ending = name.partition(".")
-        if ending != loop.stock.ending or not number.isdecimal():
-            return NOT_FOUND
-        age = loop.stock.newest(now) - int(number)
-        if not 0 <= age < WINDOW_SEGMENTS + GRACE_SEGMENTS:
+        newest = loop.stock.newest(now)
+        served = range(newest - WINDOW_SEGMENTS - GRACE_SEGMENTS + 1, newest + 1)
+        if ending != loop.stock.ending or not number.isdecimal() or int(number) not in served:
             return NOT_FOUND
         body = loop.segment(int(number))
         if channel.kind is Kind.AES:
@@ -154,11 +157,9 @@ class Site:
         for rung in rungs:
             name = rung.name if channel.kind is Kind.ABR else channel.renditions[0]
             peak = self._loop(channel.colour, name).stock.peak_kbps
-            lines += [
-                f"#EXT-X-STREAM-INF:BANDWIDTH={peak * 1000},RESOLUTION={rung.width}x{rung.height},"
-                f'FRAME-RATE=25.000,CODECS="avc1.640028,mp4a.40.2"{group}',
-                f"{name}/index.m3u8",
-            ]
+            shape = f"RESOLUTION={rung.width}x{rung.height},FRAME-RATE=25.000"
+            about = f'BANDWIDTH={peak * 1000},{shape},CODECS="avc1.640028,mp4a.40.2"{group}'
+            lines += [f"#EXT-X-STREAM-INF:{about}", f"{name}/index.m3u8"]
         return "\n".join(lines) + "\n"
 
     def _loop(self, colour: Colour, rendition: str) -> Loop:
@@ -210,18 +211,36 @@ class Origin:
         self._site = site
         self._line = line
         self._log = log
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection."""
+    @asynccontextmanager
+    async def listening(self, port: int = 0) -> AsyncIterator[int]:
+        """Serve for as long as the block lasts; yields the port."""
+        server = await asyncio.start_server(self._connected, "127.0.0.1", port, limit=MAX_HEAD_BYTES)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         connection = Connection(self._line, time.monotonic())
-        with contextlib.suppress(
-            ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError
-        ):
+        try:
             while True:
                 async with asyncio.timeout(IDLE_S):
                     head = await reader.readuntil(b"\r\n\r\n")
                 await self._answer(head.decode("latin-1"), connection, writer)
-        writer.close()
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
+            return
+        finally:
+            writer.transport.abort()
 
     async def _answer(self, head: str, connection: Connection, writer: asyncio.StreamWriter) -> None:
         asked_s = time.monotonic()
@@ -265,11 +284,9 @@ async def serve(origin: Origin, port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = await asyncio.start_server(origin.connected, "127.0.0.1", port, limit=MAX_HEAD_BYTES)
-    async with server:
-        print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201 - told to who started us
+    async with origin.listening(port) as taken:
+        print(f"http://127.0.0.1:{taken}", flush=True)  # noqa: T201 - told to who started us
         await stop.wait()
-        server.close()
 
 
 def main() -> None:
@@ -289,4 +306,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

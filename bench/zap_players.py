@@ -118,7 +118,7 @@ Opened = Callable[[str, Path], AbstractAsyncContextManager[Peer]]
 @asynccontextmanager
 async def libvlc(display: str, folder: Path) -> AsyncIterator[Peer]:
     """LibVLC 3, as `bench.zap_vlc`."""
-    argv = [sys.executable, "-m", "bench.zap_vlc", display]
+    argv = [sys.executable, "-m", "bench.zap_vlc", str(WIDTH), str(HEIGHT)]
     async with _resident(argv, display, folder / "vlc.log") as process:
         yield Lines(process)
 
@@ -135,11 +135,17 @@ async def gstreamer(display: str, folder: Path) -> AsyncIterator[Peer]:
 async def mpv(display: str, folder: Path) -> AsyncIterator[Peer]:
     """Mpv, resident and idle."""
     line = folder / "mpv"
-    shape = ["--no-border", f"--geometry={WIDTH}x{HEIGHT}+0+0", "--force-window=yes", "--no-osc", "--osd-level=0"]
+    shape = [
+        "--no-border",
+        f"--geometry={WIDTH}x{HEIGHT}+0+0",
+        "--force-window=yes",
+        "--no-osc",
+        "--osd-level=0",
+    ]
     argv = ["mpv", "--no-config", "--idle=yes", f"--input-ipc-server={line}", "--vo=x11", "--ao=null", *shape]
     async with _resident(argv, display, folder / "mpv.log"):
         async with asyncio.timeout(START_S):
-            while not line.exists():
+            while not line.exists():  # noqa: ASYNC110 - another process has no event for it
                 await asyncio.sleep(0.05)
             reader, writer = await asyncio.open_unix_connection(str(line))
         drain = asyncio.create_task(_drained(reader), name="mpv's answers")
@@ -154,7 +160,7 @@ async def mpv(display: str, folder: Path) -> AsyncIterator[Peer]:
 async def ffplay(display: str, folder: Path) -> AsyncIterator[Peer]:
     """Ffplay, started anew for each channel."""
     del folder
-    player = Ffplay(_environment(display) | {"SDL_AUDIODRIVER": "dummy"})
+    player = Ffplay(environment(display) | {"SDL_AUDIODRIVER": "dummy"})
     try:
         yield player
     finally:
@@ -183,8 +189,17 @@ async def hls_js(display: str, folder: Path) -> AsyncIterator[Peer]:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         address = f"http://127.0.0.1:{runner.addresses[0][1]}/"
         place = ["--kiosk", f"--window-size={WIDTH},{HEIGHT}", "--window-position=0,0", "--hide-scrollbars"]
-        quiet = ["--no-first-run", "--disable-sync", "--disable-component-update", "--disable-background-networking"]
-        more = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", f"--user-data-dir={folder / 'chromium'}"]
+        quiet = [
+            "--no-first-run",
+            "--disable-sync",
+            "--disable-component-update",
+            "--disable-background-networking",
+        ]
+        more = [
+            "--no-sandbox",
+            "--autoplay-policy=no-user-gesture-required",
+            f"--user-data-dir={folder / 'chromium'}",
+        ]
         argv = ["chromium", *place, *quiet, *more, address]
         async with _resident(argv, display, folder / "chromium.log"):
             async with asyncio.timeout(START_S):
@@ -206,7 +221,9 @@ PEERS: dict[str, Opened] = {
 @asynccontextmanager
 async def _resident(argv: list[str], display: str, log: Path) -> AsyncIterator[Process]:
     with log.open("wb") as out:
-        async with child.running(argv, env=_environment(display), stdin=PIPE, stdout=out, stderr=out) as process:
+        async with child.running(
+            argv, env=environment(display), stdin=PIPE, stdout=out, stderr=out
+        ) as process:
             yield process
 
 
@@ -215,7 +232,8 @@ async def _drained(reader: asyncio.StreamReader) -> None:
         pass
 
 
-def _environment(display: str) -> dict[str, str]:
+def environment(display: str) -> dict[str, str]:
+    """Return what a program needs to draw on `display`."""
     return {**os.environ, "DISPLAY": display, "PYTHONPATH": str(ROOT)}
 
 

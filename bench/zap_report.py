@@ -90,9 +90,7 @@ def figures(zaps: Sequence[Zap]) -> Figures:
     light = sorted(_NEVER if zap.light_ms is None else zap.light_ms for zap in zaps)
     freeze = sorted(_NEVER if zap.freeze_ms is None else zap.freeze_ms for zap in zaps)
     added = [
-        zap.light_ms - zap.player_ms
-        for zap in zaps
-        if zap.light_ms is not None and zap.player_ms is not None
+        zap.light_ms - zap.player_ms for zap in zaps if zap.light_ms is not None and zap.player_ms is not None
     ]
     wanted = zaps[0].player.rpartition(" ")[2]
     return Figures(
@@ -125,15 +123,14 @@ def goals(zaps: Iterable[Zap]) -> list[Goal]:
         known = [of[player] for player in players if player in of]
         return Goal(text, holds(*known) if len(known) == len(players) else None)
 
-    found = []
-    for backend in ("mpv", "vlc"):
-        found.append(
-            goal(
-                f"{backend}: predicted p50 <= 40 ms, p95 <= 80 ms",
-                [f"product {backend} predicted"],
-                lambda it: it.p50_ms <= 40 and it.p95_ms <= 80,  # noqa: PLR2004
-            )
+    found = [
+        goal(
+            f"{backend}: predicted p50 <= 40 ms, p95 <= 80 ms",
+            [f"product {backend} predicted"],
+            lambda it: it.p50_ms <= 40 and it.p95_ms <= 80,  # noqa: PLR2004 - the text says it
         )
+        for backend in ("mpv", "vlc")
+    ]
     found += [
         goal("libVLC: warm p50 <= 200 ms", ["product vlc warm"], lambda it: it.p50_ms <= 200),  # noqa: PLR2004
         goal("mpv: warm p50 <= 80 ms", ["product mpv warm"], lambda it: it.p50_ms <= 80),  # noqa: PLR2004
@@ -168,12 +165,16 @@ def goals(zaps: Iterable[Zap]) -> list[Goal]:
 
 def table(zaps: Sequence[Zap]) -> str:
     """Return all figures as text: each player on each kind of channel, then on all."""
-    head = f"{'':24}{'kind':6}{'n':>4}{'p50':>8}{'p95':>8}{'worst':>8}{'freeze p50':>12}{'worst':>8}{'>200':>6}"
+    head = (
+        f"{'':24}{'kind':6}{'n':>4}{'p50':>8}{'p95':>8}{'worst':>8}{'freeze p50':>12}{'worst':>8}{'>200':>6}"
+    )
     lines = [f"{head}{'lost':>6}{'other':>6}{'added':>7}"]
     for player in dict.fromkeys(zap.player for zap in zaps):
         mine = [zap for zap in zaps if zap.player == player]
-        for kind in dict.fromkeys(zap.kind for zap in mine):
-            lines.append(_row(player, kind, figures([zap for zap in mine if zap.kind is kind])))
+        lines += [
+            _row(player, kind, figures([zap for zap in mine if zap.kind is kind]))
+            for kind in dict.fromkeys(zap.kind for zap in mine)
+        ]
         lines.append(_row(player, "all", figures(mine)))
     return "\n".join(lines)
 
