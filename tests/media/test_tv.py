@@ -11,7 +11,7 @@ from gateway.errors import GatewayError
 from gateway.focus import Focus, Holder, Priority
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import Channel, ChannelId, LineUp, Source
-from gateway.media.player import Plane, Track
+from gateway.media.player import SUBTITLES_OFF, Plane, Track
 from gateway.media.player_process import ProcessPlayer
 from gateway.media.relay_facts import SourceMissingError, UnknownChannelError
 from gateway.media.simulated import SimulatedPlayer
@@ -35,6 +35,7 @@ def channel(name: str, number: int) -> Channel:
 NEWS, SPORT, FILM = channel("news", 1), channel("sport", 5), channel("film", 8)
 CHINESE = Track("1", "audio", "zh", "")
 ENGLISH = Track("2", "audio", "en", "")
+GERMAN_TEXT = Track("3", "subtitle", "de", "")
 DOOR = Door(base_url="http://box", ticket="secret")
 QUICK = TvConfig(zap_timeout_s=0.3, stall_timeout_s=0.1, retry_s=0.05, retry_max_s=0.1, remember_after_s=0.05)
 
@@ -359,6 +360,37 @@ async def test_another_language_is_chosen_from_what_the_stream_has(furnish: Furn
         await room.when(lambda now: now.selected == ("2",))
         with pytest.raises(UnknownTrackError):
             await room.tv.select("3")
+
+
+async def test_the_language_is_remembered_here_and_everywhere(furnish: Furnish) -> None:
+    tracks = (CHINESE, ENGLISH, GERMAN_TEXT, SUBTITLES_OFF)
+    async with furnish(SimulatedPlayer(tracks=tracks)) as room:
+        await room.when(lambda now: set(now.selected) == {"1", "3"})
+        for chosen in (ENGLISH, SUBTITLES_OFF):
+            await room.tv.select(chosen.id)
+        await room.when(lambda now: set(now.selected) == {"2", "off"})
+        await room.tv.tune(SPORT.id)
+        await room.when(lambda now: now.channel == SPORT and set(now.selected) == {"2", "off"})
+        await room.tv.select("1")
+        await room.when(lambda now: set(now.selected) == {"1", "off"})
+    async with furnish(SimulatedPlayer(tracks=tracks)) as room:
+        await room.when(lambda now: now.channel == SPORT and set(now.selected) == {"1", "off"})
+        await room.tv.tune(NEWS.id)
+        await room.when(lambda now: now.channel == NEWS and set(now.selected) == {"2", "off"})
+        await room.tv.tune(FILM.id)
+        await room.when(lambda now: now.channel == FILM and set(now.selected) == {"1", "off"})
+
+
+async def test_standby_ends_on_the_same_channel(furnish: Furnish) -> None:
+    async with furnish() as room:
+        await room.tv.tune(SPORT.id)
+        await room.tv.tune(FILM.id)
+        await room.tv.standby()
+        await room.until(Picture.IDLE)
+        await room.tv.wake()
+        await room.until(Picture.PLAYING, on=FILM)
+        await room.tv.last()
+        await room.until(Picture.PLAYING, on=SPORT)
 
 
 async def test_a_new_line_up_does_not_disturb_the_picture(furnish: Furnish) -> None:
