@@ -52,9 +52,17 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
-@lru_cache(maxsize=32_768)
 def series_of(title: str) -> str:
     """Return what every episode of a series has in common: the title, folded, without its marks."""
+    if title.endswith(("集", "期")):  # most marks are these, and what is in front of them repeats
+        at = title.rfind("第")
+        if at > 0 and title[at + 1 : -1].isdigit():
+            return _series_of(title[:at].rstrip()) or _series_of(title)
+    return _series_of(title)
+
+
+@lru_cache(maxsize=32_768)
+def _series_of(title: str) -> str:
     whole = bare = folded(title)
     if ":" in bare or "《" in bare:
         bare = _KIND.sub("", bare).replace("《", " ").replace("》", " ").strip()

@@ -71,21 +71,25 @@ class GuideWriter:
             GuideError: more of them than any guide has.
         """
         new: list[tuple[object, ...]] = []
+        since, until, channels, series = self._window.since, self._window.until, self._channels, self._series
         for row in rows:
             if isinstance(row, GuideChannel):
                 self._channel(row.id, "\n".join(row.names))
-            elif row.stop <= self._window.since:
+                continue
+            name, start, stop, *texts = row
+            if stop <= since:
                 self.earlier += 1
-            elif row.start >= self._window.until:
+            elif start >= until:
                 self.later += 1
             else:
-                channel = self._channels.get(row.channel) or self._channel(row.channel, "")
+                channel = channels.get(name) or self._channel(name, "")
                 seen = self._seen.get(channel)
                 if seen is None:
                     seen = self._seen[channel] = array("I")
-                seen.append(row.start)
-                new.append((channel, *row[1:], self._series_of(row.title)))
-                self.until = max(self.until, row.stop)
+                seen.append(start)
+                number = series.get(series_of(row.title)) or self._number(series_of(row.title))
+                new.append((channel, start, stop, *texts, number))
+                self.until = max(self.until, stop)
         self.programmes += len(new)
         if self.programmes > MAX_PROGRAMMES:
             raise GuideError(f"The guide has more than {MAX_PROGRAMMES} programmes")
@@ -111,13 +115,10 @@ class GuideWriter:
         self._names[name] = names or self._names.get(name, "")
         return number
 
-    def _series_of(self, title: str) -> int:
-        name = series_of(title)
-        number = self._series.get(name)
-        if number is None:
-            if len(self._series) >= MAX_SERIES:
-                return 0
-            number = self._series[name] = next(self._numbers)
+    def _number(self, series: str) -> int:
+        if len(self._series) >= MAX_SERIES:
+            return 0
+        number = self._series[series] = next(self._numbers)
         return number
 
     def _drop_stale(self, channel: int) -> None:
