@@ -153,9 +153,6 @@ class Seam:
         marked = self._resume(data, span) if breaks else False
         if not self._joined:
             self._advance = ts.advance_needed(data)
-            if span is not None and (span[0] + ts.CLOCK_HZ) % ts.WRAP < 2 * ts.CLOCK_HZ:
-                # libVLC shows nothing at all of a stream that goes round at its very beginning.
-                self._rebase = 2 * ts.CLOCK_HZ
         front = self._learn(whole, data, wanted=breaks or not self._joined)
         edits = ts_edit.clock_edits(data, self._advance + self._rebase, mark_discontinuity=marked)
         edits += ts_edit.media_edits(data, self._rebase)
