@@ -119,8 +119,9 @@ async def measure(player: str, todo: dict[Kind, int], stage: Stage, keep: Callab
             who = await stack.enter_async_context(PEERS[player](seen.display, stage.folder))
         colour = Colour.RED
         for kind, zaps in todo.items():
-            for number in range(-1, zaps):
-                # The first of each kind does not count: no player has met the kind before.
+            # The first of each kind does not count: nobody has met the kind before.  The product
+            # is to guess the channel it comes from, so it must have seen both.
+            for number in range(-2 if isinstance(who, Product) else -1, zaps):
                 colour = Colour.BLUE if colour is Colour.RED else Colour.RED
                 await asyncio.sleep(chance.uniform(*PAUSE_S))
                 zap = await _zap(player, who, Channel(kind, colour), seen, stage.origin)

@@ -61,7 +61,8 @@ class Figures:
         zaps: How many.
         lost: How many never showed a picture.
         frozen: How many froze for longer than `FREEZE_MS`.
-        others: Product only: how many were of another kind (warm instead of predicted, and so on).
+        others: Product only: zaps that were warm instead of predicted, and so on; they are in no
+            other figure but this.
         overhead_ms: Product only: median of light minus what the player says.
     """
 
@@ -86,13 +87,16 @@ class Goal:
 
 
 def figures(zaps: Sequence[Zap]) -> Figures:
-    """Return `zaps`, at least one, in short."""
+    """Return `zaps` of one player, at least one, in short."""
+    wanted = zaps[0].player.rpartition(" ")[2]
+    others = sum(1 for zap in zaps if zap.how not in (None, wanted))
+    # Where nothing was as wanted, the figures are of what there was.
+    zaps = [zap for zap in zaps if zap.how in (None, wanted)] or zaps
     light = sorted(_NEVER if zap.light_ms is None else zap.light_ms for zap in zaps)
     freeze = sorted(_NEVER if zap.freeze_ms is None else zap.freeze_ms for zap in zaps)
     added = [
         zap.light_ms - zap.player_ms for zap in zaps if zap.light_ms is not None and zap.player_ms is not None
     ]
-    wanted = zaps[0].player.rpartition(" ")[2]
     return Figures(
         zaps=len(zaps),
         lost=light.count(_NEVER),
@@ -102,7 +106,7 @@ def figures(zaps: Sequence[Zap]) -> Figures:
         freeze_p50_ms=median(freeze),
         worst_freeze_ms=freeze[-1],
         frozen=sum(1 for each in freeze if each > FREEZE_MS),
-        others=sum(1 for zap in zaps if zap.how is not None and zap.how != wanted),
+        others=others,
         overhead_ms=median(added) if added else None,
     )
 
@@ -153,7 +157,10 @@ def goals(zaps: Iterable[Zap]) -> list[Goal]:
     for player in product:
         it = of[player]
         found.append(Goal(f"{player}: no freeze over {FREEZE_MS:.0f} ms", it.worst_freeze_ms <= FREEZE_MS))
-        if it.overhead_ms is not None:
+        ready = player.rpartition(" ")[2]
+        found.append(Goal(f"{player}: at least 9 in 10 zaps are {ready}", it.others * 9 <= it.zaps))
+        # A cold channel must come from the origin before any player is asked.
+        if it.overhead_ms is not None and ready != "cold":
             text = f"{player}: key to picture adds at most {OVERHEAD_MS:.0f} ms to the player's own"
             found.append(Goal(text, it.overhead_ms <= OVERHEAD_MS))
     found += [

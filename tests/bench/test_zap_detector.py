@@ -4,6 +4,7 @@ import asyncio
 import struct
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -250,6 +251,12 @@ def zap(light_ms: float | None, freeze_ms: float | None = 40.0, player_ms: float
 def test_a_zap_that_showed_nothing_is_the_slowest() -> None:
     it = figures([zap(100), zap(200), zap(None, None)])
     assert (it.lost, it.p50_ms, it.worst_ms, it.worst_freeze_ms) == (1, 200, float("inf"), float("inf"))
+
+
+def test_a_zap_that_met_something_else_is_told_apart() -> None:
+    """A wrong guess is no slow right guess, but it is not hidden either."""
+    it = figures([zap(100), zap(120), replace(zap(600), how="cold")])
+    assert (it.zaps, it.others, it.worst_ms) == (2, 1, 120)
 
 
 def test_what_the_product_adds_is_light_less_what_its_player_says() -> None:
