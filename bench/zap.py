@@ -23,10 +23,10 @@ from pathlib import Path
 from bench import zap_report
 from bench.zap_detector import WATCHED_S, Screen, judge, screen
 from bench.zap_material import Colour, make
-from bench.zap_origin import Channel, Kind
 from bench.zap_players import HEIGHT, PEERS, WIDTH, Peer
 from bench.zap_product import PRODUCTS, Product, until_it_knows
 from bench.zap_report import Zap
+from bench.zap_site import Channel, Kind
 from gateway import child
 
 CACHE = Path(__file__).parents[1] / "build"

@@ -20,8 +20,8 @@ from typing import Any
 
 import aiohttp
 
-from bench.zap_origin import Channel
 from bench.zap_players import environment
+from bench.zap_site import Channel
 from gateway import child
 from gateway.ui.auth import Access
 

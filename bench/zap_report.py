@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from bench.zap_origin import Kind
+from bench.zap_site import Kind
 
 DIRECT = ("libvlc", "mpv", "ffplay", "gstreamer", "hls.js")
 ENOUGH = 30

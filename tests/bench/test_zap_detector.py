@@ -13,8 +13,9 @@ from bench.zap_detector import Change, Framebuffer, judge, screen
 from bench.zap_line import INITIAL_BYTES, Connection, Line, LineSpeed, transfer_s
 from bench.zap_loop import Loop
 from bench.zap_material import BLOCKS, HEIGHT, WIDTH, Colour, block
-from bench.zap_origin import Channel, Kind, Origin, Site
+from bench.zap_origin import Origin
 from bench.zap_report import Zap, figures, percentile
+from bench.zap_site import Channel, Kind, Site
 from headend.demo import stock
 
 SPEED = LineSpeed()
