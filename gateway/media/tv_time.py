@@ -79,8 +79,11 @@ class TimeTravel:
             raise NothingShownError("There is no picture to pause")
         if wanted.recorded is None and not self._kept.keeps_past:
             raise NothingKeptError("This box keeps nothing but the present")
-        if not self._stage.state.paused:
-            self._stage.paused(True)
+        if self._stage.state.paused:
+            return
+        self._stage.paused(True)
+        # A player that is held before its first picture would never show it; it is held with that.
+        if self._stage.state.picture is not Picture.TUNING:
             await self._player.set_paused(True)
 
     async def resume(self) -> None:

@@ -52,6 +52,8 @@ class StreamSource(Protocol):
             GatewayError: there is nothing to open; its code is shown.
         """
 
+    def expected(self, channel: ChannelId) -> str: ...
+
     def window(self, channel: ChannelId) -> Window | None: ...
 
     async def recorded(self, recording: str) -> Recorded: ...
@@ -138,7 +140,7 @@ class Watch:
         stage = self._stage
         try:
             async with asyncio.timeout(self._config.zap_timeout_s):
-                stream = await self._source.open(wanted)
+                stream = self._decoded(wanted) or await self._source.open(wanted)
                 url = stream.url
                 how = "predicted" if self._player.prepared == url else stream.how
                 self._languages.began()
@@ -162,6 +164,13 @@ class Watch:
         except TimeoutError as error:
             raise NoPictureError(f"No picture within {self._config.zap_timeout_s:g} s") from error
         raise StreamFailedError(StreamFailedError.code)
+
+    def _decoded(self, wanted: Wanted) -> Stream | None:
+        """Return the stream that is wanted if its picture is ready: then nobody need be asked."""
+        prepared = self._player.prepared
+        if not prepared or wanted.channel is None or wanted.mode != "live":
+            return None
+        return Stream(prepared) if prepared == self._source.expected(wanted.channel.id) else None
 
     async def _go_on(self, url: str, events: AsyncIterator[PlayerEvent]) -> None:
         """Watch over the picture; returns when it should be opened anew at once."""

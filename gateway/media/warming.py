@@ -14,7 +14,7 @@ from datetime import datetime
 
 from gateway.errors import GatewayError
 from gateway.media.lineup import Channel, ChannelId, LineUp
-from gateway.media.tv_facts import Focused, Hint, Picture, TvState, Typed
+from gateway.media.tv_facts import Focused, Gate, Hint, Picture, TvState, Typed
 from gateway.media.warming_facts import Account, Hands, Memory, WarmingConfig
 from gateway.media.zap import Budget, Cost, Hints, Predictor, afford
 from gateway.media.zap_habit import Habits, hour_of
@@ -85,6 +85,8 @@ class Warming:
                     group.create_task(self._hear_set(states), name="warming: set")
                     group.create_task(self._hear_hints(hints), name="warming: hints")
                     group.create_task(self._hear_line_up(line_ups), name="warming: line-up")
+                    if hands.gate is not None:
+                        group.create_task(self._hear_gate(hands.gate), name="warming: lock")
                     group.create_task(self._work(), name="warming")
                     group.create_task(self._learn(), name="warming: habits")
                     ready()
@@ -111,6 +113,11 @@ class Warming:
     async def _hear_line_up(self, line_ups: AsyncIterator[LineUp]) -> None:
         async for _ in line_ups:
             self._moved.set()
+
+    async def _hear_gate(self, gate: Gate) -> None:
+        with gate.changes.subscribe(backlog=1) as changes:
+            async for _ in changes:
+                self._moved.set()
 
     def _heed(self, state: TvState) -> None:
         """Take in what the set shows."""

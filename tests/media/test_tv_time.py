@@ -200,6 +200,15 @@ async def test_a_pause_that_outlived_its_buffer_goes_on_from_what_is_kept(furnis
         assert not room.tv.state.paused
 
 
+async def test_a_pause_before_the_picture_holds_the_first_one(furnish: Furnish) -> None:
+    async with furnish(player=SimulatedPlayer(slow_s={"sport": 0.1})) as room:
+        await room.tv.tune(SPORT.id)
+        await room.tv.pause()
+        assert not room.player.paused
+        await room.playing("timeshift")
+        assert (room.tv.state.paused, room.player.paused) == (True, True)
+
+
 async def test_a_pause_of_which_nothing_is_kept_ends_live(furnish: Furnish) -> None:
     async with furnish() as room:
         await room.playing()
@@ -416,6 +425,7 @@ async def test_what_was_decoded_before_is_told_apart(furnish: Furnish) -> None:
         await room.tv.tune(SPORT.id)
         assert (await room.when(lambda now: now.first_frame_ms is not None)).zap == "warm"
         await room.player.prepare("film")
+        room.relay.held = {FILM.id}  # whose picture is ready need not be asked for
         await room.tv.tune(FILM.id)
         assert (await room.when(lambda now: now.first_frame_ms is not None)).zap == "predicted"
 

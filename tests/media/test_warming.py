@@ -127,6 +127,11 @@ class Lock:
         self.changes: Publisher[None] = Publisher()
         self._numbers = numbers
 
+    def turn(self, *numbers: int) -> None:
+        """Shut these off, and no others."""
+        self._numbers = numbers
+        self.changes.publish(None)
+
     def verdict(self, channel: Channel) -> str | None:
         return "TV-601" if channel.number in self._numbers else None
 
@@ -249,9 +254,12 @@ async def test_it_ends_with_its_service(cook: Cook) -> None:
 
 
 async def test_of_locked_channels_nothing_is_fetched(cook: Cook) -> None:
-    async with cook(gate=Lock(9, 10)) as kitchen:
+    lock = Lock(9, 10)
+    async with cook(gate=lock) as kitchen:
         kitchen.tv.show(8)
         await kitchen.warmed("c7")
+        lock.turn(7)
+        await kitchen.warmed("c9")
 
 
 async def test_a_dear_neighbour_is_left_out(cook: Cook) -> None:
