@@ -15,13 +15,14 @@ DESK_SIZE = (960, 540)
 
 _COPY_FROM_PARENT = 0
 _INPUT_OUTPUT = 1
-_CW_BACK_PIXMAP = 1
 _CW_BACK_PIXEL = 2
+_CW_BACKING_STORE = 64
+_NOT_USEFUL = 0
+_ALWAYS = 2
 _CONFIG_SIBLING = 32
 _CONFIG_STACK_MODE = 64
 _STACK_ABOVE = 0
 _STACK_BELOW = 1
-_NO_PIXMAP = 0
 _ATOM_STRING = 31
 _ATOM_WM_NAME = 39
 _ATOM_WINDOW = 33
@@ -45,6 +46,12 @@ class _Screen(ctypes.Structure):
         ("current_input_masks", ctypes.c_uint32),
         ("width", ctypes.c_uint16),
         ("height", ctypes.c_uint16),
+        ("width_mm", ctypes.c_uint16),
+        ("height_mm", ctypes.c_uint16),
+        ("min_installed_maps", ctypes.c_uint16),
+        ("max_installed_maps", ctypes.c_uint16),
+        ("root_visual", ctypes.c_uint32),
+        ("backing_stores", ctypes.c_uint8),
     )
 
 
@@ -96,6 +103,7 @@ class Window:
 
     Attributes:
         id: What a player wants to know.
+        keeps: Whether X can `keep`.
     """
 
     def __init__(self, display: str) -> None:
@@ -119,6 +127,7 @@ class Window:
         self._height: int
         self._width, self._height = DESK_SIZE if managed else (screen.width, screen.height)
         self.id = int(xcb.xcb_generate_id(connection))
+        self.keeps = bool(screen.backing_stores)
         black = (ctypes.c_uint32 * 1)(screen.black_pixel)
         xcb.xcb_create_window(
             connection, _COPY_FROM_PARENT, self.id, screen.root, 0, 0, self._width, self._height, 0,
@@ -135,37 +144,25 @@ class Window:
         # The answer to any question means that all before it was done.
         _has_window_manager(xcb, connection, screen.root)
 
-    def come_forward(self, above: int) -> None:
-        """Lie above the window `above`, or above all if that is 0.
+    def keep(self, *, kept: bool) -> None:
+        """Let X keep what is painted here while something else covers it, or not any more.
 
-        What the player painted while it was covered is not kept by X.  Until it paints again, a
-        frame later, the old picture stays: an empty background would flash black.
+        What is kept can be looked at, and is on the screen at once when the window comes forward:
+        after 1 ms and never black, instead of with the next picture.  It costs a copy of each
+        picture, and what is in front has no use for it.
         """
-        xcb, connection = self._xcb, self._connection
-        for window in (self.id, *self._inner(self.id)):
-            nothing = (ctypes.c_uint32 * 1)(_NO_PIXMAP)
-            xcb.xcb_change_window_attributes(connection, window, _CW_BACK_PIXMAP, nothing)
-        if above:
-            values = (ctypes.c_uint32 * 2)(above, _STACK_ABOVE)
-            xcb.xcb_configure_window(connection, self.id, _CONFIG_SIBLING | _CONFIG_STACK_MODE, values)
-        else:
-            top = (ctypes.c_uint32 * 1)(_STACK_ABOVE)
-            xcb.xcb_configure_window(connection, self.id, _CONFIG_STACK_MODE, top)
-        xcb.xcb_flush(connection)
+        wanted = (ctypes.c_uint32 * 1)(_ALWAYS if kept else _NOT_USEFUL)
+        self._xcb.xcb_change_window_attributes(self._connection, self.id, _CW_BACKING_STORE, wanted)
+        self._xcb.xcb_flush(self._connection)
 
-    def _inner(self, window: int) -> list[int]:
-        """Return the windows inside `window`: players make their own there."""
-        xcb = self._xcb
-        reply = xcb.xcb_query_tree_reply(self._connection, xcb.xcb_query_tree(self._connection, window), None)
-        if not reply:
-            return []
-        try:
-            found = ctypes.cast(xcb.xcb_query_tree_children(reply), ctypes.POINTER(ctypes.c_uint32))
-            count = reply.contents.children_len
-            children = [found[at] for at in range(count)]
-        finally:
-            _free(reply)
-        return [inner for child in children for inner in (child, *self._inner(child))]
+    def come_forward(self, above: int) -> None:
+        """Lie above the window `above`, or above all if that is 0."""
+        if above:
+            values, mask = (ctypes.c_uint32 * 2)(above, _STACK_ABOVE), _CONFIG_SIBLING | _CONFIG_STACK_MODE
+        else:
+            values, mask = (ctypes.c_uint32 * 1)(_STACK_ABOVE), _CONFIG_STACK_MODE
+        self._xcb.xcb_configure_window(self._connection, self.id, mask, values)
+        self._xcb.xcb_flush(self._connection)
 
     def look(self) -> bytes:
         """Return the pixels of two lines; empty if they are black or cannot be read.

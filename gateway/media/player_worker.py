@@ -7,8 +7,8 @@ the whole process is replaced.
 The first frame is light: pixels of our own window that are not black and
 changed since the older stream ended, looked at each 10 ms.  Against the
 framebuffer of Xvfb, all corners of it, the moment is right to 20 ms.  Where X
-cannot see the picture (hardware overlays, a window that is covered), or two
-channels look the same, the engine's own count decides.
+cannot see the picture (hardware overlays, a covered window that X does not
+keep), or two channels look the same, the engine's own count decides.
 """
 
 import argparse
@@ -50,10 +50,10 @@ from gateway.media.player_wire import (
 BEAT_EVERY_S = 0.25
 LOOK_EVERY_S = 0.05
 TUNING_LOOK_EVERY_S = 0.01
-COMING_LOOK_EVERY_S = 0.002
-COMING_S = 0.2
 UNSEEN_AFTER_S = 0.3
 """An engine's count may go ahead of the light by less than this."""
+UNSEEN_HIDDEN_AFTER_S = 1.0
+"""Where nobody waits for the picture, it is better to be sure of it."""
 STALLED_AFTER_S = 1.5
 
 
@@ -130,7 +130,6 @@ class Worker:
         self._counted = 0
         self._counted_at_s = 0.0
         self._counting_since_s = 0.0
-        self._coming_until_s = 0.0
         self._tracks_due = False
         self._choices: Choices | None = None
 
@@ -155,9 +154,7 @@ class Worker:
                     beat_at_s = now_s + BEAT_EVERY_S
 
     def _pause_s(self) -> float:
-        if not self._number or self._shown:
-            return LOOK_EVERY_S
-        return COMING_LOOK_EVERY_S if time.monotonic() < self._coming_until_s else TUNING_LOOK_EVERY_S
+        return LOOK_EVERY_S if not self._number or self._shown else TUNING_LOOK_EVERY_S
 
     def _take_orders(self) -> bool:
         """Obey what has arrived; of several `Open` only the last. Returns False at the end."""
@@ -201,8 +198,9 @@ class Worker:
         self._number = number
         self._hidden = hidden
         self._paused = False
-        # A covered window shows what covers it: nothing to be learnt from that.
-        self._before = self._window.look() if self._window and not hidden else b""
+        if self._window is not None:
+            self._window.keep(kept=hidden)
+            self._before = self._window.look()
         self._shown = self._moving = False
         self._counted = 0
         self._tracks_due = False
@@ -211,17 +209,18 @@ class Worker:
     def _come_forward(self, number: int, above: int) -> None:
         if not self._number or not self._hidden:
             return
-        now_s = time.monotonic()
         self._number = number
         self._hidden = False
         self._shown = False
         self._tracks_due = True
         self._choices = None
-        self._counting_since_s = now_s
-        self._coming_until_s = now_s + COMING_S
+        self._counting_since_s = time.monotonic()
         if self._window is not None:
-            self._before = self._window.look()
             self._window.come_forward(above)
+            # What X did not keep is not there yet; until it is painted, the older picture may stay.
+            self._before = b"" if self._window.keeps else self._window.look()
+            self._look()
+            self._window.keep(kept=False)
         self._engine.set_heard(True)
 
     def _heed_signals(self) -> None:
@@ -260,19 +259,19 @@ class Worker:
                 self._say(choices)
 
     def _look_for_light(self, now_s: float) -> None:
-        if self._hidden:
-            if not self._counted:
-                return
+        if self._sees_light():
             at_s = now_s
-        elif self._sees_light():
-            at_s = now_s
-        elif self._counted and now_s - self._counting_since_s > UNSEEN_AFTER_S:
+        elif self._counted and now_s - self._counting_since_s > self._unseen_after_s:
             at_s = self._counting_since_s
         else:
             return
         self._shown = self._moving = True
         self._counted_at_s = now_s
         self._say(Shown(self._number, at_s))
+
+    @property
+    def _unseen_after_s(self) -> float:
+        return UNSEEN_HIDDEN_AFTER_S if self._hidden else UNSEEN_AFTER_S
 
     def _sees_light(self) -> bool:
         seen = self._window.look() if self._window else b""

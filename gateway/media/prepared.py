@@ -29,7 +29,7 @@ class PreparedPlayer:
         self._seen = one
         self._hidden = other
         self._wanted = ""
-        self._volume_percent: int | None = None
+        self._leaving = False
 
     @property
     def plane(self) -> Plane:
@@ -71,12 +71,14 @@ class PreparedPlayer:
         if url == self._wanted:
             return
         self._wanted = url
+        self._leaving = False
         if url:
             self._hidden.open_hidden(url)
         else:
             await self._hidden.close()
 
     async def close(self) -> None:
+        await self._leave()
         await self._seen.close()
 
     async def set_paused(self, paused: bool) -> None:
@@ -96,8 +98,14 @@ class PreparedPlayer:
     async def _change_places(self) -> None:
         before, self._seen = self._seen, self._hidden
         self._hidden, self._wanted = before, ""
+        # It goes dark when it is covered, not sooner: that would be seen.
+        self._leaving = True
         self._seen.come_forward(before.window)
-        await before.close()
+
+    async def _leave(self) -> None:
+        if self._leaving:
+            self._leaving = False
+            await self._hidden.close()
 
     async def _start(self, group: asyncio.TaskGroup, player: ProcessPlayer) -> None:
         started = asyncio.Event()
@@ -111,6 +119,7 @@ class PreparedPlayer:
                     if isinstance(event, Restarted):
                         player.lie_above(self._hidden.window)
                     self.events.publish(event)
+                    await self._leave()
                 elif isinstance(event, Restarted) and self._wanted:
                     log.info("the prepared player was replaced; preparing again")
                     player.open_hidden(self._wanted)

@@ -14,7 +14,9 @@ from gateway.media.player import FirstFrame, PlayerEvent, Restarted
 from gateway.media.prepared import PreparedPlayer
 from gateway.media.tv_player import choose_player
 from tests.conftest import Serve
-from tests.media.player_fixtures import COLOURS, Framebuffer, Origin, first_of
+from tests.media.player_fixtures import BLACK, COLOURS, Framebuffer, Origin, first_of
+
+AT_ONCE_S = 0.04
 
 pytestmark = pytest.mark.slow
 
@@ -109,6 +111,31 @@ async def test_the_seen_players_death_is_told(
         async with asyncio.timeout(10):
             await first_of(Restarted, events)
         await shown(pair, screen, origin, "green")
+
+
+async def test_what_is_prepared_replaces_the_picture_at_once_and_never_by_black(
+    pair: PreparedPlayer, screen: Framebuffer, origin: Origin
+) -> None:
+    await shown(pair, screen, origin, "white")
+    took_s = []
+    for name in ("red", "blue", "green", "magenta", "red", "blue", "green"):
+        await pair.prepare(origin.url(name))
+        await until_prepared(pair, origin.url(name))
+        took_s.append(await shown(pair, screen, origin, name))
+        until_s = time.monotonic() + 0.3
+        while time.monotonic() < until_s:
+            assert screen.shows(COLOURS[name])
+            await asyncio.sleep(0.002)
+    assert median(took_s) < AT_ONCE_S
+
+
+async def test_a_closed_pair_is_black(pair: PreparedPlayer, screen: Framebuffer, origin: Origin) -> None:
+    await shown(pair, screen, origin, "red")
+    await pair.prepare(origin.url("blue"))
+    await until_prepared(pair, origin.url("blue"))
+    await shown(pair, screen, origin, "blue")
+    await pair.close()
+    await screen.until(BLACK, within_s=5)
 
 
 async def test_what_was_prepared_can_be_let_go_of(pair: PreparedPlayer, origin: Origin) -> None:
