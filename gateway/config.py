@@ -21,6 +21,8 @@ from gateway.iot.rules import RulesFileError, read_rules
 from gateway.media.guide_renewal import GuideConfig
 from gateway.media.lineup_book import LineUpConfig
 from gateway.media.relay_facts import RelayConfig
+from gateway.media.reminders import RemindersConfig
+from gateway.media.timeshift_facts import TimeShiftConfig
 from gateway.media.tv_facts import TvConfig
 from gateway.media.warming_facts import WarmingConfig
 from gateway.schema import FieldError, Problem, SchemaError, decode, parse_yaml
@@ -89,6 +91,8 @@ class MediaConfig:
     relay: RelayConfig = field(default_factory=RelayConfig)
     tv: TvConfig = field(default_factory=TvConfig)
     warming: WarmingConfig = field(default_factory=WarmingConfig)
+    timeshift: TimeShiftConfig = field(default_factory=TimeShiftConfig)
+    reminders: RemindersConfig = field(default_factory=RemindersConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,6 +21,7 @@ from gateway.apps.installer import Installer
 from gateway.apps.repository import SignedRepository
 from gateway.broker import ManagedBroker
 from gateway.config import BOARDS, GatewayConfig
+from gateway.daemon_television import TELEVISION_TABLES, Kit, Television, compose_television
 from gateway.focus import Focus
 from gateway.iot import coap_directory, commands, rules, television
 from gateway.iot.bridge import BridgeOut
@@ -35,25 +36,10 @@ from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
 from gateway.iot.rules_runs import Action
 from gateway.iot.television import TelevisionLink
-from gateway.media import tv_memory, viewing_log, zap_memory
-from gateway.media.archive import Archive
-from gateway.media.epg import Guide
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import ChannelId
-from gateway.media.lineup_book import LineUpBook
-from gateway.media.past import NothingKept, Past, Shelves
-from gateway.media.past_pages import PastPages
-from gateway.media.player import Plane
-from gateway.media.relay import Relay
-from gateway.media.streams import Door, Streams
 from gateway.media.tv import Tv
-from gateway.media.tv_facts import Picture, Surroundings
-from gateway.media.tv_memory import TvMemory
-from gateway.media.tv_player import AnyPlayer, choose_player
-from gateway.media.viewing_log import ViewingLog
-from gateway.media.warming import Warming
-from gateway.media.warming_facts import Hands
-from gateway.media.zap_memory import HabitMemory
+from gateway.media.tv_facts import Picture
 from gateway.mqtt import BrokerAddress, Message
 from gateway.mqtt_client import MqttClient
 from gateway.store import DamagedStoreError, Store
@@ -62,12 +48,14 @@ from gateway.trust.manifest import AppId
 from gateway.ui import documents as doc
 from gateway.ui import phones
 from gateway.ui.auth import Access
+from gateway.ui.error_words import ErrorWords
 from gateway.ui.events import Events
 from gateway.ui.house import House
 from gateway.ui.keys import Keys
 from gateway.ui.notices import NoticeBoard
 from gateway.ui.pairing import Pairing
 from gateway.ui.phones import Phones
+from gateway.ui.reminder_notices import ReminderNotices
 from gateway.ui.screen import AppScreen
 from gateway.ui.server import Desk, UiServer
 from hw.board import Board, load_board
@@ -79,9 +67,7 @@ log = logging.getLogger(__name__)
 WEB = Path(__file__).parent / "ui/web"
 TICKET_BYTES = 24
 TABLES = {
-    "tv": tv_memory.MIGRATIONS,
-    "habits": zap_memory.MIGRATIONS,
-    "viewing": viewing_log.MIGRATIONS,
+    **TELEVISION_TABLES,
     "commands": commands.MIGRATIONS,
     "coap": coap_directory.MIGRATIONS,
     "rules": rules.MIGRATIONS,
@@ -116,8 +102,16 @@ def compose(config: GatewayConfig, state: Path, board: Board, environment: Mappi
     store = Store(state / "gateway.db", TABLES, durable=config.store.durable)
     focus = Focus()
     ticket = secrets.token_urlsafe(TICKET_BYTES)
-    television = _television(config, state, board, Kit(store, focus, ticket, x_display(environment)))
     notices = NoticeBoard(lambda: _recovery(store))
+    words = ErrorWords(WEB / "strings")
+    kit = Kit(
+        store,
+        focus,
+        ticket,
+        x_display(environment),
+        tell=lambda error: notices.put(words.of(error.code), code=error.code),
+    )
+    television = compose_television(config, state, board, kit)
     home = _home(config, state, store, television, notices)
     apps = _apps(config, state, home, notices)
     supervisor: Supervisor
@@ -153,6 +147,9 @@ def compose(config: GatewayConfig, state: Path, board: Board, environment: Mappi
         access=Access(state / "token"),
         phones=known_phones,
         pairing=Pairing(known_phones, notices.put),
+        household=television.household,
+        lock=television.lock,
+        reminders=television.reminders,
         events=events,
         keys=keys,
     )
@@ -163,37 +160,17 @@ def compose(config: GatewayConfig, state: Path, board: Board, environment: Mappi
         Unit(name="keys", service=keys),
         Unit(name="remote", service=remote, essential=False),
         Unit(name="page", service=server),
+        Unit(
+            name="reminders on screen",
+            service=ReminderNotices(television.reminders, television.line_up, notices.put),
+            essential=False,
+        ),
     )
     screen = Unit(name="app screen", service=AppScreen(apps.host, focus), essential=False)
     supervisor = Supervisor(
         [Unit(name="store", service=store), *television.units, *page, *home.units, *apps.units, screen]
     )
     return supervisor
-
-
-@dataclass(frozen=True, slots=True)
-class Kit:
-    """What several parts share."""
-
-    store: Store
-    focus: Focus
-    ticket: str
-    display: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Television:
-    """Line-up, guide, relay, player and set."""
-
-    line_up: LineUpBook
-    guide: Guide
-    relay: Relay
-    past: Past
-    past_pages: PastPages
-    player: AnyPlayer
-    tv: Tv
-    viewing: ViewingLog
-    units: tuple[Unit, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,51 +192,6 @@ class Apps:
     host: AppHost
     bridge: Bridge
     units: tuple[Unit, ...]
-
-
-def _television(config: GatewayConfig, state: Path, board: Board, kit: Kit) -> Television:
-    media = config.media
-    line_up = LineUpBook(media.line_up, state / "media", media.line_up_reload)
-    guide = Guide(
-        state / "guide.db", line_up, media.guide, state / "media", media.guide_reload, box=config.box.id
-    )
-    relay = Relay(line_up, media.relay, base_url=config.ui.local_url, ticket=kit.ticket)
-    past = Past(Shelves(shift=NothingKept(), archive=Archive(media.relay), live=relay), line_up, guide)
-    past_pages = PastPages(past)
-    kind = board.video.player if media.player == "board" else media.player
-    buffer = (f"--network-caching={media.tv.buffer_ms}",) if kind == "vlc" else ()
-    player = choose_player(
-        kind,
-        display=kit.display,
-        options=(*buffer, *(board.video.player_options if kind == board.video.player else ())),
-        second_decoder=board.decodes_two,
-    )
-    in_page = player.plane is Plane.INPAGE
-    door = Door(base_url=config.ui.local_url, ticket=kit.ticket, in_page=in_page)
-    streams = Streams(relay, door, past=past)
-    tv = Tv(
-        media.tv,
-        player=player,
-        source=streams,
-        line_up=line_up,
-        focus=kit.focus,
-        memory=TvMemory(kit.store),
-        around=Surroundings(guide=guide),
-    )
-    hands = Hands(tv=tv, relay=relay, streams=streams, player=player, line_up=line_up)
-    viewing = ViewingLog(kit.store, tv, relay)
-    units = (
-        # A list that an operator copies onto a new box is looked for often.
-        Unit(name="line-up", service=line_up, essential=False, retry_s=3.0),
-        Unit(name="relay", service=relay),
-        Unit(name="past", service=past_pages, essential=False),
-        Unit(name="player", service=player),
-        Unit(name="tv", service=tv),
-        Unit(name="warming", service=Warming(media.warming, hands, HabitMemory(kit.store)), essential=False),
-        Unit(name="viewing log", service=viewing, essential=False),
-        Unit(name="guide", service=guide, essential=False),
-    )
-    return Television(line_up, guide, relay, past, past_pages, player, tv, viewing, units)
 
 
 def _home(

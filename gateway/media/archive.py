@@ -19,8 +19,8 @@ from gateway.media.hls_choice import Ability, choose
 from gateway.media.lineup import Source
 from gateway.media.relay_facts import BadMediaError, Kind, RelayConfig, SourceError, SourceMissingError
 from gateway.media.relay_fetch import Meter, Upstream, client_session
-from gateway.media.relay_shelf import Piece
 from gateway.media.relay_keys import KeyRing
+from gateway.media.relay_shelf import Piece
 
 MAX_STANDSTILL_TARGETS = 3
 MAX_SKIPS = 3

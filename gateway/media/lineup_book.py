@@ -94,6 +94,10 @@ class LineUpBook:
             await self._reload(self._list)
             await asyncio.sleep(self._pause_s(self._list))
 
+    def allows(self, host: str) -> bool:
+        """Tell whether the list as it is now lets a stream come from `host`."""
+        return self.state.allows(host)
+
     def _pause_s(self, source: Published) -> float:
         if not self.state.channels:
             return self._config.retry_every_s

@@ -18,6 +18,7 @@ from litestar import Litestar
 from litestar.handlers.base import BaseRouteHandler
 
 from gateway.errors import GatewayError
+from gateway.media.child_lock import ChildLock
 from gateway.schema import FieldError
 from gateway.ui.api import (
     apps,
@@ -26,10 +27,13 @@ from gateway.ui.api import (
     guide,
     health,
     home,
+    household,
     keys,
     live,
+    lock,
     openapi,
     pairing,
+    reminders,
     rules,
     session,
     support,
@@ -115,6 +119,9 @@ class Desk:
     access: Access
     phones: Phones
     pairing: Pairing
+    household: household.Household
+    lock: ChildLock
+    reminders: reminders.Reminders
     events: Events
     keys: Keys
 
@@ -193,6 +200,9 @@ def api_routes(desk: Desk, *, in_network: bool = True) -> list[BaseRouteHandler]
         *tv.handlers(house),
         *tv_time.handlers(house),
         *support.handlers(house.viewing),
+        *household.handlers(desk.household, desk.lock),
+        *lock.handlers(desk.lock),
+        *reminders.handlers(desk.reminders),
         *keys.handlers(desk.keys),
         *home.handlers(house),
         *commands.handlers(house),

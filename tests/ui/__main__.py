@@ -10,9 +10,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from gateway.ui.auth import Access
-from gateway.ui.events import Events
-from gateway.ui.keys import Keys, KeysConfig
-from gateway.ui.server import Desk, UiConfig, UiServer
+from gateway.ui.keys import KeysConfig
+from gateway.ui.server import UiConfig, UiServer
 from tests.ui.living import LivingHouse, running
 
 WEB = Path(__file__).parents[2] / "gateway" / "ui" / "web"
@@ -25,11 +24,9 @@ async def serve(port: int) -> None:
         living = LivingHouse(folder)
         await stack.enter_async_context(living.lived_in())
         access = Access(folder / "token")
-        events = Events(living.house)
-        keys = Keys(KeysConfig(), living.house, events)
-        desk = Desk(house=living.house, access=access, events=events, keys=keys)
+        desk = living.desk(access, KeysConfig())
         server = UiServer(UiConfig(port=port), desk, WEB)
-        for part in (events, keys, server):
+        for part in (desk.phones, desk.events, desk.keys, server):
             await stack.enter_async_context(running(part.run))
         sys.stdout.write(f"http://127.0.0.1:{server.port}/#t={access.token()}\n")
         sys.stdout.flush()

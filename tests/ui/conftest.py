@@ -9,10 +9,7 @@ import aiohttp
 import pytest
 
 from gateway.ui.auth import Access
-from gateway.ui.events import Events
-from gateway.ui.keys import Keys, KeysConfig
-from gateway.ui.pairing import Pairing
-from gateway.ui.phones import Phones
+from gateway.ui.keys import KeysConfig
 from gateway.ui.server import Desk, UiConfig, UiServer
 from tests.ui.living import LivingHouse, running
 
@@ -53,21 +50,11 @@ async def lived_in(folder: Path, ui: UiConfig) -> AsyncIterator[Box]:
     (folder / "secret.txt").write_text("not for browsers")
     living = LivingHouse(folder)
     access = Access(folder / "state" / "token")
-    events = Events(living.house)
-    keys = Keys(KeysConfig(digits_pause_s=0.3), living.house, events)
-    phones = Phones(living.store)
-    desk = Desk(
-        house=living.house,
-        access=access,
-        phones=phones,
-        pairing=Pairing(phones, living.house.notices.put),
-        events=events,
-        keys=keys,
-    )
+    desk = living.desk(access, KeysConfig(digits_pause_s=0.3))
     server = UiServer(ui, desk, web)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(living.lived_in())
-        for part in (phones, events, keys, server):
+        for part in (desk.phones, desk.events, desk.keys, server):
             await stack.enter_async_context(running(part.run))
         headers = {"Authorization": f"Bearer {access.token()}"}
         client = await stack.enter_async_context(aiohttp.ClientSession(headers=headers))

@@ -24,10 +24,14 @@ from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, R
 from gateway.iot.link import Found, LinkEvent, Lost
 from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
-from gateway.media import tv_memory, viewing_log
+from gateway.media import household, lock_memory, reminders, tv_memory, viewing_log
+from gateway.media.child_lock import ChildLock, LockService
 from gateway.media.epg import NowNext, Programme
+from gateway.media.guide_renewal import Loaded
+from gateway.media.household import Household
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import Channel, ChannelId, LineUp, Source
+from gateway.media.lock_memory import LockMemory
 from gateway.media.past import Window
 from gateway.media.relay_facts import (
     NoSuchPieceError,
@@ -36,18 +40,25 @@ from gateway.media.relay_facts import (
     Resource,
     UnknownChannelError,
 )
+from gateway.media.reminders import Reminders, RemindersConfig
 from gateway.media.streams import Door, Streams
 from gateway.media.tv import Tv
-from gateway.media.tv_facts import TvConfig
+from gateway.media.tv_facts import Surroundings, TvConfig
 from gateway.media.tv_memory import TvMemory
 from gateway.media.viewing_log import ViewingLog
 from gateway.pubsub import Publisher
 from gateway.store import Store
 from gateway.trust.manifest import AppId
 from gateway.ui import phones
+from gateway.ui.auth import Access
+from gateway.ui.events import Events
 from gateway.ui.house import House
+from gateway.ui.keys import Keys, KeysConfig
 from gateway.ui.notices import NoticeBoard
+from gateway.ui.pairing import Pairing
+from gateway.ui.phones import Phones
 from gateway.ui.screen import AppScreen
+from gateway.ui.server import Desk
 from headend import bundle
 
 NEWS = Channel(
@@ -113,7 +124,17 @@ class Evening:
     """A guide with one programme an hour on every channel."""
 
     def __init__(self, book: Book) -> None:
+        self.changes: Publisher[Loaded] = Publisher()
         self._book = book
+
+    async def programme(self, programme: str) -> Programme | None:
+        _, _, hour = programme.rpartition("-")
+        try:
+            start = datetime.strptime(hour, "%Y%m%d%H").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        listed = await self.programmes(start, start + timedelta(minutes=1))
+        return next((one for one in listed if one.id == programme), None)
 
     async def programmes(
         self, start: datetime, stop: datetime, channel: ChannelId | None = None, limit: int = 1000
@@ -138,8 +159,10 @@ class Evening:
     def version(self) -> str:
         return "evening"
 
-    async def now(self, channels: Iterable[ChannelId]) -> Mapping[ChannelId, NowNext]:
-        at = datetime.now(UTC)
+    async def now(
+        self, channels: Iterable[ChannelId], at: datetime | None = None
+    ) -> dict[ChannelId, NowNext]:
+        at = at or datetime.now(UTC)
         found = {one: await self.programmes(at, at + timedelta(hours=2), one) for one in channels}
         return {one: NowNext(listed[0], listed[1]) for one, listed in found.items() if len(listed) > 1}
 
@@ -284,8 +307,15 @@ class LivingHouse:
             "tv": tv_memory.MIGRATIONS,
             "viewing": viewing_log.MIGRATIONS,
             "phones": phones.MIGRATIONS,
+            "household": household.MIGRATIONS,
+            "lock": lock_memory.MIGRATIONS,
+            "reminders": reminders.MIGRATIONS,
         }
         self.store = Store(state / "gateway.db", migrations, durable=False)
+        evening = Evening(self.book)
+        self.household = Household(self.store)
+        self.lock = ChildLock(LockMemory(self.store), self.household, self.book, evening)
+        self.reminders = Reminders(self.store, evening, RemindersConfig())
         self.tv = Tv(
             TvConfig(boot="none"),
             player=self.player,
@@ -293,6 +323,7 @@ class LivingHouse:
             line_up=self.book,
             focus=self.focus,
             memory=TvMemory(self.store),
+            around=Surroundings(guide=evening, gate=self.lock),
         )
         self.viewing = ViewingLog(self.store, self.tv, Upstream())
         self._registry = Registry([self.things])
@@ -306,7 +337,7 @@ class LivingHouse:
             box="box-1",
             live_ticket="secret",
             line_up=self.book,
-            guide=Evening(self.book),
+            guide=evening,
             tv=self.tv,
             viewing=self.viewing,
             screen=self.player,
@@ -330,11 +361,30 @@ class LivingHouse:
             services=lambda: self.keeper,
         )
 
+    def desk(self, access: Access, keys: KeysConfig) -> Desk:
+        """Return what a server needs to answer for this house."""
+        events = Events(self.house)
+        known = Phones(self.store)
+        return Desk(
+            house=self.house,
+            access=access,
+            phones=known,
+            pairing=Pairing(known, self.house.notices.put),
+            household=self.household,
+            lock=self.lock,
+            reminders=self.reminders,
+            events=events,
+            keys=Keys(keys, self.house, events),
+        )
+
     @asynccontextmanager
     async def lived_in(self) -> AsyncIterator[None]:
         """Let every part live for as long as the block lasts."""
         parts = (
             self.store,
+            self.household,
+            LockService(self.lock, self.tv),
+            self.reminders,
             self.player,
             Onlooker(self.player),
             self.tv,
