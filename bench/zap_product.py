@@ -47,10 +47,12 @@ class Said:
     Attributes:
         how: ``predicted``, ``warm`` or ``cold``.
         player_ms: The player's own part of it, if it says so.
+        order_ms: From the order to the first frame, as the set believes.
     """
 
     how: str | None
     player_ms: float | None
+    order_ms: float | None
 
 
 class Product:
@@ -86,7 +88,7 @@ class Product:
         told = await self._get("support/television")
         zaps = [zap for zap in told.get("zaps", ()) if zap["channel"] == tv.get("channel")]
         newest: dict[str, Any] = max(zaps, key=lambda zap: str(zap["at"]), default={})
-        return Said(tv.get("zap"), newest.get("player_ms"))
+        return Said(tv.get("zap"), newest.get("player_ms"), tv.get("first_frame_ms"))
 
     async def knows(self, channel: Channel) -> bool:
         """Whether the line-up has arrived."""

@@ -32,6 +32,7 @@ class Zap:
         frames: New frames in that time.
         how: What the product says it was: predicted, warm or cold; None for direct players.
         player_ms: What the product's player says it took.
+        order_ms: What the product says it took from the order on.
     """
 
     player: str
@@ -41,6 +42,7 @@ class Zap:
     frames: int
     how: str | None = None
     player_ms: float | None = None
+    order_ms: float | None = None
 
     def line(self) -> str:
         """Return it as JSON."""
