@@ -189,17 +189,24 @@ class Past:
     async def _archived(self, channel: Channel, at: datetime) -> AsyncGenerator[Piece, None]:
         if channel.catchup is None:
             return
-        stop = await self._end_of_programme(channel.id, at)
-        wanted = Stretch(start=at, stop=stop, now=self._clock())
+        programme = await self._programme(channel.id, at)
+        stop = programme.stop if programme else at + WITHOUT_GUIDE
+        begins = at
+        named = programme.catchup_id if programme else ""
+        if programme is not None and channel.catchup.kind == "vod":
+            begins = programme.start  # an archive of programmes knows nothing of what is in the middle
+        wanted = Stretch(start=begins, stop=stop, now=self._clock(), programme=named)
         failure: GatewayError = NoCatchupError("The channel has no address")
         begun = False
         for source in channel.sources:
             try:
                 address = catchup.address(source.url, channel.catchup, wanted)
-                async with aclosing(self._shelves.archive.stretch(address, source, at)) as pieces:
+                async with aclosing(self._shelves.archive.stretch(address, source, begins)) as pieces:
                     async for piece in pieces:
                         if piece.at >= stop:
                             return
+                        if piece.at + timedelta(seconds=piece.duration_s) <= at:
+                            continue
                         begun = True
                         yield piece
             except GatewayError as error:
@@ -210,11 +217,11 @@ class Past:
                 return
         raise failure
 
-    async def _end_of_programme(self, channel: ChannelId, at: datetime) -> datetime:
-        """Return when the programme at `at` ends; of two that touch there, the later one."""
+    async def _programme(self, channel: ChannelId, at: datetime) -> Programme | None:
+        """Return what is on at `at`; of two programmes that touch there, the later one."""
         moment = at + SLACK
         found = await self._guide.programmes(moment, moment + timedelta(seconds=1), channel, limit=1)
-        return found[0].stop if found else at + WITHOUT_GUIDE
+        return found[0] if found else None
 
 
 def _joins(before: Piece, after: Piece) -> bool:

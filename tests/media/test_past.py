@@ -82,7 +82,9 @@ class TwentySeconds:
         assert limit
         begins = datetime.fromtimestamp(start.timestamp() // 20 * 20, UTC)
         assert begins < stop
-        one = Programme(id="p", channel=NEWS, start=begins, stop=begins + LENGTH, title="新闻")
+        one = Programme(
+            id="p", channel=NEWS, start=begins, stop=begins + LENGTH, title="新闻", catchup_id="7"
+        )
         return [one]
 
 
@@ -231,3 +233,25 @@ async def test_a_page_asking_for_nothing_kept_is_told_so(set_: Set) -> None:
             await pages.resource("past-0123456789abcdef.m3u8")
         with pytest.raises(NoSuchPieceError):
             await pages.resource("past-../../etc.m3u8")
+
+
+async def test_an_archive_of_programmes_is_entered_in_the_middle(set_: Set) -> None:
+    line_up = LineUp(
+        [
+            Channel(
+                id=NEWS,
+                number=1,
+                name="新闻",
+                sources=(Source(url="http://127.0.0.1:1/live.m3u8"),),
+                catchup=Catchup(
+                    kind="vod", source=set_.archive.root + "/news.m3u8?b={utc}&e={utcend}&id={catchup-id}"
+                ),
+            )
+        ]
+    )
+    shelves = Shelves(shift=set_.disk, archive=Archive(RelayConfig()), live=set_.air)
+    past = Past(shelves, Book(line_up), TwentySeconds(), lambda: NOW)
+    begins = NOW - timedelta(hours=2)
+    found = await take(past, begins + 3 * STEP, 9)
+    assert set_.archive.asked[0] == (begins, begins + LENGTH)
+    assert moments(found) == [begins + number * STEP for number in range(3, 12)]

@@ -48,7 +48,7 @@ async def test_a_locked_channel_is_not_shown_until_the_pin_is_typed(box: Box) ->
             await anext(changes)
     assert box.living.tv.state.code == "TV-601"
     assert box.living.player.state.stream is None
-    with box.living.tv.changes.subscribe() as changes:
+    with box.living.player.page(), box.living.tv.changes.subscribe() as changes:
         await post(box, "lock/open", {"pin": "1234"})
         while box.living.tv.state.picture != "playing":
             await anext(changes)

@@ -16,7 +16,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
-from gateway.ui import documents
+from gateway.ui import documents, documents_watching
 from gateway.ui.problems import Problem
 
 _KIND = "application/vnd.oai.openapi+json"
@@ -107,4 +107,6 @@ def _document(routes: Sequence[BaseRouteHandler]) -> bytes:
 
 
 def _kind_named(name: str) -> Any:  # noqa: ANN401 - any documented type there is
-    return Problem if name == "Problem" else getattr(documents, name, None)
+    if name == "Problem":
+        return Problem
+    return getattr(documents, name, None) or getattr(documents_watching, name, None)
