@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 10.0
 SOON_S = 0.05
 LONGEST = timedelta(hours=12)
+FURTHEST = timedelta(days=366)
 MAX_RECORDINGS = 2000
 MAX_SERIES = 100
 
@@ -226,6 +227,8 @@ class Recorder:
         now = self._clock()
         if wanted.stop <= max(now, wanted.start) or wanted.stop - wanted.start > LONGEST:
             raise RecordingTimeError("That time is over, or too long")
+        if wanted.start - now > FURTHEST:
+            raise RecordingTimeError("That is too far ahead")
         if len(self._library.recordings) >= MAX_RECORDINGS:
             raise TooManyError("There are too many recordings")
         await self._library.make_room()

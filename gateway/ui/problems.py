@@ -36,6 +36,10 @@ _STATUSES: Mapping[str, HTTPStatus] = {
     "TV-542": HTTPStatus.NOT_FOUND,  # no such programme
     "TV-543": HTTPStatus.CONFLICT,  # the programme has not begun
     "TV-544": HTTPStatus.NOT_FOUND,  # no such recording
+    "TV-511": HTTPStatus.CONFLICT,  # no room for recordings
+    "TV-515": HTTPStatus.CONFLICT,  # it is not being recorded
+    "TV-516": HTTPStatus.NOT_FOUND,  # no such rule for a series
+    "TV-517": HTTPStatus.CONFLICT,  # too many recordings or rules
     "TV-521": HTTPStatus.NOT_FOUND,  # nothing of that time is kept
     "TV-605": HTTPStatus.FORBIDDEN,  # the PIN is wrong
     "TV-606": HTTPStatus.TOO_MANY_REQUESTS,  # the PIN was guessed at

@@ -4,8 +4,6 @@ One rule: whoever watches never holds up the end of the daemon.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
@@ -15,6 +13,7 @@ from litestar.response import Stream
 
 from gateway.media.lineup import ChannelId
 from gateway.media.relay import INDEX
+from gateway.ui.api.endless import after, until
 from gateway.ui.api.moment import moment
 from gateway.ui.house import House
 from gateway.ui.problems import UnknownError
@@ -35,10 +34,10 @@ def handlers(house: House, closing: asyncio.Event) -> list[BaseRouteHandler]:
             raise UnknownError("There is no such stream; try .ts or /index.m3u8")
         channel = ChannelId(file.removesuffix(".ts"))
         stream = house.past.continuous(channel, moment("at", at)) if at else house.relay.continuous(channel)
-        chunks = _until(closing, stream)
+        chunks = until(closing, stream)
         # The first piece is waited for, so that a refusal is an answer and not a torn stream.
         first = await anext(chunks, b"")
-        return Stream(_after(first, chunks), media_type=_TS)
+        return Stream(after(first, chunks), media_type=_TS)
 
     @get("/live/{channel:str}/{name:str}", include_in_schema=False)
     async def piece(
@@ -61,35 +60,3 @@ def handlers(house: House, closing: asyncio.Event) -> list[BaseRouteHandler]:
         return Response(found.body, media_type=found.content_type)
 
     return [continuous, piece]
-
-
-async def _after(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    async with aclosing(rest):
-        yield first
-        async for chunk in rest:
-            yield chunk
-
-
-async def _until(closing: asyncio.Event, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Yield `chunks` until they or `closing` end."""
-    ending = asyncio.create_task(closing.wait(), name="hear the end")
-    step: asyncio.Task[bytes] | None = None
-    try:
-        while not closing.is_set():
-            step = asyncio.create_task(_next(chunks), name="next piece of a stream")
-            await asyncio.wait({step, ending}, return_when=asyncio.FIRST_COMPLETED)
-            if not step.done() or not (chunk := step.result()):
-                return
-            yield chunk
-    finally:
-        ending.cancel()
-        if step is not None and not step.done():
-            step.cancel()
-            await asyncio.wait({step})
-        if isinstance(chunks, AsyncGenerator):
-            await chunks.aclose()
-
-
-async def _next(chunks: AsyncIterator[bytes]) -> bytes:
-    """Return the next piece, empty at the end."""
-    return await anext(chunks, b"")
