@@ -132,6 +132,7 @@ class ProcessPlayer:
 
     Attributes:
         window: The worker's X window; 0 while there is none.
+        losses: Says that the worker is gone, before there is a new one.
     """
 
     def __init__(  # noqa: PLR0913 - engine, place, and how patient we are
@@ -157,6 +158,7 @@ class ProcessPlayer:
         self.window = 0
         self.plane = plane
         self.events: Publisher[PlayerEvent] = Publisher()
+        self.losses: Publisher[None] = Publisher()
         self._backend = backend
         self._display = display
         self._options = options
@@ -196,6 +198,7 @@ class ProcessPlayer:
                 async with self._worker() as (process, lines):
                     await self._listen(process, lines, tell)
             except (PlayerGoneError, OSError) as error:
+                self.losses.publish(None)
                 tell = self._tell_restarted
                 crashes = 1 if time.monotonic() - started_s > self._limits.settled_s else crashes + 1
                 pause_s = self._limits.pause_s(crashes)
@@ -269,6 +272,7 @@ class ProcessPlayer:
                     yield process, reader
                 finally:
                     self._line = self._pid = None
+                    self._decoded = False
                     self.window = 0
                     writer.transport.abort()
         finally:
@@ -327,11 +331,11 @@ class ProcessPlayer:
                 return
         if report.number != self._number:
             return
+        if self._hidden:
+            # Of what nobody sees it counts only whether there is a picture, and that it moves.
+            self._decoded = isinstance(report, Shown) or (isinstance(report, Motion) and report.moving)
+            return
         match report:
-            case Shown() if self._hidden:
-                self._decoded = True
-            case _ if self._hidden:
-                self._decoded = False
             case Shown(_, at_s):
                 after_ms = round(max(0.0, at_s - self._opened_at_s) * 1000)
                 self.events.publish(FirstFrame(self._url, after_ms))

@@ -1,7 +1,8 @@
 """Two players of which one is seen: the other decodes what is likely wanted next.
 
 One rule: whoever holds this sees one player.  What the hidden one does, its
-death included, never touches the picture.
+death included, never touches the picture; and when the one that is seen dies,
+the other, which is alive, takes its place.
 """
 
 import asyncio
@@ -54,6 +55,7 @@ class PreparedPlayer:
         async with asyncio.TaskGroup() as group:
             for player in (self._seen, self._hidden):
                 group.create_task(self._forward(player), name="player: facts")
+                group.create_task(self._replace(player), name="player: losses")
             await self._start(group, self._seen)
             ready()
             await self._start(group, self._hidden)
@@ -101,6 +103,17 @@ class PreparedPlayer:
         # It goes dark when it is covered, not sooner: that would be seen.
         self._leaving = True
         self._seen.come_forward(before.window)
+
+    async def _replace(self, player: ProcessPlayer) -> None:
+        with player.losses.subscribe() as losses:
+            async for _ in losses:
+                if player is not self._seen or self._hidden.pid is None:
+                    continue
+                log.info("the player that was seen is gone; the other one goes on")
+                self._seen, self._hidden = self._hidden, player
+                self._wanted, self._leaving = "", False
+                await self._seen.close()
+                self.events.publish(Restarted())
 
     async def _leave(self) -> None:
         if self._leaving:

@@ -17,6 +17,7 @@ from tests.conftest import Serve
 from tests.media.player_fixtures import BLACK, COLOURS, Framebuffer, Origin, first_of
 
 AT_ONCE_S = 0.04
+BACK_WITHIN_S = 2.0
 
 pytestmark = pytest.mark.slow
 
@@ -101,16 +102,37 @@ async def test_the_hidden_players_death_is_not_seen_and_it_prepares_again(
     assert not any(isinstance(event, Restarted) for event in heard)
 
 
-async def test_the_seen_players_death_is_told(
-    pair: PreparedPlayer, screen: Framebuffer, origin: Origin
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "hangs"])
+async def test_when_the_seen_player_is_lost_the_other_goes_on(
+    pair: PreparedPlayer, screen: Framebuffer, origin: Origin, blow: signal.Signals
 ) -> None:
     await shown(pair, screen, origin, "red")
+    await pair.prepare(origin.url("blue"))
+    await until_prepared(pair, origin.url("blue"))
+    spare, seen = pair.hidden_pid, pair.pid
+    assert seen is not None
     with pair.events.subscribe() as events:
-        assert pair.pid is not None
-        os.kill(pair.pid, signal.SIGKILL)
+        os.kill(seen, blow)
+        lost_s = time.monotonic()
         async with asyncio.timeout(10):
             await first_of(Restarted, events)
-        await shown(pair, screen, origin, "green")
+        assert pair.pid == spare
+        await shown(pair, screen, origin, "red")
+        assert time.monotonic() - lost_s < BACK_WITHIN_S
+    await pair.prepare(origin.url("green"))
+    await until_prepared(pair, origin.url("green"))
+    assert screen.shows(COLOURS["red"])
+
+
+async def test_a_prepared_stream_that_stood_still_is_ready_again_when_it_flows(
+    pair: PreparedPlayer, origin: Origin
+) -> None:
+    await pair.prepare(origin.url("blue"))
+    await until_prepared(pair, origin.url("blue"))
+    origin.flowing.clear()
+    await until_prepared(pair, "")
+    origin.flowing.set()
+    await until_prepared(pair, origin.url("blue"))
 
 
 async def test_what_is_prepared_replaces_the_picture_at_once_and_never_by_black(
