@@ -11,6 +11,7 @@ each player, about 45 minutes.  ``--full``: 30 on each kind.  ``--players`` and
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -120,8 +121,8 @@ async def measure(player: str, todo: dict[Kind, int], stage: Stage, keep: Callab
         colour = Colour.RED
         for kind, zaps in todo.items():
             # The first of each kind does not count: nobody has met the kind before.  The product
-            # is to guess the channel it comes from, so it must have seen both.
-            for number in range(-2 if isinstance(who, Product) else -1, zaps):
+            # is to guess the channel it comes from, so it must have been there and back.
+            for number in range(-3 if isinstance(who, Product) else -1, zaps):
                 colour = Colour.BLUE if colour is Colour.RED else Colour.RED
                 await asyncio.sleep(chance.uniform(*PAUSE_S))
                 zap = await _zap(player, who, Channel(kind, colour), seen, stage.origin)
@@ -203,6 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         said.results.unlink(missing_ok=True)
     zaps = FULL_ZAPS if said.full else said.zaps
     kinds = tuple(Kind(kind) for kind in said.kinds.split(","))
+    # Told to end, it still ends its children and empties its folders in memory.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     seen = asyncio.run(run(Plan(players, kinds, zaps, said.results)))
     print(zap_report.table(seen))  # noqa: T201
     for goal in zap_report.goals(seen):
