@@ -39,7 +39,6 @@ from gateway.iot.television import TelevisionLink
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import ChannelId
 from gateway.media.tv import Tv
-from gateway.media.tv_facts import Picture
 from gateway.mqtt import BrokerAddress, Message
 from gateway.mqtt_client import MqttClient
 from gateway.store import DamagedStoreError, Store
@@ -256,14 +255,11 @@ def _apps(config: GatewayConfig, state: Path, home: Home, notices: NoticeBoard) 
 
 def _television_set(tv: Tv) -> television.Television:
     async def switch(on: bool) -> None:
-        if not on:
-            await tv.stop()
-        elif tv.state.picture is Picture.IDLE:
-            await tv.zap(0)
+        await (tv.wake() if on else tv.standby())
 
     return television.Television(
         changes=tv.changes,
-        is_on=lambda: tv.state.picture is not Picture.IDLE,
+        is_on=lambda: tv.state.is_on,
         number=lambda: tv.state.channel.number if tv.state.channel else None,
         switch=switch,
     )

@@ -106,7 +106,7 @@ def compose_television(config: GatewayConfig, state: Path, board: Board, kit: Ki
     past = Past(Shelves(shift=shift, archive=Archive(media.relay), live=relay), line_up, guide)
     past_pages = PastPages(past)
     household = Household(kit.store)
-    lock = ChildLock(LockMemory(kit.store), household, line_up, guide)
+    lock = ChildLock(LockMemory(kit.store), household, guide)
     player = _player(media, board, kit.display)
     door = Door(base_url=config.ui.local_url, ticket=kit.ticket, in_page=player.plane is Plane.INPAGE)
     streams = Streams(relay, door, past=past)

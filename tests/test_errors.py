@@ -14,7 +14,8 @@ from gateway.errors import BadInputError, GatewayError, ungrouped
 DOCUMENTED = Path(__file__).parents[1] / "docs/errors.md"
 ROW = re.compile(r"^\| ([A-Z]+-\d+) \|(.*)\|$", re.MULTILINE)
 CODE = re.compile(r'"((?:GW|CFG|SUP|HW|TV|IOT|APP|TRUST|UI|HE|DEMO)-\d{3})"')
-NOT_IMPORTABLE = {"gateway.media.vlc_worker", "gateway.media.mpv_worker"}  # import libraries that may not be there
+# Both import libraries that may not be there.
+NOT_IMPORTABLE = {"gateway.media.vlc_worker", "gateway.media.mpv_worker"}
 ROOT = Path(__file__).parents[1]
 
 

@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol
 from gateway.errors import BadInputError
 from gateway.media.epg import NowNext
 from gateway.media.household import HouseholdState
-from gateway.media.lineup import Channel, ChannelId, LineUp
+from gateway.media.lineup import Channel, ChannelId
 from gateway.media.lock_memory import LockMemory, PinDigest
 from gateway.media.lock_rules import LockSettings, Situation, day_to_charge, verdict
 from gateway.media.tv_facts import Picture, TvState
@@ -81,13 +81,6 @@ class Set(Protocol):
     def changes(self) -> Publisher[TvState]: ...
 
 
-class LineUpOwner(Protocol):
-    """See `gateway.media.lineup_book.LineUpBook`."""
-
-    @property
-    def state(self) -> LineUp: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Clocks:
     """What time it is.
@@ -101,12 +94,6 @@ class Clocks:
     monotonic_s: Callable[[], float] = time.monotonic
 
 
-@dataclass(frozen=True, slots=True)
-class _Rated:
-    age: int
-    until: datetime
-
-
 class ChildLock:
     """Decides what may be watched; a service.
 
@@ -118,7 +105,6 @@ class ChildLock:
         self,
         memory: LockMemory,
         household: Household,
-        line_up: LineUpOwner,
         guide: Guide,
         clocks: Clocks = Clocks(),
     ) -> None:
@@ -127,14 +113,12 @@ class ChildLock:
         Args:
             memory: What survives.
             household: Who is watching.
-            line_up: Which channels there are.
             guide: For whom programmes are fit.
             clocks: What time it is.
         """
         self.changes: Publisher[None] = Publisher()
         self._memory = memory
         self._household = household
-        self._line_up = line_up
         self._guide = guide
         self._local_now = clocks.local_now
         self._clock = clocks.monotonic_s
@@ -144,7 +128,6 @@ class ChildLock:
         self._wait_until_s = 0.0
         self._open_until_s: float | None = None
         self._days: dict[date, float] = {}
-        self._rated: dict[ChannelId, _Rated] = {}
         self._trying = asyncio.Lock()
 
     @property
@@ -176,18 +159,24 @@ class ChildLock:
         member = household.member(household.current)
         return self.has_pin and self.open_for_s is None and (member is None or member.child)
 
-    def verdict(self, channel: Channel) -> str | None:
-        """Return the code of the reason why `channel` is locked now, or None."""
+    async def verdict(self, channel: Channel, at: datetime | None = None) -> str | None:
+        """Return the code of the reason why `channel` is locked, or None.
+
+        Args:
+            channel: Of the line-up.
+            at: The instant of it that is wanted; None for the present.
+
+        Raises:
+            GuideError: the guide cannot be asked for whom the programme is.
+        """
         if not self.holds():
             return None
         now = self._local_now()
-        rated = self._rated.get(channel.id)
-        situation = Situation(
-            channel=channel.id,
-            age=rated.age if rated is not None and rated.until > now else 0,
-            moment=now,
-            watched_s=self._watched_s(),
-        )
+        age = 0
+        if self._settings.max_age is not None:
+            on = (await self._guide.now([channel.id], at or now)).get(channel.id)
+            age = on.now.age if on is not None and on.now is not None else 0
+        situation = Situation(channel=channel.id, age=age, moment=now, watched_s=self._watched_s())
         return verdict(self._settings, situation)
 
     async def put(self, settings: LockSettings, *, pin: str, new_pin: str | None = None) -> None:
@@ -209,7 +198,6 @@ class ChildLock:
             digest = await asyncio.to_thread(PinDigest.of, new_pin or pin)
         await self._memory.save(digest, settings)
         self._pin, self._settings, self._wrong_pins = digest, settings, 0
-        await self._rate()
         self.changes.publish(None)
 
     async def open(self, pin: str) -> None:
@@ -253,28 +241,6 @@ class ChildLock:
     async def write(self, day: date) -> None:
         """Keep the account of `day`."""
         await self._memory.charge(day, self._days.get(day, 0.0))
-
-    async def look_at_programmes(self) -> None:
-        """Learn for whom the programmes are that are on now, if that matters and may have changed."""
-        now = self._local_now()
-        channels = self._line_up.state.channels
-        if self._settings.max_age is not None and any(
-            (rated := self._rated.get(channel.id)) is None or rated.until <= now for channel in channels
-        ):
-            await self._rate()
-
-    async def _rate(self) -> None:
-        if self._settings.max_age is None or self._pin is None:
-            return
-        now = self._local_now()
-        found = await self._guide.now([channel.id for channel in self._line_up.state.channels], now)
-        unknown = _Rated(0, datetime.fromtimestamp(now.timestamp() + WRITE_EVERY_S, now.tzinfo))
-        self._rated = {
-            channel.id: _Rated(found[channel.id].now.age, found[channel.id].now.stop)  # type: ignore[union-attr]
-            if channel.id in found and found[channel.id].now is not None
-            else unknown
-            for channel in self._line_up.state.channels
-        }
 
     def _today(self) -> date:
         return day_to_charge(self._days, self._local_now().date())
@@ -327,15 +293,14 @@ class LockService:
                 if day is not None and unwritten_s >= WRITE_EVERY_S:
                     await lock.write(day)
                     unwritten_s = 0.0
-                await lock.look_at_programmes()
-                self._tell_if_different()
+                await self._tell_if_different()
         finally:
             if day is not None and unwritten_s:
                 await asyncio.shield(lock.write(day))
 
-    def _tell_if_different(self) -> None:
-        channel = self._tv.state.channel
-        decided = self._lock.verdict(channel) if channel is not None else None
+    async def _tell_if_different(self) -> None:
+        state = self._tv.state
+        decided = await self._lock.verdict(state.channel, state.position) if state.channel else None
         if decided != self._decided:
             self._decided = decided
             self._lock.changes.publish(None)

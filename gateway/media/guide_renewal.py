@@ -152,7 +152,7 @@ class GuideRenewal:
             return usual
         if self._source.is_file:
             return config.retry_every_s
-        doubled = config.retry_every_s * 2 ** min(self._failures, 10) * (0.5 + self._phase / 2)
+        doubled = config.retry_every_s * 2.0 ** min(self._failures, 10) * (0.5 + self._phase / 2)
         return min(doubled, max(usual, config.retry_every_s))
 
     def _chosen(self) -> Published | None:

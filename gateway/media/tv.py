@@ -237,7 +237,7 @@ class Tv:
         """Take the picture away when the lock closes, and bring it back when it opens."""
         with gate.changes.subscribe(backlog=1) as changes:
             async for _ in changes:
-                if locked(gate, self._stage.wanted) != self._watch.shut:
+                if await locked(gate, self._stage.wanted) != self._watch.shut:
                     self._stage.resume_order()
 
     async def _follow(self, line_ups: AsyncIterator[LineUp]) -> None:

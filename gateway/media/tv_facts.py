@@ -128,8 +128,13 @@ class Gate(Protocol):
     @property
     def changes(self) -> Publisher[None]: ...
 
-    def verdict(self, channel: Channel) -> str | None:
-        """Return the code of the reason why `channel` may not be watched now, or None."""
+    async def verdict(self, channel: Channel, at: datetime | None = None) -> str | None:
+        """Return the code of the reason why `channel` may not be watched, or None.
+
+        Args:
+            channel: Of the line-up.
+            at: The instant of it that is wanted; None for the present.
+        """
 
 
 class Programmes(Protocol):

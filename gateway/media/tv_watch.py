@@ -89,7 +89,7 @@ class Watch:
         while True:
             stage.ordered.clear()
             async with asyncio.TaskGroup() as group:
-                self.shut = locked(gate, stage.wanted)
+                self.shut = await locked(gate, stage.wanted)
                 dark = stage.wanted is None or self.shut is not None
                 doing = self._dark(self.shut) if dark else self._keep(ended)
                 task = group.create_task(doing, name="tv: watch")
@@ -212,8 +212,9 @@ class Watch:
         return recorded is not None and self._stage.position >= recorded.stop - NEARLY
 
 
-def locked(gate: Gate | None, wanted: Wanted | None) -> str | None:
+async def locked(gate: Gate | None, wanted: Wanted | None) -> str | None:
     """Return the code of the reason why `wanted` may not be shown, or None."""
     if gate is None or wanted is None or wanted.channel is None:
         return None
-    return gate.verdict(wanted.channel)
+    at = wanted.recorded.start if wanted.recorded is not None else wanted.at
+    return await gate.verdict(wanted.channel, at)

@@ -6,6 +6,7 @@ hand is still moving, and while the set rests, nothing is pulled on a guess.
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +22,7 @@ from gateway.media.zap_habit import Habits, hour_of
 
 log = logging.getLogger(__name__)
 
+MOST_CONSIDERED = 24
 COUNT_EVERY_S = 5.0
 LOOK_AGAIN_S = 0.25
 MIN_SCORE = 0.7
@@ -165,7 +167,7 @@ class Warming:
             return
         if state.picture is not Picture.PLAYING:
             return  # what is kept ready may be just what is wanted
-        wanted = self._plan()
+        wanted = await self._plan()
         if wanted != self.warmed:
             self.warmed = wanted
             # What was pulled so far was for somebody who watched.
@@ -177,11 +179,12 @@ class Warming:
         elif self._preparing not in wanted:
             await self._prepare(None)
 
-    def _plan(self) -> tuple[ChannelId, ...]:
+    async def _plan(self) -> tuple[ChannelId, ...]:
         config, line_up, gate = self._config, self._hands.line_up.state, self._hands.gate
         ranking = self._predictor.ranking(line_up, self._hints, self._local_now())
         known = (channel for each in ranking if (channel := line_up.by_id(each)) is not None)
-        allowed = {one.id: one for one in known if gate is None or gate.verdict(one) is None}
+        likely = itertools.islice(known, MOST_CONSIDERED)
+        allowed = {one.id: one for one in likely if gate is None or await gate.verdict(one) is None}
         budget = Budget(
             bandwidth_bps=config.bandwidth_bps, memory_bytes=config.memory_bytes, channels=config.channels
         )

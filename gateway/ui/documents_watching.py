@@ -152,7 +152,7 @@ class PutMember(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     name: Name
     child: bool = False
-    favourites: Annotated[list[Identifier], msgspec.Meta(max_length=1000)] | msgspec.UnsetType = msgspec.UNSET
+    favourites: Annotated[list[Identifier], msgspec.Meta(max_length=500)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class PutHousehold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -191,7 +191,7 @@ class PutLock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     pin: Pin
     new_pin: Pin | msgspec.UnsetType = msgspec.UNSET
     max_age: Annotated[int, msgspec.Meta(ge=0, le=21)] | None = None
-    channels: Annotated[list[Identifier], msgspec.Meta(max_length=5000)] = []
+    channels: Annotated[list[Identifier], msgspec.Meta(max_length=500)] = []
     hours: Hours | None = None
     minutes_a_day: Annotated[int, msgspec.Meta(ge=0, le=1440)] | None = None
 

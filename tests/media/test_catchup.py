@@ -66,7 +66,9 @@ def test_servers_with_a_habit_need_no_template(live: str, kind: str, expected: s
 
 
 def test_the_guide_names_a_recording() -> None:
-    named = Stretch(start=EVENING.start, stop=EVENING.stop, now=EVENING.now, programme="http://vod.example/77")
+    named = Stretch(
+        start=EVENING.start, stop=EVENING.stop, now=EVENING.now, programme="http://vod.example/77"
+    )
     assert address(HLS, Catchup(kind="vod"), named) == "http://vod.example/77"
     with pytest.raises(NoCatchupError, match="does not name"):
         made(HLS, "vod")

@@ -10,7 +10,7 @@ from gateway.media import lock_memory
 from gateway.media.child_lock import ChildLock, Clocks, NoPinError, PinWaitError, WrongPinError
 from gateway.media.epg import NowNext, Programme
 from gateway.media.household import HouseholdState, Member
-from gateway.media.lineup import Channel, ChannelId, LineUp, Source
+from gateway.media.lineup import Channel, ChannelId, Source
 from gateway.media.lock_memory import LockMemory
 from gateway.media.lock_rules import (
     CHANNEL_LOCKED,
@@ -90,13 +90,6 @@ class Home:
         self.state = HouseholdState(members=(CHILD, GRANDMA), current=member)
 
 
-@dataclass
-class Book:
-    """A line-up of two channels."""
-
-    state: LineUp = field(default_factory=lambda: LineUp([NEWS, CRIME]))
-
-
 class Ratings:
     """A guide that knows one programme for adults."""
 
@@ -104,16 +97,10 @@ class Ratings:
         self, channels: Iterable[ChannelId], at: datetime | None = None
     ) -> Mapping[ChannelId, NowNext]:
         assert at is not None
-        assert CRIME.id in channels
-        thriller = Programme(
-            id="x",
-            channel=CRIME.id,
-            start=at.astimezone(UTC),
-            stop=at.astimezone(UTC) + timedelta(hours=1),
-            title="大案",
-            age=18,
-        )
-        return {CRIME.id: NowNext(thriller, None)}
+        start = EVENING.astimezone(UTC)
+        stop = start + timedelta(hours=1)
+        thriller = Programme(id="x", channel=CRIME.id, start=start, stop=stop, title="大案", age=18)
+        return {CRIME.id: NowNext(thriller, None)} if CRIME.id in channels and start <= at < stop else {}
 
 
 @dataclass
@@ -139,7 +126,7 @@ async def locked_up(folder: Path) -> AsyncIterator[Room]:
     home, now = Home(), Time()
     async with running(store.run):
         clocks = Clocks(lambda: now.local, lambda: now.passed_s)
-        lock = ChildLock(LockMemory(store), home, Book(), Ratings(), clocks)
+        lock = ChildLock(LockMemory(store), home, Ratings(), clocks)
         await lock.load()
         yield Room(lock, home, now)
 
@@ -149,7 +136,7 @@ NO_NEWS = LockSettings(channels=frozenset({NEWS.id}))
 
 async def test_without_a_pin_everything_may_be_watched(tmp_path: Path) -> None:
     async with locked_up(tmp_path) as room:
-        assert room.lock.verdict(NEWS) is None
+        assert await room.lock.verdict(NEWS) is None
         with pytest.raises(NoPinError):
             await room.lock.open("1234")
 
@@ -157,12 +144,12 @@ async def test_without_a_pin_everything_may_be_watched(tmp_path: Path) -> None:
 async def test_it_applies_to_children_and_to_everybody_while_nobody_is_chosen(tmp_path: Path) -> None:
     async with locked_up(tmp_path) as room:
         await room.lock.put(NO_NEWS, pin="1234")
-        assert room.lock.verdict(NEWS) == CHANNEL_LOCKED
-        assert room.lock.verdict(CRIME) is None
+        assert await room.lock.verdict(NEWS) == CHANNEL_LOCKED
+        assert await room.lock.verdict(CRIME) is None
         room.home.watches("grandma")
-        assert room.lock.verdict(NEWS) is None
+        assert await room.lock.verdict(NEWS) is None
         room.home.watches(None)
-        assert room.lock.verdict(NEWS) == CHANNEL_LOCKED
+        assert await room.lock.verdict(NEWS) == CHANNEL_LOCKED
 
 
 async def test_it_holds_after_a_restart_and_the_pin_is_nowhere(tmp_path: Path) -> None:
@@ -174,16 +161,16 @@ async def test_it_holds_after_a_restart_and_the_pin_is_nowhere(tmp_path: Path) -
     assert all(b"824613" not in file.read_bytes() for file in tmp_path.iterdir())
     async with locked_up(tmp_path) as room:
         assert room.lock.settings == settings
-        assert room.lock.verdict(NEWS) == CHANNEL_LOCKED
+        assert await room.lock.verdict(NEWS) == CHANNEL_LOCKED
 
 
 async def test_the_pin_opens_it_for_two_hours(tmp_path: Path) -> None:
     async with locked_up(tmp_path) as room:
         await room.lock.put(NO_NEWS, pin="1234")
         await room.lock.open("1234")
-        assert room.lock.verdict(NEWS) is None
+        assert await room.lock.verdict(NEWS) is None
         room.time.passed_s += 2 * 3600
-        assert room.lock.verdict(NEWS) == CHANNEL_LOCKED
+        assert await room.lock.verdict(NEWS) == CHANNEL_LOCKED
 
 
 async def test_only_the_pin_changes_the_lock_or_the_pin(tmp_path: Path) -> None:
@@ -216,10 +203,11 @@ async def test_guessing_means_waiting_and_pulling_the_plug_does_not_help(tmp_pat
 async def test_a_programme_for_older_people_is_locked_while_it_is_on(tmp_path: Path) -> None:
     async with locked_up(tmp_path) as room:
         await room.lock.put(LockSettings(max_age=12), pin="1234")
-        assert room.lock.verdict(CRIME) == TOO_OLD
-        assert room.lock.verdict(NEWS) is None
+        assert await room.lock.verdict(CRIME) == TOO_OLD
+        assert await room.lock.verdict(NEWS) is None
         room.time.local += timedelta(hours=1)
-        assert room.lock.verdict(CRIME) is None
+        assert await room.lock.verdict(CRIME) is None
+        assert await room.lock.verdict(CRIME, EVENING + timedelta(minutes=5)) == TOO_OLD
 
 
 async def test_minutes_are_of_the_day_and_survive_the_plug_and_the_clock(tmp_path: Path) -> None:
@@ -227,14 +215,14 @@ async def test_minutes_are_of_the_day_and_survive_the_plug_and_the_clock(tmp_pat
         await room.lock.put(LockSettings(minutes_a_day=30), pin="1234")
         day = room.lock.count(1800)
         await room.lock.write(day)
-        assert room.lock.verdict(NEWS) == ENOUGH_TODAY
+        assert await room.lock.verdict(NEWS) == ENOUGH_TODAY
         assert room.lock.minutes_left == 0
     async with locked_up(tmp_path) as room:
         room.time.local = datetime(1970, 1, 1, 8, 0, tzinfo=CHINA)  # no network yet, no clock
-        assert room.lock.verdict(NEWS) == ENOUGH_TODAY
+        assert await room.lock.verdict(NEWS) == ENOUGH_TODAY
         room.time.local = EVENING - timedelta(days=1)
         room.time.local = EVENING
-        assert room.lock.verdict(NEWS) == ENOUGH_TODAY
+        assert await room.lock.verdict(NEWS) == ENOUGH_TODAY
         room.time.local = EVENING + timedelta(days=1)
-        assert room.lock.verdict(NEWS) is None
+        assert await room.lock.verdict(NEWS) is None
         assert room.lock.minutes_left == 30

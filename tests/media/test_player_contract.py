@@ -1,4 +1,4 @@
-"""What every player must do, held against the real libVLC and mpv, alone and in pairs, the page, and the fake."""
+"""What every player must do, held against libVLC and mpv, alone and in pairs, the page, and the fake."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

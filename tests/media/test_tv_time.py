@@ -98,7 +98,8 @@ class Key:
         self.shut: set[ChannelId] = set()
         self.changes: Publisher[None] = Publisher()
 
-    def verdict(self, channel: Channel) -> str | None:
+    async def verdict(self, channel: Channel, at: datetime | None = None) -> str | None:
+        del at
         return "TV-601" if channel.id in self.shut else None
 
     def turn(self, *shut: ChannelId) -> None:

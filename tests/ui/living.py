@@ -314,7 +314,7 @@ class LivingHouse:
         self.store = Store(state / "gateway.db", migrations, durable=False)
         evening = Evening(self.book)
         self.household = Household(self.store)
-        self.lock = ChildLock(LockMemory(self.store), self.household, self.book, evening)
+        self.lock = ChildLock(LockMemory(self.store), self.household, evening)
         self.reminders = Reminders(self.store, evening, RemindersConfig())
         self.tv = Tv(
             TvConfig(boot="none"),

@@ -25,12 +25,13 @@ async def test_a_child_cannot_get_out_of_the_lock_by_being_somebody_else(box: Bo
     await put(box, "household", {"current": "kid"})
     status, lock = await put(box, "lock", {"pin": "1234", "channels": ["news"]})
     assert (status, lock["has_pin"], lock["channels"]) == (200, True, ["news"])
-    for call, body in (
+    attempts: tuple[tuple[str, dict[str, object]], ...] = (
         ("household", {"current": "mum"}),
         ("household", {"current": None}),
         ("household/members/kid", {"name": "小明", "child": False}),
         ("household/members/new", {"name": "新"}),
-    ):
+    )
+    for call, body in attempts:
         refused, problem = await put(box, call, body)
         assert (refused, problem["code"]) == (403, "TV-608")
     async with box.client.delete(box.at("household/members/kid")) as answer:

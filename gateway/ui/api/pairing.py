@@ -55,6 +55,7 @@ def handlers(pairing: Pairing, phones: Phones, *, in_network: bool) -> list[Base
         dto=Body[doc.PairingClaim],
         return_dto=None,
         responses=answers(409),
+        security=[{}],
     )
     async def claim(data: JSONBody[doc.PairingClaim]) -> Response[doc.Paired]:
         """Join with what the television shows; needs no other secret."""

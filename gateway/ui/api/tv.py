@@ -1,6 +1,5 @@
 """The television."""
 
-
 from litestar import get, post
 from litestar.handlers.base import BaseRouteHandler
 from litestar.params import JSONBody
