@@ -38,12 +38,16 @@ class Screen:
         stream_id: Names this opening in the page's reports; new with each one.
         selected: Ids of the tracks the household chose; the others as the stream says.
         volume_percent: Loudness 0..100.
+        paused: Whether the picture is held where it is.
+        levelling: Whether loudness is evened out.
     """
 
     stream: str | None = None
     stream_id: str | None = None
     selected: tuple[str, ...] = ()
     volume_percent: int = 100
+    paused: bool = False
+    levelling: bool = False
 
 
 class InPagePlayer:
@@ -96,11 +100,12 @@ class InPagePlayer:
         self._opened_at_s = time.monotonic()
         self._shown = False
         self._tracks = ()
-        self._become(replace(self._state, stream=url, stream_id=f"{self._run}-{self._count}", selected=()))
+        name = f"{self._run}-{self._count}"
+        self._become(replace(self._state, stream=url, stream_id=name, selected=(), paused=False))
 
     async def close(self) -> None:
         self._tracks = ()
-        self._become(replace(self._state, stream=None, stream_id=None, selected=()))
+        self._become(replace(self._state, stream=None, stream_id=None, selected=(), paused=False))
 
     async def select(self, track: Track) -> None:
         if track not in self._tracks or self._state.stream is None:
@@ -119,10 +124,10 @@ class InPagePlayer:
         """A page has one video element."""
 
     async def set_paused(self, paused: bool) -> None:
-        """Not yet."""
+        self._become(replace(self._state, paused=paused and self._state.stream is not None))
 
     async def set_levelling(self, on: bool) -> None:
-        """Not yet."""
+        self._become(replace(self._state, levelling=on))
 
     def first_frame(self, stream_id: str) -> bool:
         """Believe that a page shows the picture; returns whether `stream_id` is the newest.

@@ -125,6 +125,24 @@ async def test_loudness_is_the_page_s_to_apply() -> None:
     assert player.state.volume_percent == 30
 
 
+async def test_the_page_is_told_to_hold_the_picture_until_another_stream_begins() -> None:
+    player = InPagePlayer()
+    await player.set_paused(True)
+    assert not player.state.paused
+    await player.open(A)
+    await player.set_paused(True)
+    assert player.state.paused
+    await player.open(B)
+    assert not player.state.paused
+
+
+async def test_levelling_is_the_page_s_to_apply_for_every_stream() -> None:
+    player = InPagePlayer()
+    await player.set_levelling(True)
+    await player.open(A)
+    assert player.state.levelling
+
+
 async def test_it_is_attended_while_a_page_is_there() -> None:
     player = InPagePlayer()
     with pytest.raises(TimeoutError):
