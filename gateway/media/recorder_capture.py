@@ -155,6 +155,8 @@ class Capture:
         if before is not None and before.pull == piece.pull and piece.number <= before.number:
             return until
         joins = before is None or (before.pull, before.number + 1) == (piece.pull, piece.number)
+        if piece.continues and (before is None or not joins):
+            return until  # nobody could begin to watch there
         kept = piece if joins else replace(piece, discontinuity=True)
         await self._library.do(lambda: reel.append(kept))
         self._before = piece

@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice, pairwise, takewhile
 from urllib.parse import quote
 
 from gateway.media import ts
@@ -107,13 +108,11 @@ class Recordings:
             text = _playlist(reel, from_s, ticket, ended=not self._library.is_growing(recording))
             return Resource(PLAYLIST_TYPE, text.encode())
         found = _PIECE.fullmatch(name)
-        entry = (
-            reel.entries[int(found["number"])] if found and int(found["number"]) < len(reel.entries) else None
-        )
-        piece = await asyncio.to_thread(reel.read, entry) if entry is not None else None
-        if piece is None:
+        parts = _segment(reel, int(found["number"])) if found else []
+        pieces = [await asyncio.to_thread(reel.read, entry) for entry in parts]
+        if not pieces or None in pieces:
             raise NoSuchPieceError("The recording has no such piece")
-        return Resource("video/mp2t", piece.data)
+        return Resource("video/mp2t", b"".join(piece.data for piece in pieces if piece))
 
     async def _reel(self, recording: str) -> Reel:
         one: Recording | None = self._library.recordings.get(recording)
@@ -123,11 +122,13 @@ class Recordings:
 
 
 def _place(reel: Reel, from_s: float) -> tuple[int, float]:
-    """Return the piece that plays at `from_s`, and how far into it that is."""
+    """Return the piece to begin with to play from `from_s`, and how far into it that is."""
     left_s = max(0.0, from_s)
+    segment = 0
     for number, entry in enumerate(reel.entries):
+        segment = segment if entry.continues else number
         if left_s < entry.duration_s:
-            return number, left_s
+            return segment, left_s if segment == number else 0.0
         left_s -= entry.duration_s
     return len(reel.entries), 0.0
 
@@ -150,22 +151,32 @@ def _key_frame(data: bytes, within_s: float) -> int:
 
 def _playlist(reel: Reel, from_s: float, ticket: str, *, ended: bool) -> str:
     query = f"?ticket={quote(ticket, safe='')}" if ticket else ""
-    entries: list[Entry] = list(reel.entries)
+    entries = list(reel.entries)
+    begins = [number for number, entry in enumerate(entries) if number == 0 or not entry.continues]
     segments = tuple(
         Segment(
             uri=f"piece-{number}.ts{query}",
-            sequence=number,
-            duration_s=entry.duration_s,
-            discontinuity=number > 0 and (entry.discontinuity or not _joins(entries[number - 1], entry)),
-            program_date=entry.at,
+            sequence=sequence,
+            duration_s=sum(entry.duration_s for entry in entries[number:end]),
+            discontinuity=number > 0
+            and (entries[number].discontinuity or not _joins(entries[number - 1], entries[number])),
+            program_date=entries[number].at,
         )
-        for number, entry in enumerate(entries)
+        for sequence, (number, end) in enumerate(pairwise([*begins, len(entries)]))
     )
     text = write_media(MediaPlaylist(target_s=1.0, segments=segments, ended=ended))
     # Without a start, players begin one that grows near its end.
     kind = "VOD" if ended else "EVENT"
     head = f"#EXT-X-PLAYLIST-TYPE:{kind}\n#EXT-X-START:TIME-OFFSET={max(0.0, from_s):.3f},PRECISE=YES\n"
     return text.replace("#EXT-X-MEDIA-SEQUENCE", f"{head}#EXT-X-MEDIA-SEQUENCE", 1)
+
+
+def _segment(reel: Reel, number: int) -> list[Entry]:
+    """Return the parts of the segment that begins with that piece; it is mostly one."""
+    if number >= len(reel.entries):
+        return []
+    rest = takewhile(lambda entry: entry.continues, islice(reel.entries, number + 1, None))
+    return [reel.entries[number], *rest]
 
 
 def _joins(before: Piece | Entry, after: Piece | Entry) -> bool:

@@ -107,6 +107,7 @@ class Reel:
             at=piece.at,
             duration_s=piece.duration_s,
             discontinuity=piece.discontinuity,
+            continues=piece.continues,
         )
         # In this order: whoever reads beside us finds the data of every entry there is.
         self._unwritten = (*self._unwritten, (entry, piece.data))
@@ -201,6 +202,7 @@ class Reel:
             program_date=entry.at,
             at=entry.at,
             arrived_s=0.0,
+            continues=entry.continues,
         )
 
     def _write(self, until: int) -> None:

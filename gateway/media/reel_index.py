@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 _MAGIC = 0x4C455247
 _PIECE, _SECURED = 1, 2
-_DISCONTINUITY = 1
+_DISCONTINUITY, _CONTINUES = 1, 2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -39,6 +39,7 @@ class Entry:
     at: datetime
     duration_s: float
     discontinuity: bool
+    continues: bool = False
 
     @property
     def end(self) -> int:
@@ -66,7 +67,7 @@ def encoded(record: Entry | Secured) -> bytes:
         body = _BODY.pack(
             _MAGIC,
             _PIECE,
-            _DISCONTINUITY if record.discontinuity else 0,
+            (_DISCONTINUITY if record.discontinuity else 0) | (_CONTINUES if record.continues else 0),
             0,
             record.offset,
             record.size,
@@ -99,4 +100,5 @@ def decoded(data: bytes) -> Iterator[Entry | Secured]:
                 at=_EPOCH + timedelta(microseconds=moment),
                 duration_s=duration / 1_000_000,
                 discontinuity=bool(flags & _DISCONTINUITY),
+                continues=bool(flags & _CONTINUES),
             )

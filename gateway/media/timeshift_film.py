@@ -11,6 +11,8 @@ from gateway.media.reel import Reel
 from gateway.media.reel_index import Entry
 from gateway.media.relay_shelf import Piece
 
+EXACTLY = timedelta(milliseconds=50)
+
 
 class Frame:
     """One piece: in memory, or on a reel.
@@ -21,7 +23,7 @@ class Frame:
         reel: Set when it lies there, at `entry`.
     """
 
-    __slots__ = ("at", "duration_s", "entry", "number", "piece", "pull", "reel", "serial")
+    __slots__ = ("at", "continues", "duration_s", "entry", "number", "piece", "pull", "reel", "serial")
 
     def __init__(
         self, *, piece: Piece | None = None, reel: Reel | None = None, entry: Entry | None = None
@@ -32,12 +34,8 @@ class Frame:
             raise ValueError("a frame is somewhere")
         self.serial = 0
         self.piece, self.reel, self.entry = piece, reel, entry
-        self.pull, self.number, self.at, self.duration_s = (
-            known.pull,
-            known.number,
-            known.at,
-            known.duration_s,
-        )
+        self.pull, self.number, self.continues = known.pull, known.number, known.continues
+        self.at, self.duration_s = known.at, known.duration_s
 
     def lies(self, reel: Reel, entry: Entry) -> None:
         """It is on a reel now, and in memory no more."""
@@ -73,11 +71,25 @@ class Film:
         return self._by_number.get((pull, number))
 
     def since(self, at: datetime) -> int | None:
-        """Return the serial of the first piece of which the greater part is after `at`, or None."""
-        for frame in self._frames:
+        """Return the serial of the first piece of which the greater part is after `at`, or None.
+
+        Where a player can join: of a segment that is in parts, its beginning, unless `at` is just
+        where a part begins, since that is what somebody asks for who has what was before.
+        """
+        for place, frame in enumerate(self._frames):
             if frame.at + timedelta(seconds=frame.duration_s / 2) >= at:
-                return frame.serial
+                exact = abs(frame.at - at) <= EXACTLY
+                return frame.serial if exact else self._joinable(place)
         return None
+
+    def _joinable(self, place: int) -> int | None:
+        before = place
+        while before > 0 and self._frames[before].continues:
+            before -= 1
+        if not self._frames[before].continues:
+            return self._frames[before].serial
+        later = (frame.serial for frame in self._frames[place:] if not frame.continues)
+        return next(later, None)
 
     def following(self, serial: int) -> Frame | None:
         """Return the piece of that serial or, if it is gone, the next that is there."""

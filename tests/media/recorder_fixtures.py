@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gateway.media import recordings_table
+from gateway.media import recorder_capture, recordings_table
 from gateway.media.epg import Programme
 from gateway.media.lineup import Channel, LineUp
 from gateway.media.recorder import Recorder
@@ -122,6 +122,7 @@ class Parts:
 
     folder: Path
     air: Air = field(default_factory=Air)
+    tape: recorder_capture.Air | None = None
     guide: Guide = field(default_factory=Guide)
     clock: Clock = field(default_factory=Clock)
     shift: Shift | None = None
@@ -136,7 +137,7 @@ class Parts:
             library = Library(RecordingTable(store), self.folder / "recordings", config)
             recorder = Recorder(
                 library,
-                Sources(self.air, self.shift),
+                Sources(self.tape or self.air, self.shift),
                 Programmes(self.guide, Book(), self.guide.changes),
                 config,
                 self.clock,

@@ -24,7 +24,7 @@ def media(number: int, size: int) -> bytes:
 
 
 def piece(
-    number: int, *, pull: int = 7, size: int = 188, at: datetime | None = None, discontinuity: bool = False
+    number: int, *, pull: int = 7, size: int = 188, at: datetime | None = None, continues: bool = False
 ) -> Piece:
     """Return the piece of that number; without `at` they follow each other from `EVENING` on."""
     return Piece(
@@ -33,11 +33,12 @@ def piece(
         kind=Kind.TS,
         data=media(number, size),
         duration_s=PIECE_S,
-        discontinuity=discontinuity,
+        discontinuity=False,
         init=None,
         program_date=None,
         at=at or EVENING + number * STEP,
         arrived_s=0.0,
+        continues=continues,
     )
 
 

@@ -94,6 +94,28 @@ async def test_a_page_gets_a_playlist_of_pieces(tmp_path: Path, serve: Serve) ->
                 await studio.recordings.resource(one.id, name)
 
 
+async def test_a_segment_that_came_in_parts_is_one_again(tmp_path: Path, serve: Serve) -> None:
+    async with Parts(folder=tmp_path).studio(serve) as studio:
+        now = datetime.now(UTC)
+        one = await studio.recorder.record_time(NEWS, now, now + timedelta(hours=1))
+        await until(lambda: bool(studio.air.following))
+        parts = [
+            piece(number, at=now + number * STEP, continues=continues)
+            for number, continues in enumerate([True, False, True, False])
+        ]
+        await studio.air.broadcast(NEWS, *parts)
+        await until(lambda: studio.library.recordings[one.id].duration_s == 6.0)
+        await studio.recorder.stop(one.id)
+        # What begins inside a segment was of no use without its beginning.
+        assert await studio.held(one.id) == [1, 2, 3]
+        playlist = parse((await studio.recordings.resource(one.id, "index.m3u8")).body.decode(), "http://b/")
+        assert isinstance(playlist, MediaPlaylist)
+        assert [(each.sequence, each.duration_s) for each in playlist.segments] == [(0, 4.0), (1, 2.0)]
+        found = await studio.recordings.resource(one.id, "piece-0.ts")
+        assert found.body == parts[1].data + parts[2].data
+        assert seen([chunk async for chunk in studio.recordings.continuous(one.id, 3.0)]) == [1, 2, 3]
+
+
 async def test_it_is_remembered_where_somebody_stopped(tmp_path: Path, serve: Serve) -> None:
     parts = Parts(folder=tmp_path)
     async with parts.studio(serve) as studio:

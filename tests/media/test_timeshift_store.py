@@ -137,6 +137,19 @@ async def test_a_pause_puts_on_disk_what_memory_holds_and_what_follows(tmp_path:
         assert await since(one, EVENING) == [*range(10, 60), *range(70, 80)]
 
 
+async def test_nobody_is_sent_into_the_middle_of_a_segment(tmp_path: Path) -> None:
+    async with store(tmp_path) as one:
+        await one.keep(NEWS, on_disk=True)
+        for number, continues in enumerate([True, False, True, True, False]):
+            await one.add(NEWS, piece(number, continues=continues))
+    async with store(tmp_path) as one:
+        assert await since(one, EVENING - STEP) == [1, 2, 3, 4]
+        assert await since(one, EVENING + 2.8 * STEP) == [1, 2, 3, 4]
+        assert await since(one, EVENING + 3.8 * STEP) == [4]
+        # Who has what was before goes on just there.
+        assert await since(one, EVENING + 3 * STEP) == [3, 4]
+
+
 async def test_the_same_piece_twice_is_one(tmp_path: Path) -> None:
     async with store(tmp_path) as one:
         await one.add(NEWS, piece(1))
