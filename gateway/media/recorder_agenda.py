@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from gateway.media import recorder_wishes as wishes
 from gateway.media.recorder_plan import Rank, Slot, Wish
@@ -33,7 +34,7 @@ class Programmes:
 
     guide: Guide
     line_up: LineUpOwner
-    changed: Publisher[object]
+    changed: Publisher[Any]
 
 
 class Agenda:
