@@ -21,6 +21,7 @@ from gateway.iot.rules import RulesFileError, read_rules
 from gateway.media.guide_renewal import GuideConfig
 from gateway.media.lineup_book import LineUpConfig
 from gateway.media.relay_facts import RelayConfig
+from gateway.media.recordings_facts import RecorderConfig
 from gateway.media.reminders import RemindersConfig
 from gateway.media.timeshift_facts import TimeShiftConfig
 from gateway.media.tv_facts import TvConfig
@@ -92,6 +93,7 @@ class MediaConfig:
     tv: TvConfig = field(default_factory=TvConfig)
     warming: WarmingConfig = field(default_factory=WarmingConfig)
     timeshift: TimeShiftConfig = field(default_factory=TimeShiftConfig)
+    recordings: RecorderConfig = field(default_factory=RecorderConfig)
     reminders: RemindersConfig = field(default_factory=RemindersConfig)
 
 

@@ -149,6 +149,9 @@ def compose(config: GatewayConfig, state: Path, board: Board, environment: Mappi
         household=television.household,
         lock=television.lock,
         reminders=television.reminders,
+        recorder=television.recorder,
+        library=television.library,
+        recordings=television.recordings,
         events=events,
         keys=keys,
     )

@@ -12,7 +12,7 @@ from gateway.config import GatewayConfig, MediaConfig
 from gateway.errors import GatewayError
 from gateway.focus import Focus
 from gateway.media import household as household_facts
-from gateway.media import lock_memory, tv_memory, viewing_log, zap_memory
+from gateway.media import lock_memory, recordings_table, tv_memory, viewing_log, zap_memory
 from gateway.media import reminders as reminder_facts
 from gateway.media.archive import Archive
 from gateway.media.child_lock import ChildLock, LockService
@@ -25,6 +25,12 @@ from gateway.media.lock_memory import LockMemory
 from gateway.media.past import Past, Shelves
 from gateway.media.past_pages import PastPages
 from gateway.media.player import Plane
+from gateway.media.recorder import Recorder
+from gateway.media.recorder_agenda import Programmes
+from gateway.media.recorder_capture import Sources
+from gateway.media.recordings import Recordings
+from gateway.media.recordings_library import Library
+from gateway.media.recordings_table import RecordingTable
 from gateway.media.relay import Relay
 from gateway.media.reminders import Reminders
 from gateway.media.streams import Door, Streams
@@ -49,6 +55,7 @@ TELEVISION_TABLES = {
     "household": household_facts.MIGRATIONS,
     "lock": lock_memory.MIGRATIONS,
     "reminders": reminder_facts.MIGRATIONS,
+    "recordings": recordings_table.MIGRATIONS,
 }
 
 
@@ -84,6 +91,9 @@ class Television:
     household: Household
     lock: ChildLock
     reminders: Reminders
+    library: Library
+    recordings: Recordings
+    recorder: Recorder
     units: tuple[Unit, ...]
 
 
@@ -109,7 +119,12 @@ def compose_television(config: GatewayConfig, state: Path, board: Board, kit: Ki
     lock = ChildLock(LockMemory(kit.store), household, guide)
     player = _player(media, board, kit.display)
     door = Door(base_url=config.ui.local_url, ticket=kit.ticket, in_page=player.plane is Plane.INPAGE)
-    streams = Streams(relay, door, past=past)
+    library = Library(RecordingTable(kit.store), state / "recordings", media.recordings)
+    recordings = Recordings(library)
+    recorder = Recorder(
+        library, Sources(relay, shift), Programmes(guide, line_up, guide.changes), media.recordings
+    )
+    streams = Streams(relay, door, past=past, recordings=recordings)
     tv = Tv(
         media.tv,
         player=player,
@@ -137,6 +152,7 @@ def compose_television(config: GatewayConfig, state: Path, board: Board, kit: Ki
         Unit(name="warming", service=Warming(media.warming, hands, HabitMemory(kit.store)), essential=False),
         Unit(name="viewing log", service=viewing, essential=False),
         Unit(name="guide", service=guide, essential=False),
+        Unit(name="recorder", service=recorder, essential=False),
         Unit(name="reminders", service=reminders, essential=False),
     )
     return Television(
@@ -151,6 +167,9 @@ def compose_television(config: GatewayConfig, state: Path, board: Board, kit: Ki
         household=household,
         lock=lock,
         reminders=reminders,
+        library=library,
+        recordings=recordings,
+        recorder=recorder,
         units=units,
     )
 

@@ -33,6 +33,7 @@ from gateway.ui.api import (
     lock,
     openapi,
     pairing,
+    recordings,
     reminders,
     rules,
     session,
@@ -122,6 +123,9 @@ class Desk:
     household: household.Household
     lock: ChildLock
     reminders: reminders.Reminders
+    recorder: recordings.Recorder
+    library: recordings.Library
+    recordings: recordings.Recordings
     events: Events
     keys: Keys
 
@@ -164,6 +168,7 @@ class UiServer:
                 *routes,
                 openapi.handler(routes),
                 *live.handlers(self._desk.house, closing),
+                *recordings.media_handlers(self._desk.recordings, closing),
                 events_handler(Listeners(self._desk.events, closing)),
             ],
             openapi_config=None,
@@ -203,6 +208,7 @@ def api_routes(desk: Desk, *, in_network: bool = True) -> list[BaseRouteHandler]
         *household.handlers(desk.household, desk.lock),
         *lock.handlers(desk.lock),
         *reminders.handlers(desk.reminders),
+        *recordings.handlers(desk.recorder, desk.library),
         *keys.handlers(desk.keys),
         *home.handlers(house),
         *commands.handlers(house),

@@ -6,7 +6,7 @@ ports of `gateway.ui.house`; where the real one needs no network, it is used.
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, R
 from gateway.iot.link import Found, LinkEvent, Lost
 from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
-from gateway.media import household, lock_memory, reminders, tv_memory, viewing_log
+from gateway.media import household, lock_memory, recordings_table, reminders, tv_memory, viewing_log
 from gateway.media.child_lock import ChildLock, LockService
 from gateway.media.epg import NowNext, Programme
 from gateway.media.guide_renewal import Loaded
@@ -33,13 +33,23 @@ from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import Channel, ChannelId, LineUp, Source
 from gateway.media.lock_memory import LockMemory
 from gateway.media.past import Window
+from gateway.media.recorder import Recorder
+from gateway.media.recorder_agenda import Programmes
+from gateway.media.recorder_capture import Sources
+from gateway.media.recordings import Recordings
+from gateway.media.recordings_facts import RecorderConfig
+from gateway.media.recordings_library import Library
+from gateway.media.recordings_table import RecordingTable
 from gateway.media.relay_facts import (
+    Kind,
     NoSuchPieceError,
     PullState,
     RelayFact,
     Resource,
     UnknownChannelError,
+    Weight,
 )
+from gateway.media.relay_shelf import Piece
 from gateway.media.reminders import Reminders, RemindersConfig
 from gateway.media.streams import Door, Streams
 from gateway.media.tv import Tv
@@ -166,6 +176,13 @@ class Evening:
         found = {one: await self.programmes(at, at + timedelta(hours=2), one) for one in channels}
         return {one: NowNext(listed[0], listed[1]) for one, listed in found.items() if len(listed) > 1}
 
+    async def upcoming(
+        self, series: str, channel: ChannelId | None = None, limit: int = 100
+    ) -> Sequence[Programme]:
+        at = datetime.now(UTC)
+        listed = await self.programmes(at, at + timedelta(days=1), channel)
+        return [one for one in listed if one.series == series][:limit]
+
     async def search(self, text: str, limit: int) -> Sequence[Programme]:
         at = datetime.now(UTC)
         listed = await self.programmes(at, at + timedelta(hours=2))
@@ -183,6 +200,26 @@ class Sender:
 
     def temperature(self, channel: ChannelId) -> Literal["warm", "cold"]:
         return "warm" if channel == NEWS.id else "cold"
+
+    async def follow(
+        self, channel: ChannelId, *, weight: Weight = Weight.RECORDING, since: datetime | None = None
+    ) -> AsyncGenerator[Piece, None]:
+        at = since or datetime.now(UTC)
+        assert weight is Weight.RECORDING
+        for number in itertools.count():
+            yield Piece(
+                pull=1,
+                number=number,
+                kind=Kind.TS,
+                data=b"\x47\x1f\xff\x10".ljust(188, channel[:1].encode()),
+                duration_s=1.0,
+                discontinuity=False,
+                init=None,
+                program_date=None,
+                at=at + timedelta(seconds=number),
+                arrived_s=float(number),
+            )
+            await asyncio.sleep(1)
 
 
 class Onlooker:
@@ -310,16 +347,27 @@ class LivingHouse:
             "household": household.MIGRATIONS,
             "lock": lock_memory.MIGRATIONS,
             "reminders": reminders.MIGRATIONS,
+            "recordings": recordings_table.MIGRATIONS,
         }
         self.store = Store(state / "gateway.db", migrations, durable=False)
         evening = Evening(self.book)
         self.household = Household(self.store)
         self.lock = ChildLock(LockMemory(self.store), self.household, evening)
         self.reminders = Reminders(self.store, evening, RemindersConfig())
+        config = RecorderConfig(min_free_bytes=0)
+        self.library = Library(RecordingTable(self.store), state / "recordings", config)
+        self.recordings = Recordings(self.library)
+        programmes = Programmes(evening, self.book, evening.changes)
+        self.recorder = Recorder(self.library, Sources(Sender()), programmes, config)
         self.tv = Tv(
             TvConfig(boot="none"),
             player=self.player,
-            source=Streams(Sender(), Door(base_url="http://127.0.0.1:1", in_page=True), past=Yesterday()),
+            source=Streams(
+                Sender(),
+                Door(base_url="http://127.0.0.1:1", in_page=True),
+                past=Yesterday(),
+                recordings=self.recordings,
+            ),
             line_up=self.book,
             focus=self.focus,
             memory=TvMemory(self.store),
@@ -373,6 +421,9 @@ class LivingHouse:
             household=self.household,
             lock=self.lock,
             reminders=self.reminders,
+            recorder=self.recorder,
+            library=self.library,
+            recordings=self.recordings,
             events=events,
             keys=Keys(keys, self.house, events),
         )
@@ -385,6 +436,7 @@ class LivingHouse:
             self.household,
             LockService(self.lock, self.tv),
             self.reminders,
+            self.recorder,
             self.player,
             Onlooker(self.player),
             self.tv,

@@ -1,12 +1,16 @@
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
 from tests.ui.conftest import Box
 
 
-async def put(box: Box, call: str, body: dict[str, object]) -> tuple[int, dict[str, object]]:
+async def put(box: Box, call: str, body: Mapping[str, object]) -> tuple[int, dict[str, object]]:
     async with box.client.put(box.at(call), json=body) as answer:
         return answer.status, await answer.json()
 
 
-async def post(box: Box, call: str, body: dict[str, object]) -> tuple[int, dict[str, object]]:
+async def post(box: Box, call: str, body: Mapping[str, object]) -> tuple[int, dict[str, object]]:
     async with box.client.post(box.at(call), json=body) as answer:
         return answer.status, await answer.json() if answer.status != 204 else {}
 
@@ -64,3 +68,34 @@ async def test_a_reminder_is_kept_and_taken_back(box: Box) -> None:
         assert answer.status == 204
     async with box.client.get(box.at("reminders")) as answer:
         assert await answer.json() == []
+
+
+async def test_a_time_is_recorded_and_played_and_deleted(box: Box) -> None:
+    now = datetime.now(UTC)
+    wanted = {
+        "channel": "news",
+        "start": (now - timedelta(seconds=1)).isoformat(),
+        "stop": (now + timedelta(hours=1)).isoformat(),
+        "title": "试录",
+    }
+    status, one = await post(box, "recordings", wanted)
+    assert (status, one["title"]) == (201, "试录")
+    async with asyncio.timeout(30):
+        while True:
+            async with box.client.get(box.at("recordings")) as answer:
+                listed = (await answer.json())["recordings"]
+            if listed[0]["duration_s"] >= 2:
+                break
+            await asyncio.sleep(0.2)
+    assert (listed[0]["id"], listed[0]["state"]) == (one["id"], "recording")
+    async with box.client.get(f"{box.root}/recordings/{one['id']}.ts") as answer:
+        assert (answer.status, answer.content_type) == (200, "video/mp2t")
+        assert (await answer.content.readexactly(188))[0] == 0x47
+    async with box.client.get(f"{box.root}/recordings/{one['id']}/index.m3u8") as answer:
+        assert (await answer.text()).startswith("#EXTM3U")
+    async with box.client.post(box.at(f"recordings/{one['id']}/stop")) as answer:
+        assert answer.status < 300
+    async with box.client.delete(box.at(f"recordings/{one['id']}")) as answer:
+        assert answer.status == 204
+    async with box.client.get(f"{box.root}/recordings/{one['id']}.ts") as answer:
+        assert answer.status == 404
