@@ -63,6 +63,7 @@ class MpvEngine:
         # Mpv numbers what it is told to load, and says the number in its events.
         self._wanted = 0
         self._begun = 0
+        self._loaded = 0
         self._shown = 0
         self._box = SignalBox()
         self._attach()
@@ -86,6 +87,9 @@ class MpvEngine:
 
     def signals(self) -> Iterator[Signal]:
         return self._box.take(self._wanted)
+
+    def begun(self) -> bool:
+        return self._loaded == self._wanted
 
     def count(self) -> int:
         if self._shown != self._wanted:
@@ -135,7 +139,7 @@ class MpvEngine:
         self._player.af = _LEVELLING if on else ""
 
     def _attach(self) -> None:
-        @self._player.event_callback("end-file", "start-file", "playback-restart")  # type: ignore[untyped-decorator]
+        @self._player.event_callback("end-file", "start-file", "file-loaded", "playback-restart")  # type: ignore[untyped-decorator]
         def _(event: Any) -> None:  # noqa: ANN401 - python-mpv has no types
             self._heed(event.as_dict(decoder=self._mpv.strict_decoder))
 
@@ -148,6 +152,8 @@ class MpvEngine:
         match event.get("event"):
             case "start-file":
                 self._begun = event["playlist_entry_id"]
+            case "file-loaded":
+                self._loaded = self._begun
             case "playback-restart":
                 self._shown = self._begun
                 self._box.put(self._begun, Signal.TRACKS)

@@ -88,6 +88,9 @@ class Engine(Protocol):
     def signals(self) -> Iterator[Signal]:
         """Yield what happened to the newest stream since the last call."""
 
+    def begun(self) -> bool:
+        """Tell whether the newest stream may be painted yet; from then on no older one is."""
+
     def count(self) -> int:
         """Return a number that grows with each picture, or each sound where there are none; 0 first."""
 
@@ -275,6 +278,10 @@ class Worker:
 
     def _sees_light(self) -> bool:
         seen = self._window.look() if self._window else b""
+        if not self._engine.begun():
+            # An older picture that waited for its time: not black, another one, and no news.
+            self._before = seen
+            return False
         return bool(seen) and seen != self._before
 
     def _say(self, report: Report) -> None:

@@ -54,6 +54,7 @@ class VlcEngine:
         self._media: Any = None
         self._statistics = vlc.MediaStats()
         self._stream = 0
+        self._painting = 0
         self._volume_percent: int | None = None
         self._heard = True
         self._loud = False
@@ -88,6 +89,9 @@ class VlcEngine:
 
     def signals(self) -> Iterator[Signal]:
         return self._box.take(self._stream)
+
+    def begun(self) -> bool:
+        return self._painting == self._stream
 
     def count(self) -> int:
         if self._media is None:
@@ -141,8 +145,13 @@ class VlcEngine:
             kinds.MediaPlayerESSelected: Signal.TRACKS,
         }
         manager = self._player.event_manager()
+        manager.event_attach(kinds.MediaPlayerVout, self._begin_to_paint)
         for kind, signal in names.items():
             manager.event_attach(kind, lambda _event, signal=signal: self._box.put(self._stream, signal))
+
+    def _begin_to_paint(self, _event: object) -> None:
+        """Note which stream the output is for; on libVLC's thread."""
+        self._painting = self._stream
 
     def _let_go(self) -> None:
         # python-vlc counts no references: what is not released stays for ever.
