@@ -58,6 +58,8 @@ class Recordings:
     async def continuous(self, recording: str, from_s: float = 0.0) -> AsyncGenerator[bytes, None]:
         """Yield a recording as one transport stream; one that grows is followed until it ends.
 
+        Ends early where it changes to other codecs; opened again it begins there.
+
         Args:
             recording: Its id.
             from_s: Where to begin, in seconds of what plays; beyond the end is the end.
@@ -85,6 +87,8 @@ class Recordings:
                     continue
                 if before is not None and not _joins(before, piece):
                     piece = replace(piece, discontinuity=True)
+                if not seam.goes_on(piece):
+                    return
                 for chunk in seam.sewn(piece, _key_frame(piece.data, within_s)):
                     yield chunk
                 before, within_s = piece, 0.0

@@ -7,6 +7,7 @@ whole, ``partial`` plays what is there.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import ClassVar
 
 from gateway.errors import BadInputError
@@ -151,6 +152,7 @@ class RecorderConfig:
     """The ``media.recordings`` section.
 
     Attributes:
+        folder: Where they go, absolute; None for below the state folder.
         quota_bytes: All recordings together.
         min_free_bytes: Left free on the disk for everything else.
         auto_delete: What was watched makes room for what is new, the oldest first.
@@ -163,6 +165,7 @@ class RecorderConfig:
         shortest_loss_s: A recording that lacks less is whole.
     """
 
+    folder: Path | None = None
     quota_bytes: int = 64 * GIB
     min_free_bytes: int = 2 * GIB
     auto_delete: bool = True
@@ -175,6 +178,8 @@ class RecorderConfig:
     shortest_loss_s: float = 10.0
 
     def __post_init__(self) -> None:
+        if self.folder is not None and not self.folder.is_absolute():
+            raise FieldError("folder", "must be absolute")
         for name in ("quota_bytes", "min_free_bytes"):
             if getattr(self, name) < 0:
                 raise FieldError(name, "must not be negative")

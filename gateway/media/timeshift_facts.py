@@ -1,6 +1,7 @@
 """What time-shift tells, and how it is set."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from gateway.media.relay_facts import MIB
@@ -35,6 +36,7 @@ class TimeShiftConfig:
     Attributes:
         keep: What goes to the disk: all that is ``watched``; only while ``paused`` or behind the
             present, which spares flash; ``off`` for nothing, not even in memory.
+        folder: Where it goes, absolute; None for below the state folder.
         window_s: How much of a channel is kept; what is older leaves.
         quota_bytes: All channels together on the disk.
         min_free_bytes: Left free on the disk for everything else.
@@ -47,6 +49,7 @@ class TimeShiftConfig:
     """
 
     keep: Literal["watched", "paused", "off"] = "paused"
+    folder: Path | None = None
     window_s: float = 7200.0
     quota_bytes: int = 8 * GIB
     min_free_bytes: int = GIB
@@ -58,6 +61,8 @@ class TimeShiftConfig:
     retry_s: float = 5.0
 
     def __post_init__(self) -> None:
+        if self.folder is not None and not self.folder.is_absolute():
+            raise FieldError("folder", "must be absolute")
         if not 60 <= self.window_s <= 86_400:  # noqa: PLR2004 - a minute, a day
             raise FieldError("window_s", "must be from 60 to 86400")
         for name in ("flush_s", "settle_s", "retry_s"):
