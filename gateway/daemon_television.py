@@ -104,7 +104,7 @@ def compose_television(config: GatewayConfig, state: Path, board: Board, kit: Ki
     guide = Guide(
         state / "guide.db", line_up, media.guide, state / "media", media.guide_reload, box=config.box.id
     )
-    shift = ShiftStore(state / "timeshift", media.timeshift)
+    shift = ShiftStore(media.timeshift.folder or state / "timeshift", media.timeshift)
     relay = Relay(
         line_up,
         replace(media.relay, decoders=_decoders(board)) if not media.relay.decoders else media.relay,
@@ -119,7 +119,9 @@ def compose_television(config: GatewayConfig, state: Path, board: Board, kit: Ki
     lock = ChildLock(LockMemory(kit.store), household, guide)
     player = _player(media, board, kit.display)
     door = Door(base_url=config.ui.local_url, ticket=kit.ticket, in_page=player.plane is Plane.INPAGE)
-    library = Library(RecordingTable(kit.store), state / "recordings", media.recordings)
+    library = Library(
+        RecordingTable(kit.store), media.recordings.folder or state / "recordings", media.recordings
+    )
     recordings = Recordings(library)
     recorder = Recorder(
         library, Sources(relay, shift), Programmes(guide, line_up, guide.changes), media.recordings
