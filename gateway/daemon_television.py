@@ -123,8 +123,12 @@ def compose_television(config: GatewayConfig, state: Path, board: Board, kit: Ki
         RecordingTable(kit.store), media.recordings.folder or state / "recordings", media.recordings
     )
     recordings = Recordings(library)
+    at_once = min(media.recordings.max_at_once, media.relay.max_channels)
     recorder = Recorder(
-        library, Sources(relay, shift), Programmes(guide, line_up, guide.changes), media.recordings
+        library,
+        Sources(relay, shift),
+        Programmes(guide, line_up, guide.changes),
+        replace(media.recordings, max_at_once=at_once),
     )
     streams = Streams(relay, door, past=past, recordings=recordings)
     tv = Tv(
