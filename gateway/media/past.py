@@ -164,10 +164,16 @@ class Past:
                 await asyncio.sleep(PAUSE_S)
 
     async def continuous(self, channel: ChannelId, at: datetime) -> AsyncGenerator[bytes, None]:
-        """Yield `channel` from `at` on as one transport stream; raises like `pieces`."""
+        """Yield `channel` from `at` on as one transport stream; raises like `pieces`.
+
+        Ends where another codec begins: players stand still in the middle of a stream there, and go
+        on when they open it anew.
+        """
         seam = Seam()
         async with aclosing(self.pieces(channel, at)) as pieces:
             async for piece in pieces:
+                if not seam.goes_on(piece):
+                    return
                 for chunk in seam.sewn(piece):
                     yield chunk
 

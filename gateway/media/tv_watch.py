@@ -120,6 +120,12 @@ class Watch:
                     if code == ENDED and self._is_over(wanted):
                         ended()
                         return
+                    if code == ENDED and failures == 0 and self._stage.state.picture is not Picture.TUNING:
+                        # A stream ends where another codec begins; the next one follows at once.
+                        self._stage.become(picture=Picture.TUNING)
+                        self._stage.ordered_at_s = time.monotonic()
+                        failures += 1
+                        continue
                     failures += 1
                     # Neither the older channel's picture nor a late one belongs beside this code.
                     await self._player.close()
