@@ -9,6 +9,7 @@ MPV = Backend(
     module="gateway.media.mpv_worker",
     options=(
         "--cache=no",
+        "--demuxer-termination-timeout=0",
         "--demuxer-lavf-probe-info=nostreams",
         "--demuxer-lavf-analyzeduration=0.1",
         "--demuxer-lavf-probesize=32768",

@@ -9,17 +9,25 @@ What libmpv dictates:
   pictures; before the first picture there is none.
 """
 
+import contextlib
+import queue
+import socket
 import sys
 from collections.abc import Iterator, Sequence
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.media import mpv_line
 from gateway.media.player import SUBTITLES_OFF, Track
 from gateway.media.player_signals import SignalBox
 from gateway.media.player_window import Window
 from gateway.media.player_worker import Engine, EngineError, Signal, main
 from gateway.media.vlc_tracks import bcp_47
 
+ANSWER_WITHIN_S = 0.02
+COLD_ANSWER_WITHIN_S = 30.0
+_NOT_LOADED = -1
 _KINDS = {"audio": "audio", "sub": "subtitle"}
 _KNOWN_FORMAT = "demuxer-lavf-format=mpegts,demuxer-lavf-probesize=4096"
 """What is known need not be found out: some 35 ms less on a channel at 5 Mbit/s."""
@@ -65,7 +73,10 @@ class MpvEngine:
             raise EngineError(f"mpv does not start: an option is wrong ({error})") from error
         self._mpv = mpv
         # Mpv numbers what it is told to load, and says the number in its events.
-        self._wanted = 0
+        self._wanted = _NOT_LOADED
+        self._heard = True
+        self._line: socket.socket | None = None
+        self._answers: queue.SimpleQueue[tuple[str, socket.socket, bool]] = queue.SimpleQueue()
         self._begun = 0
         self._loaded = 0
         self._shown = 0
@@ -81,16 +92,32 @@ class MpvEngine:
         return self._box.wake
 
     def open(self, url: str, *, heard: bool) -> None:
-        self._player.pause = False
-        self._player.mute = not heard
-        of_stream = _KNOWN_FORMAT if urlsplit(url).path.endswith(".ts") else ""
-        self._wanted = self._player.command("loadfile", url, "replace", of_stream)["playlist_entry_id"]
+        self._wanted = _NOT_LOADED
+        self._hang_up()
+        self._heard = heard
+        line = mpv_line.ask(url)
+        plain = mpv_line.answer(line, within_s=ANSWER_WITHIN_S) if line is not None else False
+        if line is None or plain is not None:
+            self._load(url, line, plain=bool(plain))
+            return
+        # The channel is not here yet; meanwhile the older one neither moves nor is heard.
+        self._player.pause = self._player.mute = True
+        self._line = line
+        Thread(target=self._await, args=(url, line), name="mpv: answer", daemon=True).start()
 
     def close(self) -> None:
-        self._wanted = 0
+        self._wanted = _NOT_LOADED
+        self._hang_up()
         self._player.command("stop")
 
     def signals(self) -> Iterator[Signal]:
+        while not self._answers.empty():
+            url, line, plain = self._answers.get_nowait()
+            if line is self._line:
+                self._line = None
+                self._load(url, line, plain=plain)
+            else:
+                line.close()
         return self._box.take(self._wanted)
 
     def begun(self) -> bool:
@@ -135,6 +162,7 @@ class MpvEngine:
         self._player.volume = level_percent
 
     def set_heard(self, heard: bool) -> None:
+        self._heard = heard
         self._player.mute = not heard
 
     def set_paused(self, paused: bool) -> None:
@@ -142,6 +170,31 @@ class MpvEngine:
 
     def set_levelling(self, on: bool) -> None:
         self._player.af = _LEVELLING if on else ""
+
+    def _load(self, url: str, line: socket.socket | None, *, plain: bool) -> None:
+        self._player.pause = False
+        self._player.mute = not self._heard
+        of_stream = _KNOWN_FORMAT if urlsplit(url).path.endswith(".ts") else ""
+        address = url
+        if line is not None and plain:
+            address = f"fdclose://{line.detach()}"
+        elif line is not None:
+            line.close()
+        loaded = self._player.command("loadfile", address, "replace", of_stream)
+        self._wanted = loaded["playlist_entry_id"]
+
+    def _await(self, url: str, line: socket.socket) -> None:
+        """Wait for a channel that is cold; on a thread of its own."""
+        plain = mpv_line.answer(line, within_s=COLD_ANSWER_WITHIN_S)
+        self._answers.put((url, line, bool(plain)))
+        self._box.ring()
+
+    def _hang_up(self) -> None:
+        """Let go of a channel that was still waited for."""
+        if self._line is not None:
+            line, self._line = self._line, None
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)  # which wakes the thread that waits on it
 
     def _attach(self) -> None:
         @self._player.event_callback("end-file", "start-file", "file-loaded", "playback-restart")  # type: ignore[untyped-decorator]

@@ -25,6 +25,10 @@ class SignalBox:
     def put(self, stream: int, signal: Signal) -> None:
         """Leave a note; may be called by any thread."""
         self._notes.put((stream, signal))
+        self.ring()
+
+    def ring(self) -> None:
+        """Wake the worker; may be called by any thread."""
         try:
             os.write(self._waking, b"!")
         except BlockingIOError:
