@@ -19,9 +19,9 @@ from gateway.iot.commands import CommandsConfig
 from gateway.iot.mqtt import MqttLinkConfig
 from gateway.iot.rules import RulesFileError, read_rules
 from gateway.media.guide_renewal import GuideConfig
-from gateway.media.lineup_book import LineUpConfig
-from gateway.media.relay_facts import RelayConfig
+from gateway.media.lineup_book import FROM_REPOSITORY, LineUpConfig
 from gateway.media.recordings_facts import RecorderConfig
+from gateway.media.relay_facts import RelayConfig
 from gateway.media.reminders import RemindersConfig
 from gateway.media.timeshift_facts import TimeShiftConfig
 from gateway.media.tv_facts import TvConfig
@@ -78,7 +78,7 @@ class MediaConfig:
     """The ``media`` section.
 
     Attributes:
-        line_up: M3U file or http(s) address; empty for no channels.
+        line_up: M3U file or http(s) address; ``repository`` for the signed one; empty for no channels.
         guide: XMLTV file or http(s) address, plain, gz or xz; empty for none.
         player: Who shows the picture; ``board`` is what the board names.  ``vlc`` and ``mpv`` need a
             display and leave the picture to the page without.
@@ -136,6 +136,11 @@ class GatewayConfig:
     ui: UiConfig = field(default_factory=UiConfig)
     updates: UpdatesConfig = field(default_factory=UpdatesConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse a signed line-up from nowhere."""
+        if self.media.line_up == FROM_REPOSITORY and not self.updates.repository:
+            raise FieldError("media.line_up", "is `repository`, but updates.repository is empty")
 
 
 def load(file: Path) -> GatewayConfig:

@@ -21,6 +21,7 @@ from gateway.media.hls_choice import Decoder
 from gateway.media.household import Household
 from gateway.media.levelling import Levelling
 from gateway.media.lineup_book import LineUpBook
+from gateway.media.lineup_signed import SignedLineUps
 from gateway.media.lock_memory import LockMemory
 from gateway.media.past import Past, Shelves
 from gateway.media.past_pages import PastPages
@@ -46,6 +47,7 @@ from gateway.media.warming_facts import Hands
 from gateway.media.zap_memory import HabitMemory
 from gateway.store import Store
 from gateway.supervisor import Unit
+from gateway.trust.asking import Asking
 from hw.board import Board
 
 TELEVISION_TABLES = {
@@ -100,7 +102,13 @@ class Television:
 def compose_television(config: GatewayConfig, state: Path, board: Board, kit: Kit) -> Television:
     """Return the television of a box, in start order, not started."""
     media = config.media
-    line_up = LineUpBook(media.line_up, state / "media", media.line_up_reload)
+    line_up = LineUpBook(
+        media.line_up,
+        state / "media",
+        media.line_up_reload,
+        signed=_signed_line_ups(config, state),
+        tell=kit.tell,
+    )
     guide = Guide(
         state / "guide.db", line_up, media.guide, state / "media", media.guide_reload, box=config.box.id
     )
@@ -177,6 +185,19 @@ def compose_television(config: GatewayConfig, state: Path, board: Board, kit: Ki
         recordings=recordings,
         recorder=recorder,
         units=units,
+    )
+
+
+def _signed_line_ups(config: GatewayConfig, state: Path) -> SignedLineUps | None:
+    updates = config.updates
+    if not updates.repository:
+        return None
+    return SignedLineUps(
+        # Metadata of its own: it is asked while the installer asks.
+        Asking(updates.repository, updates.root, state / "trust-line-up"),
+        every_s=config.media.line_up_reload.signed_every_s,
+        area=config.box.area,
+        box=config.box.id,
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tuf.api.metadata import Root
 
 from gateway.errors import BadInputError, GatewayError
-from headend import bundle, ceremony, publish
+from headend import bundle, ceremony, lineup_command, publish
 from headend.ceremony import Publisher, Validity
 from headend.errors import UsageError
 from headend.keys import KeyRing
@@ -28,6 +28,9 @@ examples:
   headend build bundles/village-affairs -o village.zip
   headend sign repo village.zip --keys keys --passphrase-file pass.txt
   headend publish repo --keys keys --passphrase-file pass.txt
+  headend lineup check list.m3u
+  headend lineup admit repo --keys keys --passphrase-file pass.txt
+  headend lineup publish list.m3u --repo repo --area all --keys keys --passphrase-file pass.txt
   headend timestamp repo --keys keys --passphrase-file pass.txt --expires 7d
   headend serve repo --port 8090
 
@@ -139,7 +142,7 @@ def _validity(arguments: argparse.Namespace) -> Validity:
     if arguments.expires is None:
         return Validity()
     days = (arguments.expires - datetime.now(UTC)).total_seconds() / 86400
-    return Validity(targets=days, publisher=days, snapshot=days, timestamp=days)
+    return Validity(targets=days, publisher=days, snapshot=days, line_up=days, timestamp=days)
 
 
 def _moment(text: str) -> datetime:
@@ -196,6 +199,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "sign":
             command.add_argument("--role", help="staged role to sign, such as targets")
         command.set_defaults(work=work)
+
+    lineup_command.add_to(commands, keys, lineup_command.Desk(_ring, _validity, _say))
 
     timestamp = commands.add_parser(
         "timestamp", parents=[keys], help="say again that this is the newest state"

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, Targets
 
+from gateway.trust import lineups
 from headend.errors import NamespaceError, RepositoryStateError, UsageError
 from headend.keys import KeyRing
 from headend.repository import PUBLISHER, Repository, in_days, sign
@@ -29,6 +30,7 @@ class Validity:
         targets: Who may publish.
         publisher: What a publisher offers.
         snapshot: What belongs together.
+        line_up: What the channels are.
         timestamp: That this is the newest; refresh it well before.
     """
 
@@ -36,6 +38,7 @@ class Validity:
     targets: float = 365
     publisher: float = 365
     snapshot: float = 30
+    line_up: float = 30
     timestamp: float = 7
 
 
@@ -107,6 +110,29 @@ def add_publisher(repository: Repository, ring: KeyRing, publisher: Publisher, v
     repository.stage(role, own)
 
 
+def admit_line_ups(repository: Repository, ring: KeyRing, validity: Validity) -> None:
+    """Stage the role that may sign line-ups and nothing else, with a key of its own.
+
+    Raises:
+        NamespaceError: there is one already.
+    """
+    top = repository.working("targets", Targets)
+    delegations = top.signed.delegations or Delegations(keys={}, roles={})
+    if lineups.ROLE in (delegations.roles or {}):
+        raise NamespaceError("line-ups are admitted already", hint="Run `headend lineup publish`.")
+    signer = ring.make(lineups.ROLE)
+    delegated = DelegatedRole(
+        name=lineups.ROLE, keyids=[], threshold=1, terminating=True, paths=[lineups.PATHS]
+    )
+    delegations.roles = {**(delegations.roles or {}), lineups.ROLE: delegated}
+    top.signed.delegations = delegations
+    top.signed.add_key(signer.public_key, lineups.ROLE)
+    resign_targets(repository, ring, top, expires=in_days(validity.targets))
+    own = Metadata(Targets(version=1, expires=in_days(validity.line_up)))
+    sign(own, delegated, delegations.keys, ring)
+    repository.stage(lineups.ROLE, own)
+
+
 def publishers(repository: Repository) -> list[Publisher]:
     """Return everyone who may publish, in the published or staged state."""
     return listed(repository.working("targets", Targets).signed)
@@ -118,6 +144,7 @@ def listed(top: Targets) -> list[Publisher]:
     return [
         Publisher(name=name.removeprefix(PUBLISHER), prefix=path.removeprefix("apps/").removesuffix("*/*"))
         for name, role in roles.items()
+        if name.startswith(PUBLISHER)
         for path in role.paths or []
     ]
 

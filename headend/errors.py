@@ -43,6 +43,20 @@ class NamespaceError(BadInputError):
     hint = "Use the publisher's own prefix; `headend publisher list` shows them."
 
 
+class LineUpFaultError(BadInputError):
+    """A line-up has faults that would reach the households."""
+
+    code: ClassVar[str] = "HE-106"
+    hint = "Correct the list and check it again. 请更正列表后重新检查。"
+
+
+class NoLineUpSignerError(GatewayError):
+    """The repository has nobody who may sign line-ups."""
+
+    code: ClassVar[str] = "HE-107"
+    hint = "Run `headend lineup admit REPO` with the targets keys, then `headend publish REPO`."
+
+
 class VersionTakenError(BadInputError):
     """This version, or a higher one, is out already."""
 

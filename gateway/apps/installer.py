@@ -14,10 +14,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from gateway.apps.catalog import Catalog
-from gateway.apps.repository import RefusedError, Repository
+from gateway.apps.repository import Repository
 from gateway.errors import GatewayError
 from gateway.pubsub import Publisher
 from gateway.schema import FieldError
+from gateway.trust.asking import RefusedError
 from gateway.trust.errors import RolledBackError
 from gateway.trust.manifest import AppId, version_key
 from gateway.trust.offers import Offer, Refused

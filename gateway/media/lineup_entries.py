@@ -134,6 +134,16 @@ def numbered(entries: Sequence[Entry]) -> list[Channel]:
     return channels
 
 
+def repeated_numbers(entries: Sequence[Entry]) -> dict[int, list[str]]:
+    """Return the numbers that more than one channel wants, and the names of those."""
+    wanting: dict[int, list[str]] = {}
+    for entry in entries:
+        number = entry.wanted_number()
+        if number is not None:
+            wanting.setdefault(number, []).append(entry.name)
+    return {number: names for number, names in wanting.items() if len(names) > 1}
+
+
 def whole(text: str, most: int) -> int:
     """Return the number `text` says, 0 if it is none or over `most`."""
     digits = text.isascii() and text.isdigit() and len(text) <= len(str(most))

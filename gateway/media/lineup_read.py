@@ -4,7 +4,7 @@ One rule: pure; a list that is none at all is refused as a whole, with the reaso
 """
 
 from gateway.media.lineup import MAX_LINE_UP_BYTES, LineUp, LineUpError
-from gateway.media.lineup_entries import Gathering, numbered
+from gateway.media.lineup_entries import Gathering, numbered, repeated_numbers
 from gateway.media.lineup_m3u import M3uReader
 from gateway.media.lineup_txt import GENRE, read_txt
 
@@ -39,6 +39,19 @@ def parse(text: str, *, base: str = "") -> LineUp:
         raise LineUpError(f"The line-up is larger than {MAX_LINE_UP_BYTES} bytes")
     if text.lstrip("\ufeff \t\r\n")[:1] == "<":
         raise LineUpError("The line-up's address answers with a web page")
+    gathering, guide_urls = _gathered(text, base)
+    if not gathering.entries:
+        raise LineUpError(f"The line-up has no readable channel ({len(gathering.skipped)} lines skipped)")
+    return LineUp(numbered(gathering.entries), gathering.skipped, guide_urls)
+
+
+def repeated(text: str) -> dict[int, list[str]]:
+    """Return the numbers that several channels of the list want, and who; only the first gets it."""
+    gathering, _ = _gathered(text, "")
+    return repeated_numbers(gathering.entries)
+
+
+def _gathered(text: str, base: str) -> tuple[Gathering, list[str]]:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     gathering = Gathering(base)
     guide_urls: list[str] = []
@@ -48,9 +61,7 @@ def parse(text: str, *, base: str = "") -> LineUp:
         reader = M3uReader(gathering, base)
         reader.read(lines)
         guide_urls = reader.guide_urls
-    if not gathering.entries:
-        raise LineUpError(f"The line-up has no readable channel ({len(gathering.skipped)} lines skipped)")
-    return LineUp(numbered(gathering.entries), gathering.skipped, guide_urls)
+    return gathering, guide_urls
 
 
 def _is_txt(lines: list[str]) -> bool:

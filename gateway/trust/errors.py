@@ -65,6 +65,26 @@ class TrustStateError(TrustError):
     hint = "Check `updates.root` and free space in the state folder."
 
 
+class KeptAlteredError(TrustError):
+    """What was kept on the box is not what was signed."""
+
+    code: ClassVar[str] = "TRUST-108"
+    hint = "The copy is not used and is fetched anew; if it happens again, somebody or the disk alters files."
+
+
+class NoLineUpError(TrustError):
+    """The repository has no line-up for this box's area."""
+
+    code: ClassVar[str] = "TRUST-109"
+    hint = "Check `box.area`; the operator publishes one with `headend lineup publish --area`."
+
+
+def error_of(code: str, reason: str) -> TrustError:
+    """Return the error with `code`; of one that is not known here the general one."""
+    kinds = {kind.code: kind for kind in TrustError.__subclasses__()}
+    return kinds.get(code, TrustError)(reason)
+
+
 class BundleError(BadInputError):
     """A bundle's archive is not one that may be opened."""
 

@@ -4,38 +4,46 @@ One rule: the shipped root is always the anchor.  Whatever a power cut left of
 the cached metadata, the box can start from that root again; `Updater` without
 `bootstrap` cannot.
 
-The only modules that import tuf are this one and `gateway.trust.fetch`.  They
-cost 38 MB, so they live in a short-lived child (``python -m gateway.trust``).
+The only modules that import tuf are this one, `gateway.trust.seal` and
+`gateway.trust.fetch`.  They cost 38 MB, so they live in a short-lived child
+(``python -m gateway.trust``).
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from tuf.api import exceptions
 from tuf.api.metadata import Metadata, TargetFile, Targets
 from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
-from gateway.disk import Disk
+from gateway.disk import Disk, replace_file
 from gateway.trust.errors import (
     AlteredError,
     EndlessDataError,
     FrozenRepositoryError,
+    KeptAlteredError,
+    NoLineUpError,
     RolledBackError,
     TrustError,
     TrustStateError,
     UnreachableError,
     WrongPublisherError,
 )
+from gateway.trust.lineups import MAX_SIGNED_BYTES, PATHS, ROLE, Believed, newest_for, place_of, read_seal
 from gateway.trust.manifest import is_app_id, is_version
 from gateway.trust.offers import Listing, Offer, Refused
+from gateway.trust.seal import make_seal, open_seal
 
 MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 MAX_OFFERS = 5000
 
+_APPS = "apps/"
 _APP_PATH = re.compile(r"apps/(?P<app>[^/]+)/(?P<version>[^/]+)\.zip")
 
 
@@ -139,13 +147,58 @@ class Repository:
             finally:
                 self.disk.remove(beside)
 
+    def line_up(self, area: str, kept: Path, into: Path) -> Believed:
+        """Bring the newest line-up for `area` as the seal `into`, unless `kept` is that already.
+
+        Raises:
+            TrustError: of the kind that says what is wrong; `into` is then not there.
+        """
+        with _explained():
+            self._updater.get_targetinfo(PATHS.replace("*", "0"))
+            file = self.place.metadata / f"{ROLE}.json"
+            path = newest_for(area, self._load(ROLE).targets) if file.exists() else None
+            target = self._updater.get_targetinfo(path) if path else None
+            place = place_of(path or "")
+            if path is None or target is None or place is None:
+                raise NoLineUpError(f"there is no line-up for the area {area or 'of a box without one'}")
+            self._settle()
+        if target.length > MAX_SIGNED_BYTES:
+            raise EndlessDataError(f"{path} is too large")
+        have = self._kept(kept)
+        if have is not None and have.area == place.area and have.version > place.version:
+            raise RolledBackError(f"line-up {place.version} is offered, but {have.version} is here")
+        data = _document_of(kept) if have is not None else b""
+        if hashlib.sha256(data).hexdigest() != target.hashes.get("sha256"):
+            data = self._brought(path, into)
+        with _explained():
+            seal = make_seal(self.place.metadata, path, data)
+            is_new = not kept.exists() or kept.read_bytes() != seal
+            if is_new:
+                replace_file(self.disk, into, seal)
+        # Opened once now, so that it opens without a network later.
+        return msgspec.structs.replace(open_seal(seal, self.place.root.read_bytes()), is_new=is_new)
+
+    def _brought(self, path: str, beside: Path) -> bytes:
+        document = beside.with_name(beside.name + ".document")
+        try:
+            self.fetch(path, document)
+            return document.read_bytes()
+        finally:
+            self.disk.remove(document)
+
+    def _kept(self, kept: Path) -> Believed | None:
+        try:
+            return open_seal(kept.read_bytes(), self.place.root.read_bytes())
+        except (OSError, KeptAlteredError, AlteredError):
+            return None
+
     def _targets(self) -> Iterator[tuple[str, TargetFile]]:
         """Yield each publisher's targets, from metadata that has just been checked."""
         top = self._load("targets")
         if top.delegations is None or top.delegations.roles is None:
             return
         for name, role in top.delegations.roles.items():
-            if not role.paths:
+            if not role.paths or not role.paths[0].startswith(_APPS):
                 continue
             # Asking for any path of the role makes the updater fetch and check the role itself.
             self._updater.get_targetinfo(role.paths[0].replace("*", "0"))
@@ -162,6 +215,10 @@ class Repository:
             self.disk.sync(path)
         for folder in (self.place.metadata / "root_history", self.place.metadata):
             self.disk.sync(folder)
+
+
+def _document_of(kept: Path) -> bytes:
+    return read_seal(kept.read_bytes()).document
 
 
 def _refused(path: str, error: TrustError) -> Refused:

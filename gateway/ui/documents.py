@@ -284,9 +284,9 @@ class Permission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
-    """An app: what is here, what the repository offers, and the last refusal."""
+    """An app or the line-up: what is here, what the repository offers, and the last refusal."""
 
-    kind: Literal["app"]
+    kind: Literal["app", "line-up"]
     id: str
     installed: str | None
     available: str | None

@@ -18,6 +18,7 @@ from gateway.iot.rules_model import Rule, RuleId
 from gateway.media.epg import NowNext, Programme
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import ChannelId, LineUp
+from gateway.media.lineup_book import LineUpRecord
 from gateway.media.past import Window
 from gateway.media.player import Plane
 from gateway.media.relay_facts import Resource
@@ -35,6 +36,9 @@ class LineUps(Protocol):
     def state(self) -> LineUp: ...
     @property
     def changes(self) -> Publisher[LineUp]: ...
+    @property
+    def record(self) -> LineUpRecord | None: ...
+    def look(self) -> None: ...
 
 
 class Guide(Protocol):

@@ -16,6 +16,7 @@ from gateway.iot.rules_file import document_of
 from gateway.iot.rules_model import Rule
 from gateway.media.epg import Programme
 from gateway.media.lineup import Channel, LineUp
+from gateway.media.lineup_book import LineUpRecord
 from gateway.trust.manifest import Permission
 from gateway.ui import documents as doc
 from gateway.ui.house import House
@@ -190,6 +191,19 @@ def apps(house: House) -> list[doc.App]:
 def permission(asked: Permission) -> doc.Permission:
     """What an app may do, and why it says it must."""
     return doc.Permission(name=asked.name, sensitivity=asked.sensitivity, reason=dict(asked.reason))
+
+
+def line_up_update(record: LineUpRecord) -> doc.Update:
+    """What is here of the signed line-up, and why the last offer was refused."""
+    return doc.Update(
+        kind="line-up",
+        id="line-up",
+        installed=record.installed,
+        available=None if record.refused_code else record.installed,
+        refused_code=record.refused_code,
+        refused_reason=record.refused_reason,
+        checked_at=record.checked_at,
+    )
 
 
 def update(record: UpdateRecord) -> doc.Update:

@@ -31,6 +31,7 @@ from gateway.media.guide_renewal import Loaded
 from gateway.media.household import Household
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import Channel, ChannelId, LineUp, Source
+from gateway.media.lineup_book import LineUpRecord
 from gateway.media.lock_memory import LockMemory
 from gateway.media.past import Window
 from gateway.media.recorder import Recorder
@@ -124,6 +125,11 @@ class Book:
 
     state: LineUp = field(default_factory=lambda: LineUp((NEWS, SPORT, OPERA)))
     changes: Publisher[LineUp] = field(default_factory=Publisher)
+    record: LineUpRecord | None = None
+    looked: int = 0
+
+    def look(self) -> None:
+        self.looked += 1
 
     def become(self, line_up: LineUp) -> None:
         self.state = line_up

@@ -16,7 +16,13 @@ def handlers(house: House) -> list[BaseRouteHandler]:
     """Return the handlers of ``/api/v1/updates``."""
     checking = asyncio.Lock()
 
+    def known() -> list[doc.Update]:
+        of_line_up = house.line_up.record
+        apps = [views.update(record) for record in house.installer.updates]
+        return [*apps, views.line_up_update(of_line_up)] if of_line_up else apps
+
     async def check_now() -> None:
+        house.line_up.look()
         # Whoever asks during a check gets that one's outcome.
         if not checking.locked():
             async with checking:
@@ -25,12 +31,11 @@ def handlers(house: House) -> list[BaseRouteHandler]:
     @get("/api/v1/updates", responses=answers())
     async def list_updates() -> list[doc.Update]:
         """What is here, what the repository offers, and the last refusal."""
-        return [views.update(record) for record in house.installer.updates]
+        return known()
 
     @post("/api/v1/updates/check", status_code=202, responses=answers())
     async def check_updates() -> Response[list[doc.Update]]:
         """Begin to look at the repository now; the outcome is in `GET updates`."""
-        known = [views.update(record) for record in house.installer.updates]
-        return Response(known, status_code=202, background=BackgroundTask(check_now))
+        return Response(known(), status_code=202, background=BackgroundTask(check_now))
 
     return [list_updates, check_updates]
