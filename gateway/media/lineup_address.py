@@ -6,18 +6,17 @@ One rule: pure; what cannot be pulled is refused with the reason that is counted
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
+from gateway.media import lineup_headers
 from gateway.media.lineup import Source
 
 DATAGRAMS = ("udp", "rtp", "igmp")
 DEFAULT_PORT = 1234
 """What players take for a group without a port."""
 
-_TOKEN = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
-_HEADERS = {"user-agent": "User-Agent", "referer": "Referer", "referrer": "Referer"}
 _NEXT = re.compile(r"[#|](?=[a-z][a-z0-9+.-]{1,15}://)", re.IGNORECASE)
-_LABEL = re.compile(r"\$[^$/=&?]*\Z")
+_LABEL = re.compile(r"(?:\$[^$/=&?]*)+\Z")
 
 
 class AddressError(ValueError):
@@ -54,12 +53,7 @@ def _source(line: str, base: str, headers: Mapping[str, str]) -> Source:
         raise AddressError(f"address scheme '{scheme}' is not supported" if scheme else "relative address")
     if not parts.hostname or (parts.port is not None and not parts.port):
         raise AddressError("address without a host")
-    extra = {
-        _HEADERS.get(name.lower(), name): value
-        for name, value in parse_qsl(options, max_num_fields=8)
-        if _TOKEN.match(name) and value.isprintable()
-    }
-    return Source(url=url, headers={**headers, **extra})
+    return Source(url=url, headers={**headers, **(lineup_headers.of_address(options) if options else {})})
 
 
 def _datagrams(scheme: str, place: str) -> str:

@@ -5,16 +5,23 @@ its number and the reason; never silently.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urljoin
 
+from gateway.media import lineup_headers
 from gateway.media.lineup_entries import Entry, Gathering
 
 MAX_LINE_CHARS = 8_192
 
-_ATTRIBUTE = re.compile(r"""\s*([A-Za-z][\w-]*)=(?:"([^"]*)"|'([^']*)'|([^\s,"']*))""")
+# Attributes may stand apart by commas, if they are in quotes.  A quote that is never closed ends where
+# the next attribute begins.
+_ATTRIBUTE = re.compile(
+    r"""\s*(?:,\s*(?=[A-Za-z][\w-]*="))?([A-Za-z][\w-]*)="""
+    r"""(?:"((?:[^"\s]++|\s(?![A-Za-z][\w-]*="))*+)(?:"|(?=\s[A-Za-z][\w-]*="))"""
+    r"""|'([^']*)'|([^\s,"']*))"""
+)
 _DURATION = re.compile(r"\s*-?[\d.]*")
-_VLC_HEADERS = {"http-user-agent": "User-Agent", "http-referrer": "Referer", "http-referer": "Referer"}
+_NUMBERS = ("tvg-chno", "ch-number", "channel-number")
 
 
 class M3uReader:
@@ -57,10 +64,16 @@ class M3uReader:
             case "#EXTGRP":
                 self._extgrp(rest.strip())
             case "#EXTVLCOPT":
-                self._option(rest)
-            case _ if name.upper().startswith("#EXTM3U"):
+                self._headers(lineup_headers.of_option(*_pair(rest)))
+            case "#KODIPROP":
+                self._headers(lineup_headers.of_property(*_pair(rest)))
+            case "#EXTHTTP":
+                self._headers(lineup_headers.of_json(rest))
+            case other if other.startswith("#EXTVLCOPT--"):
+                self._headers(lineup_headers.of_option(*_pair(line.removeprefix(line[:10]))))
+            case other if other.startswith("#EXTM3U"):
                 self._header(line)
-            # Others (#PLAYLIST, #KODIPROP, #WEBPROP and comments) say nothing that is needed here.
+            # Others (#PLAYLIST, #WEBPROP and comments) say nothing that is needed here.
 
     def _drop_pending(self) -> None:
         if self._pending is not None and not self._pending.sources:
@@ -72,7 +85,7 @@ class M3uReader:
         inherited = ("catchup", "tvg-shift")
         self._defaults.update((k, v) for k, v in attributes.items() if k.startswith(inherited))
         told = attributes.get("url-tvg") or attributes.get("x-tvg-url") or ""
-        self.guide_urls += [urljoin(self._base, url.strip()) for url in told.split(",") if url.strip()]
+        self.guide_urls += [urljoin(self._base, url) for url in told.replace(",", " ").split()]
 
     def _channel(self, number: int, line: str) -> None:
         start = len("#EXTINF:")
@@ -86,20 +99,27 @@ class M3uReader:
         if not name:
             self._gathering.skip(number, "channel without a name")
             return
-        group = attributes.get("group-title", "") or self._group
-        self._pending = Entry(number, name, self._defaults | attributes, group)
+        wanted = next((attributes[key] for key in _NUMBERS if attributes.get(key)), "")
+        if attributes.get("group-title"):
+            self._group = ""  # a group of its own ends the one that was announced for all that follow
+        self._pending = Entry(
+            number,
+            name,
+            {**self._defaults, **attributes, "tvg-chno": wanted},
+            attributes.get("group-title") or self._group,
+            lineup_headers.of_attributes(attributes),
+        )
 
     def _extgrp(self, group: str) -> None:
-        if self._pending is None:
-            self._group = group
-        elif not self._pending.attributes.get("group-title"):
-            self._pending.group = group
+        """Put the channel that has begun, and all that follow, into `group`; an empty one ends that."""
+        self._group = group
+        begun = self._pending if self._pending is not None and not self._pending.sources else None
+        if begun is not None and not begun.attributes.get("group-title"):
+            begun.group = group
 
-    def _option(self, option: str) -> None:
-        name, _, value = option.partition("=")
-        header = _VLC_HEADERS.get(name.strip().lower())
-        if header and value.strip() and self._pending is not None:
-            self._pending.headers[header] = value.strip().strip('"')
+    def _headers(self, headers: Mapping[str, str]) -> None:
+        if self._pending is not None:
+            self._pending.headers.update(headers)
 
     def _address(self, number: int, line: str) -> None:
         if self._pending is None:
@@ -115,3 +135,8 @@ def _attributes(line: str, at: int) -> tuple[dict[str, str], int]:
         found[name.lower()] = next((value for value in values if value is not None), "").strip()
         at = match.end()
     return found, at
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name.strip(), value.strip()

@@ -4,7 +4,6 @@ One rule: pure; the kinds are those of Kodi's pvr.iptvsimple README.
 """
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from gateway.media.lineup import Catchup
 
@@ -21,6 +20,7 @@ _KINDS = {
     "flussonic-ts": "flussonic-ts",
     "fs": "flussonic",
     "xc": "xc",
+    "xtream": "xc",
     "vod": "vod",
 }
 _OFF = ("none", "disabled", "false", "0", "no")
@@ -38,15 +38,16 @@ def past_of(said: Mapping[str, str]) -> Catchup | None:
         return None
     days = said.get("catchup-days") or said.get("timeshift") or said.get("tvg-rec") or ""
     back = _whole(days)
-    if not kind:
-        if source:  # only where to ask, not how: a whole address, or the end of one
-            kind = "default" if urlsplit(source).scheme else "append"
-        elif back and said.get("timeshift"):
-            kind = "shift"  # the oldest way of SIPTV
-        else:
+    if kind not in _KINDS and source:  # only where to ask, not how: a whole address, or the end of one
+        kind = "default" if "://" in source.partition("?")[0] else "append"
+    elif not kind:
+        if not back or not (said.get("timeshift") or said.get("tvg-rec")):
             return None
+        kind = "shift"  # the oldest way of SIPTV: nothing but how many days
+    if kind in ("default", "append") and not source:
+        return None  # players ask their own settings then; a box has none, and must not offer what fails
     return Catchup(
-        kind=_KINDS.get(kind, "append" if source else kind),
+        kind=_KINDS.get(kind, kind),
         source=source,
         days=back,
         correction_s=_correction_s(said.get("catchup-correction", "")),

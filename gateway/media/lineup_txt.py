@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from gateway.media.lineup_entries import Entry, Gathering
 from gateway.media.lineup_m3u import MAX_LINE_CHARS
 
-GENRE = re.compile(r",\s*#genre#\s*\Z", re.IGNORECASE)
+GENRE = re.compile(r"[,\uff0c]\s*#genre#[\s,\uff0c]*\Z", re.IGNORECASE)
 _ENTRY = re.compile(r"(?P<name>[^,\uff0c]+)[,\uff0c]\s*(?P<address>\S.*)")
 
 

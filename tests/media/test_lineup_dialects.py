@@ -119,7 +119,8 @@ def test_headers_go_with_the_address_they_were_written_for() -> None:
         ),
         ('catchup-source="rtsp://x/{utc}"', ("default", "rtsp://x/{utc}", 0)),
         ('catchup="disabled" catchup-source="?x"', None),
-        ('tvg-rec="3"', None),
+        ('tvg-rec="3"', ("shift", "", 3)),
+        ('catchup-days="3"', None),
         ("", None),
     ],
 )
