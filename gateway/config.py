@@ -28,7 +28,7 @@ from gateway.media.tv_facts import TvConfig
 from gateway.media.warming_facts import WarmingConfig
 from gateway.schema import FieldError, Problem, SchemaError, decode, parse_yaml
 from gateway.ui.server import UiConfig
-from hw.board import BoardError, load_board
+from hw.board import Board, BoardError, load_board
 
 BOARDS = Path(__file__).parents[1] / "board_configs"
 AREA_DIGITS = 12
@@ -95,6 +95,10 @@ class MediaConfig:
     timeshift: TimeShiftConfig = field(default_factory=TimeShiftConfig)
     recordings: RecorderConfig = field(default_factory=RecorderConfig)
     reminders: RemindersConfig = field(default_factory=RemindersConfig)
+
+    def player_on(self, board: Board) -> Literal["vlc", "mpv", "simulated", "inpage"]:
+        """Return who shows the picture on `board`, if it has a display."""
+        return board.video.player if self.player == "board" else self.player
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

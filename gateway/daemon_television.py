@@ -202,7 +202,7 @@ def _signed_line_ups(config: GatewayConfig, state: Path) -> SignedLineUps | None
 
 
 def _player(media: MediaConfig, board: Board, display: str | None) -> AnyPlayer:
-    kind = board.video.player if media.player == "board" else media.player
+    kind = media.player_on(board)
     buffer = (f"--network-caching={media.tv.buffer_ms}",) if kind == "vlc" else ()
     of_board = board.video.player_options if kind == board.video.player else ()
     return choose_player(
