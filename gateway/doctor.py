@@ -23,6 +23,12 @@ from hw.display import x_display
 LEAST_FREE_BYTES = 256 * 1024 * 1024
 CONNECT_TIMEOUT_S = 0.5
 
+ENGINES = {
+    "vlc": ("libVLC", "libvlc5 vlc-plugin-base vlc-plugin-video-output"),
+    "mpv": ("libmpv", "libmpv2"),
+}
+"""Players that draw on a display: their name, and Debian's packages."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -80,12 +86,17 @@ def _board(config: GatewayConfig) -> Finding:
 
 def _picture(config: GatewayConfig) -> Finding:
     display = x_display(os.environ)
-    if config.media.player != "vlc" or display is None:
+    try:
+        kind = config.media.player_on(load_board(config.board.name, BOARDS))
+    except GatewayError as error:
+        return Finding("Picture · 画面", False, str(error), error.hint)
+    if kind not in ENGINES or display is None:
         return Finding("Picture · 画面", True, "shown by the page itself · 由网页播放")
-    if ctypes.util.find_library("vlc") is None:
-        advice = "sudo apt-get install libvlc5 vlc-plugin-base vlc-plugin-video-output"
-        return Finding("Picture · 画面", False, "libVLC is not installed · 未安装 libVLC", advice)
-    return Finding("Picture · 画面", True, f"libVLC on display {display}")
+    name, packages = ENGINES[kind]
+    if ctypes.util.find_library(kind) is None:
+        detail = f"{name} is not installed · 未安装 {name}"
+        return Finding("Picture · 画面", False, detail, f"sudo apt-get install {packages}")
+    return Finding("Picture · 画面", True, f"{name} on display {display}")
 
 
 def _programs(config: GatewayConfig) -> Iterator[Finding]:
