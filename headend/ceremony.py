@@ -110,6 +110,12 @@ def add_publisher(repository: Repository, ring: KeyRing, publisher: Publisher, v
     repository.stage(role, own)
 
 
+def admits_line_ups(repository: Repository) -> bool:
+    """Tell whether there is a role that may sign line-ups, published or staged."""
+    delegations = repository.working("targets", Targets).signed.delegations
+    return lineups.ROLE in ((delegations.roles if delegations else None) or {})
+
+
 def admit_line_ups(repository: Repository, ring: KeyRing, validity: Validity) -> None:
     """Stage the role that may sign line-ups and nothing else, with a key of its own.
 

@@ -25,7 +25,7 @@ from gateway.trust.lineups import (
     place_of,
     read_signed,
 )
-from headend.ceremony import Validity
+from headend.ceremony import Validity, admits_line_ups
 from headend.errors import LineUpFaultError, NoLineUpSignerError, UsageError
 from headend.keys import KeyRing
 from headend.repository import Repository, in_days, sign
@@ -103,9 +103,8 @@ def stage(
         KeyRingError: the key is not in `ring`.
     """
     hosts = _wanted_hosts(checked, wishes)
-    top = repository.working("targets", Targets).signed
-    delegations = top.delegations
-    if delegations is None or ROLE not in (delegations.roles or {}):
+    delegations = repository.working("targets", Targets).signed.delegations
+    if delegations is None or not admits_line_ups(repository):
         raise NoLineUpSignerError("nobody may sign line-ups in this repository")
     metadata = repository.working(ROLE, Targets)
     earlier = _newest(repository, metadata.signed, wishes.area)

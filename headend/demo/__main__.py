@@ -21,7 +21,7 @@ from typing import ClassVar
 import aiohttp
 
 from gateway.errors import BadInputError, GatewayError, ungrouped
-from headend.demo import household, signed_apps
+from headend.demo import household, lineup, signed_apps
 from headend.demo.channels import CHANNELS, quick_channels
 from headend.demo.household import HOST, Ports
 from headend.demo.material import Material, NoFfmpegError, Progress
@@ -98,6 +98,9 @@ class Demo:
         published = await asyncio.to_thread(signed_apps.publish_all, BUNDLES, self._folder)
         for line in published.refused:
             self._say(f"note 提示: {line}")
+        channels = quick_channels() if self._options.quick else CHANNELS
+        list_of_demo = lineup.m3u(channels, base=f"http://{HOST}:{ports.origin}")
+        await asyncio.to_thread(signed_apps.publish_line_up, self._folder, list_of_demo)
         configuration = household.write_configuration(self._folder, ports, published.root_of_trust)
         for name, usual, chosen in ports.moved:
             self._say(f"{name}: port {usual} is taken, using {chosen}. 端口 {usual} 被占用，改用 {chosen}。")

@@ -76,7 +76,11 @@ def write_configuration(folder: Path, ports: Ports, root_of_trust: Path) -> Path
     configuration = {
         "box": {"id": "demo", "area": "500236104000"},
         "broker": {"mode": "managed", "port": ports.broker, "devices": list(MQTT_DEVICES)},
-        "media": {"line_up": f"{origin}/lineup.m3u", "guide": f"{origin}/guide.xml.gz"},
+        "media": {
+            "line_up": "repository",
+            "line_up_reload": {"signed_every_s": 60},
+            "guide": f"{origin}/guide.xml.gz",
+        },
         "ui": {"port": ports.page, "host": HOST},
         "apps": {"port": ports.apps, "host": HOST},
         "updates": {

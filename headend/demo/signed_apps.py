@@ -1,4 +1,4 @@
-"""The demo's signed repository, made with the operator's own tools.
+"""The demo's signed repository of apps and line-up, made with the operator's own tools.
 
 One rule: it is made once and then only added to, as an operator's is, because
 boxes remember its root of trust.  Its keys lie open beside it: it is a demo.
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import GatewayError
+from gateway.trust.lineups import EVERYWHERE
 from gateway.trust.manifest import MANIFEST_NAME
-from headend import bundle, ceremony, publish
+from headend import bundle, ceremony, lineup, publish
 from headend.ceremony import Publisher, Validity
 from headend.errors import VersionTakenError
 from headend.keys import KeyRing
+from headend.lineup import Wishes
 from headend.repository import Repository
 
 
@@ -62,6 +64,23 @@ def publish_all(bundles: Path, folder: Path) -> Published:
         apps.append(source.name)
     ceremony.publish(repository, ring, validity)
     return Published(repository.root_of_trust, tuple(apps), tuple(refused))
+
+
+def publish_line_up(folder: Path, text: str) -> None:
+    """Sign and publish the list `text` for boxes everywhere; the same one again gets a fresh date.
+
+    Args:
+        folder: Where `publish_all` has put the repository.
+        text: The demo's own list, which has no faults.
+    """
+    repository = Repository(folder / "repo")
+    ring = KeyRing(folder / "keys", None)
+    validity = Validity()
+    if not ceremony.admits_line_ups(repository):
+        ceremony.admit_line_ups(repository, ring, validity)
+        ceremony.publish(repository, ring, validity)
+    lineup.stage(repository, ring, lineup.check_text(text), Wishes(area=EVERYWHERE), validity)
+    ceremony.publish(repository, ring, validity)
 
 
 def _admit(repository: Repository, ring: KeyRing, app: str, validity: Validity) -> None:

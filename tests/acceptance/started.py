@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 
 from gateway.schema import parse_yaml
 from gateway.ui.auth import Access
-from headend.demo import household, signed_apps
+from headend.demo import household, lineup, signed_apps
+from headend.demo.channels import CHANNELS, quick_channels
 from headend.demo.household import Ports
 from headend.demo.origin import material_folder
 
@@ -217,6 +218,9 @@ class Parts:
         self._stack = stack
         self._environment = environment(display)
         published = signed_apps.publish_all(BUNDLES, self._folder)
+        channels = quick_channels() if quick else CHANNELS
+        announced = lineup.m3u(channels, base=f"http://{household.HOST}:{self.ports.origin}")
+        signed_apps.publish_line_up(self._folder, announced)
         self.configuration = household.write_configuration(self._folder, self.ports, published.root_of_trust)
 
     @property

@@ -32,7 +32,7 @@ def test_the_box_accepts_its_configuration(tmp_path: Path) -> None:
     file = household.write_configuration(tmp_path, ports, tmp_path / "1.root.json")
 
     read = config.load(file)
-    assert read.media.line_up == "http://127.0.0.1:8082/lineup.m3u"
+    assert read.media.line_up == "repository"
     assert read.updates.repository == "http://127.0.0.1:8082/repo/"
     assert read.broker.devices == ("lamp", "door")
 
