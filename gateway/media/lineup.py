@@ -4,6 +4,7 @@ One rule: nothing here reads a list; `gateway.media.lineup_read` does.
 """
 
 import bisect
+import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, NewType
@@ -112,7 +113,7 @@ class LineUp:
         self.channels = tuple(sorted(channels, key=lambda channel: channel.number))
         self.skipped = tuple(skipped)
         self.guide_urls = tuple(guide_urls)
-        self.hosts = frozenset(host.lower() for host in hosts) if hosts is not None else None
+        self.hosts = frozenset(map(plain_host, hosts)) if hosts is not None else None
         self.signed = signed
         self._by_id = {channel.id: channel for channel in self.channels}
         self._numbers = [channel.number for channel in self.channels]
@@ -128,9 +129,9 @@ class LineUp:
 
     def allows(self, host: str) -> bool:
         """Tell whether a stream may come from `host`; ``*.`` before a listed name stands for any under it."""
-        if self.hosts is None or host in self.hosts:
+        if self.hosts is None or (plain := plain_host(host)) in self.hosts:
             return True
-        parents = host.split(".")
+        parents = plain.split(".")
         return any(f"*.{'.'.join(parents[at:])}" in self.hosts for at in range(1, len(parents)))
 
     def by_id(self, channel: ChannelId) -> Channel | None:
@@ -155,3 +156,16 @@ class LineUp:
             return self.channels[0]
         at = bisect.bisect_left(self._numbers, here.number)
         return self.channels[(at + step) % len(self.channels)]
+
+
+def plain_host(host: str) -> str:
+    """Return `host` in the one way of writing that hosts are compared in, whoever wrote it."""
+    plain = host.lower().strip("[]").removesuffix(".")
+    try:
+        return str(ipaddress.ip_address(plain.partition("%")[0]))
+    except ValueError:
+        pass
+    try:
+        return plain if plain.isascii() else plain.encode("idna").decode()
+    except UnicodeError:
+        return plain

@@ -21,6 +21,7 @@ from gateway.media.lineup_address import AddressError, sources
 from gateway.media.lineup_past import past_of
 
 MAX_SOURCES = 16
+MAX_SKIPPED = 1_000
 MAX_NUMBER = 99_999
 MAX_GUIDE_SHIFT_S = 26 * 3600
 
@@ -66,18 +67,29 @@ class Gathering:
 
     Attributes:
         entries: In the order of the list.
-        skipped: Lines that could not be read.
     """
 
     def __init__(self, base: str) -> None:
         self.entries: list[Entry] = []
-        self.skipped: list[SkippedLine] = []
+        self._skipped: list[SkippedLine] = []
+        self._more = 0
         self._base = base
         self._known: dict[tuple[str, str], Entry] = {}
 
+    @property
+    def skipped(self) -> list[SkippedLine]:
+        """Lines that could not be read; of very many the last one says how many more."""
+        if not self._more:
+            return self._skipped
+        last = self._skipped[-1]
+        return [*self._skipped[:-1], SkippedLine(last.line, f"{last.reason}; and {self._more} more faults")]
+
     def skip(self, line: int, reason: str) -> None:
         """Leave `line` out, and say why."""
-        self.skipped.append(SkippedLine(line, reason))
+        if len(self._skipped) < MAX_SKIPPED:
+            self._skipped.append(SkippedLine(line, reason))
+        else:
+            self._more += 1
 
     def add(self, entry: Entry, line: int, text: str) -> Entry | None:
         """Give `entry` the addresses in `text`.

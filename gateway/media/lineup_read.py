@@ -8,7 +8,12 @@ from gateway.media.lineup_entries import Gathering, numbered, repeated_numbers
 from gateway.media.lineup_m3u import M3uReader
 from gateway.media.lineup_txt import GENRE, read_txt
 
+MAX_LINES = 250_000
+
 _LOOKED_AT_LINES = 200
+_LOOKED_AT_CHARS = 4_096
+_OF_STREAMS = ("#EXT-X-TARGETDURATION", "#EXT-X-STREAM-INF", "#EXT-X-MEDIA-SEQUENCE")
+_MOSTLY_UTF_8 = 0.05
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 
@@ -17,12 +22,15 @@ def decoded(body: bytes) -> str:
     for mark, encoding in _BOMS:
         if body.startswith(mark):
             return body[len(mark) :].decode(encoding, errors="replace")
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return body.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return body.decode("utf-8", errors="replace")
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        text = body.decode("utf-8", errors="replace")
+    # One bad byte in a long list must not make another language of all the others.
+    foreign = sum(not mark.isascii() for mark in text)
+    if text.count("\ufffd") <= _MOSTLY_UTF_8 * foreign:
+        return text
+    return body.decode("gb18030", errors="replace")
 
 
 def parse(text: str, *, base: str = "") -> LineUp:
@@ -33,12 +41,16 @@ def parse(text: str, *, base: str = "") -> LineUp:
         base: http(s) address of the list, for relative addresses in it.
 
     Raises:
-        LineUpError: too large, a web page, or not one channel in it.
+        LineUpError: too large, a web page, one channel's own playlist, or not one channel in it.
     """
     if len(text) > MAX_LINE_UP_BYTES:
         raise LineUpError(f"The line-up is larger than {MAX_LINE_UP_BYTES} bytes")
+    if text.count("\n") + text.count("\r") > MAX_LINES:
+        raise LineUpError(f"The line-up has more than {MAX_LINES} lines")
     if text.lstrip("\ufeff \t\r\n")[:1] == "<":
         raise LineUpError("The line-up's address answers with a web page")
+    if any(f"\n{tag}" in text[:_LOOKED_AT_CHARS] for tag in _OF_STREAMS):
+        raise LineUpError("The address is that of one channel, not of a line-up")
     gathering, guide_urls = _gathered(text, base)
     if not gathering.entries:
         raise LineUpError(f"The line-up has no readable channel ({len(gathering.skipped)} lines skipped)")
