@@ -121,7 +121,9 @@ def compose_television(config: GatewayConfig, state: Path, board: Board, kit: Ki
         deep=shift.piece,
         allowed=line_up.allows,
     )
-    past = Past(Shelves(shift=shift, archive=Archive(media.relay), live=relay), line_up, guide)
+    past = Past(
+        Shelves(shift=shift, archive=Archive(media.relay, line_up.allows), live=relay), line_up, guide
+    )
     past_pages = PastPages(past)
     household = Household(kit.store)
     lock = ChildLock(LockMemory(kit.store), household, guide)

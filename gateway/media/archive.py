@@ -19,6 +19,7 @@ from gateway.media.hls_choice import Ability, choose
 from gateway.media.lineup import Source
 from gateway.media.relay_facts import BadMediaError, Kind, RelayConfig, SourceError, SourceMissingError
 from gateway.media.relay_fetch import Meter, Upstream, client_session
+from gateway.media.relay_hosts import Allowed, anywhere
 from gateway.media.relay_keys import KeyRing
 from gateway.media.relay_shelf import Piece
 
@@ -31,8 +32,10 @@ CREDIBLE = timedelta(minutes=10)
 class Archive:
     """Reads archives."""
 
-    def __init__(self, config: RelayConfig) -> None:
+    def __init__(self, config: RelayConfig, allowed: Allowed = anywhere) -> None:
+        """Describe a reader that asks the hosts that are `allowed`, and no others."""
         self._config = config
+        self._allowed = allowed
 
     async def stretch(self, address: str, source: Source, begins_at: datetime) -> AsyncGenerator[Piece, None]:
         """Yield what `address` holds, until its end; close it when done.
@@ -48,7 +51,7 @@ class Archive:
         """
         with ThreadPoolExecutor(1, thread_name_prefix="archive") as worker:
             async with client_session(self._config) as session:
-                upstream = Upstream(session, self._config, Meter())
+                upstream = Upstream(session, self._config, Meter(), self._allowed)
                 reading = _Reading(upstream, source, self._config, worker, begins_at)
                 async with aclosing(reading.pieces(address)) as pieces:
                     async for piece in pieces:

@@ -13,7 +13,14 @@ from gateway.media.hls import MasterPlaylist, MediaPlaylist, parse
 from gateway.media.lineup import Catchup, Channel, ChannelId, LineUp, Source
 from gateway.media.past import Past, Shelves
 from gateway.media.past_pages import AHEAD, PastPages
-from gateway.media.relay_facts import Kind, NoSuchPieceError, RelayConfig, UnknownChannelError, Weight
+from gateway.media.relay_facts import (
+    ForeignHostError,
+    Kind,
+    NoSuchPieceError,
+    RelayConfig,
+    UnknownChannelError,
+    Weight,
+)
 from gateway.media.relay_shelf import Piece
 from tests.media.archive_server import SEGMENT_S, ArchiveServer, archive_server, instant, packet
 from tests.ui.living import running
@@ -255,3 +262,13 @@ async def test_an_archive_of_programmes_is_entered_in_the_middle(set_: Set) -> N
     found = await take(past, begins + 3 * STEP, 9)
     assert set_.archive.asked[0] == (begins, begins + LENGTH)
     assert moments(found) == [begins + number * STEP for number in range(3, 12)]
+
+
+async def test_an_archive_on_a_host_that_is_not_listed_is_not_asked(set_: Set) -> None:
+    archive = Archive(RelayConfig(), lambda host: host == "listed.example")
+    address = f"{set_.archive.root}/news.m3u8?b=0&e=20"
+    stretch = archive.stretch(address, Source(url=address), NOW)
+    with pytest.raises(ForeignHostError):
+        async with aclosing(stretch):
+            await anext(stretch)
+    assert set_.archive.asked == []
