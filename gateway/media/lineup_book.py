@@ -171,13 +171,13 @@ class LineUpBook:
                 self._publish(brought.line_up)
                 self._note(installed=brought.version)
         # Addresses in an old copy may lead nowhere, but no network must not cost the start.
-        patient = source.is_file or not self.state.channels
+        patience_s = self._config.patience_s if self.state.channels else self._config.timeout_s
         try:
-            async with asyncio.timeout(None if patient else self._config.patience_s):
+            async with asyncio.timeout(None if source.is_file else patience_s):
                 # What is raised below is logged by whoever handles it.
                 await self._reload(source, tell=not source.is_file or bool(self.state.channels))
         except TimeoutError:
-            log.info("line-up: beginning with the kept copy")
+            log.info("line-up: beginning with the kept copy" if self.state.channels else "line-up: none yet")
             return False
         if self.problem is not None and source.is_file and not self.state.channels:
             raise self.problem

@@ -3,6 +3,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -99,13 +100,13 @@ class Box:
         self.kept = state / "media" / SignedLineUps.kept_name
         self.told: list[str] = []
 
-    def book(self, *, area: str = HERE, url: str | None = None) -> LineUpBook:
+    def book(self, *, area: str = HERE, url: str | None = None, timeout_s: float = 30.0) -> LineUpBook:
         """Return the book of one life of the box."""
         asking = Asking(url or self._operator.base, self._operator.root, self.state / "trust")
         return LineUpBook(
             FROM_REPOSITORY,
             self.state / "media",
-            QUICK,
+            replace(QUICK, timeout_s=timeout_s),
             signed=SignedLineUps(asking, every_s=QUICK.signed_every_s, area=area),
             tell=self._hear,
         )
@@ -328,3 +329,18 @@ async def test_a_box_that_starts_before_its_network_gets_its_signed_channels_lat
             hidden.rename(operator.repository.metadata)
             async with asyncio.timeout(30):
                 assert names(await anext(changes)) == ["One"]
+
+
+async def test_a_repository_that_never_answers_does_not_hold_up_a_new_box(box: Box, serve: Serve) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.read()
+        finally:
+            writer.close()
+
+    mute = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with mute:
+        book = box.book(url=f"http://127.0.0.1:{mute.sockets[0].getsockname()[1]}/", timeout_s=0.2)
+        async with asyncio.timeout(8), serve(book):  # the fetcher itself would wait for fifteen seconds
+            assert book.state == LineUp()
+            assert box.told == []
