@@ -20,11 +20,13 @@ from aiohttp import WSMsgType, web
 
 from gateway.ui import documents as doc
 from tests.ui.web import fake_documents, fake_material
+from tests.ui.web.fake_watching import STEP_S, Watching
 
 WEB = Path(__file__).parents[3] / "gateway" / "ui" / "web"
 APP = Path(__file__).parent / "fake_app.html"
 COOKIE = "gateway_session"
 DIGITS_S = 1.2
+OPEN = frozenset({"/api/v1/session", "/api/v1/pairing/claim"})
 PAGE_KEYS = frozenset({"up", "down", "left", "right", "ok", "back", "home", "menu", "info", "guide"})
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -74,6 +76,7 @@ class FakeHouse:
             position=None, paused=False, window=None, recording=None, zap=None, tracks=[],
             volume_percent=60, muted=False, plane="inpage", stream=None, stream_id=None, code=None,
         )  # fmt: skip
+        self.watching = Watching(self)
         if self.channels:
             self._show(self.channels[min(6, channels - 1)])
 
@@ -145,6 +148,14 @@ class FakeHouse:
         self.tv = msgspec.structs.replace(self.tv, **change)
         await self.tell(doc.TvEvent(tv=self.tv))
 
+    async def show_channel(self, name: str) -> None:
+        """Tune to the channel of that id."""
+        await self._tune_to(next(channel for channel in self.channels if channel.id == name))
+
+    def admit(self, answer: web.Response) -> None:
+        """Give the one who asks the cookie of the house."""
+        answer.set_cookie(COOKIE, self._cookie, httponly=True, samesite="Strict")
+
     async def set_services(self, **states: str) -> None:
         """Let services come and go."""
         self.services = {**self.services, **states}
@@ -163,8 +174,10 @@ class FakeHouse:
         routes.add_get("/api/v1/guide", self._guide)
         routes.add_post("/api/v1/entities/{id}/commands", self._command)
         routes.add_post("/api/v1/apps/{id}/{verb}", self._app)
+        self.watching.add(routes)
         routes.add_get("/live/{channel}/{name}", self._live)
         routes.add_get("/", self._page)
+        routes.add_get("/r", self._phone_page)
         routes.add_static("/", WEB)
         return application
 
@@ -172,10 +185,10 @@ class FakeHouse:
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if self.is_shut:
             return _problem(503, "UI-112")
-        is_private = request.path.startswith(("/api/", "/live/")) and request.path != "/api/v1/session"
+        is_private = request.path.startswith(("/api/", "/live/")) and request.path not in OPEN
         if is_private and request.cookies.get(COOKIE) != self._cookie:
             return _problem(401, "UI-105")
-        if request.method == "POST" and request.headers.get("X-Gateway") != "1":
+        if request.method not in ("GET", "HEAD") and request.headers.get("X-Gateway") != "1":
             return _problem(403, "UI-106")
         answer = await handler(request)
         if not request.path.startswith("/api/"):
@@ -185,6 +198,9 @@ class FakeHouse:
                 f"frame-src {self._apps_origin}; object-src 'none'; base-uri 'none'"
             )
         return answer
+
+    async def _phone_page(self, _request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(WEB / "r.html")
 
     async def _page(self, _request: web.Request) -> web.StreamResponse:
         return web.FileResponse(WEB / "index.html")
@@ -237,7 +253,7 @@ class FakeHouse:
         self.tv = msgspec.structs.replace(
             self.tv, channel=channel.id, number=channel.number, name=channel.name, code=code,
             plane=cast("Any", self.plane), picture="failed" if code else "tuning" if inpage else "playing",
-            first_frame_ms=None, tracks=[],
+            first_frame_ms=None, tracks=[], mode="live", position=None, paused=False, recording=None,
             stream=f"/live/{channel.id}/index.m3u8" if inpage and not code else None,
             stream_id=f"s{self._stream}" if inpage and not code else None,
         )  # fmt: skip
@@ -285,6 +301,12 @@ class FakeHouse:
             at = next((i for i, c in enumerate(self.channels) if c.id == self.tv.channel), 0)
             step = 1 if key == "channel_up" else -1
             await self._tune_to(self.channels[(at + step) % len(self.channels)])
+        elif key in STEP_S:
+            await self.watching.travel("seek", {"step_s": STEP_S[key]})
+        elif key in ("play", "pause"):
+            await self.watching.travel("resume" if self.tv.paused else "pause", None)
+        elif key == "stop":
+            await self.watching.travel("live", None)
         elif key in ("volume_up", "volume_down"):
             step = 5 if key == "volume_up" else -5
             await self.change_tv(volume_percent=max(0, min(100, self.tv.volume_percent + step)))

@@ -8,7 +8,7 @@
 /** @type {Tv} */
 const NOTHING_ON = {
   channel: null, number: null, name: null, picture: "idle", first_frame_ms: null, mode: "live",
-  position: null, tracks: [], volume_percent: 0, muted: false, plane: "inpage", stream: null,
+  position: null, paused: false, window: null, recording: null, tracks: [], volume_percent: 0, muted: false, plane: "inpage", stream: null,
   stream_id: null, code: null,
 };
 
@@ -19,6 +19,8 @@ export const house = {
   link: "starting",
   box: "",
   tv: NOTHING_ON,
+  /** When that was said, by our clock. */
+  tvAt: 0,
   /** @type {Channel[]} */
   channels: [],
   /** @type {Map<string, Entity>} */
@@ -42,6 +44,7 @@ export function heed(event) {
     case "snapshot":
       house.box = event.box;
       house.tv = event.tv;
+      house.tvAt = Date.now();
       house.channels = event.channels;
       house.entities = new Map(event.entities.map((/** @type {Entity} */ e) => [e.id, e]));
       house.commands = new Map();
@@ -50,7 +53,7 @@ export function heed(event) {
       house.services = event.services;
       house.screen = event.screen;
       return true;
-    case "tv": house.tv = event.tv; return true;
+    case "tv": house.tv = event.tv; house.tvAt = Date.now(); return true;
     case "channels": house.channels = event.channels; return true;
     case "entity": house.entities.set(event.entity.id, event.entity); return true;
     case "entity_gone": house.entities.delete(event.id); return true;

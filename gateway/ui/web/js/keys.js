@@ -14,9 +14,12 @@ const BY_NAME = {
   PageUp: "channel_up", ChannelUp: "channel_up", PageDown: "channel_down", ChannelDown: "channel_down",
   l: "last", "+": "volume_up", "=": "volume_up", AudioVolumeUp: "volume_up", "-": "volume_down",
   AudioVolumeDown: "volume_down", AudioVolumeMute: "mute", F1: "red", F2: "green", F3: "yellow", F4: "blue",
+  " ": "pause", p: "pause", MediaPlayPause: "pause", MediaPlay: "play", MediaPause: "pause", MediaStop: "stop", s: "stop",
+  ",": "rewind", "[": "rewind", MediaRewind: "rewind", ".": "forward", "]": "forward", MediaFastForward: "forward",
 };
 
-const OF_THE_DAEMON = new Set(["channel_up", "channel_down", "last", "volume_up", "volume_down", "mute", "power"]);
+const OF_THE_DAEMON = new Set(["channel_up", "channel_down", "last", "volume_up", "volume_down", "mute", "power",
+  "play", "pause", "stop", "rewind", "forward"]);
 
 /** @param {Key} key */
 export const isOfTheDaemon = (key) => OF_THE_DAEMON.has(key) || /^[0-9]$/.test(key);

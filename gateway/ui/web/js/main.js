@@ -14,15 +14,17 @@ import { isOfTheDaemon, logicalKey } from "./keys.js";
 import { applyPreferences, fitStage, loadPreferences, preferences } from "./preferences.js";
 import { forgetGuide, refreshNow, whenLoaded } from "./programmes.js";
 import { appsChanged } from "./screens/app.js";
-import { guide } from "./screens/guide.js";
 import { home } from "./screens/home.js";
+import { fetchAll, go } from "./screens/late.js";
 import { live, showBanner, televisionChanged } from "./screens/live.js";
 import { menu } from "./screens/menu.js";
 import { call, takeToken } from "./session.js";
 import * as stage from "./stage.js";
+import { hasTravelled } from "./timeline.js";
 import { sentence, speak, t } from "./words.js";
 
 const TICK_MS = 10_000;
+const FETCH_AFTER_MS = 1_500;
 const GUIDE_MS = 10 * 60_000;
 
 takeToken();
@@ -58,9 +60,10 @@ function drawLocked() {
 /** @param {any} event */
 function onEvent(event) {
   const before = house.tv;
+  const beforeAt = house.tvAt;
   const changed = heed(event);
   if (event.type === "snapshot") arrived();
-  else if (event.type === "tv") onTelevision(before, house.tv);
+  else if (event.type === "tv") onTelevision(before, beforeAt, house.tv);
   else if (event.type === "channels") guideIsNew();
   else if (event.type === "apps") appsChanged();
   else if (event.type === "notice") notify(event.notice);
@@ -78,6 +81,7 @@ function arrived() {
     render(null, /** @type {HTMLElement} */ (document.getElementById("page")));
     stage.begin(live, hud, showPicture);
     showBanner(false);
+    setTimeout(fetchAll, FETCH_AFTER_MS);
     house.apps.filter((app) => app.state === "open").forEach((app) => call("POST", `apps/${app.id}/close`).catch(() => {}));
   }
   document.documentElement.dataset.plane = house.tv.plane;
@@ -91,12 +95,12 @@ function guideIsNew() {
   refreshNow();
 }
 
-/** @param {Tv} before @param {Tv} tv */
-function onTelevision(before, tv) {
+/** @param {Tv} before @param {number} beforeAt @param {Tv} tv */
+function onTelevision(before, beforeAt, tv) {
   document.documentElement.dataset.plane = tv.plane;
   play(tv, false);
   televisionChanged();
-  if (before.channel !== tv.channel) {
+  if (before.channel !== tv.channel || hasTravelled(before, beforeAt, tv)) {
     if (stage.top() === live) showBanner();
   }
   if (before.volume_percent !== tv.volume_percent || before.muted !== tv.muted) showLoudness();
@@ -127,7 +131,11 @@ function press(key, here) {
   else if (isOfTheDaemon(key)) {
     if (here) send(key);
   } else if (key === "home") goHome();
-  else if (key === "guide") stage.isOpen("guide") ? stage.close(guide) : stage.open(guide);
+  else if (key === "guide") {
+    const shown = stage.named("guide");
+    if (shown) stage.close(shown);
+    else go("guide");
+  }
   else if (key === "menu") stage.open(menu());
   else if (key === "info") {
     stage.clear();

@@ -26,6 +26,12 @@ const TUNING = {
   manifestLoadPolicy: load, playlistLoadPolicy: load, fragLoadPolicy: load,
 };
 
+/** What is over is played where it begins, however far live has gone on. */
+const PAST = { ...TUNING, liveMaxLatencyDurationCount: Infinity, backBufferLength: 30, maxBufferLength: 20 };
+
+/** @param {string} address */
+const isPast = (address) => address.startsWith("/recordings/") || address.includes("?at=") || address.includes("&at=");
+
 export class Picture {
   /**
    * @param {HTMLElement} place where the video element goes
@@ -47,6 +53,7 @@ export class Picture {
     this._stalled = false;
     this._ended = false;
     this._recovered = false;
+    this._paused = false;
     this._movedAt = 0;
     this._position = 0;
     setInterval(() => this._look(), LOOK_EVERY_MS);
@@ -62,9 +69,21 @@ export class Picture {
       else this._place.replaceChildren();
     }
     if (!this._video) return;
+    this._hold(tv.paused);
     this._video.volume = Math.min(1, Math.max(0, tv.volume_percent / 100));
     this._video.muted = tv.muted || this._silenced;
     this._choose(tv.tracks);
+  }
+
+  /** Hold the picture, or let it go on. @param {boolean} paused */
+  _hold(paused) {
+    const goesOn = this._paused && !paused;
+    this._paused = paused;
+    const video = this._video;
+    if (!video) return;
+    if (paused) video.pause();
+    else if (goesOn && video.paused) this._play(video);
+    this._movedAt = performance.now();
   }
 
   /** A person pressed a key: sound may begin. */
@@ -94,10 +113,10 @@ export class Picture {
       this._fail(stream, UNPLAYABLE);
       return;
     }
-    const hls = new Hls(/** @type {any} */ (TUNING));
+    const hls = new Hls(/** @type {any} */ (isPast(address) ? PAST : TUNING));
     this._hls = hls;
     hls.on(Hls.Events.ERROR, (_event, data) => this._heedError(stream, hls, data));
-    hls.on(Hls.Events.MANIFEST_PARSED, () => this._play(video));
+    hls.on(Hls.Events.MANIFEST_PARSED, () => this._paused || this._play(video));
     hls.loadSource(address);
     hls.attachMedia(video);
   }
@@ -159,7 +178,7 @@ export class Picture {
 
   _look() {
     const video = this._video;
-    if (!video || !this._stream || !this._shown || this._ended) return;
+    if (!video || !this._stream || !this._shown || this._ended || this._paused) return;
     const moved = video.currentTime !== this._position;
     this._position = video.currentTime;
     if (moved) this._movedAt = performance.now();

@@ -59,7 +59,7 @@ async function probe() {
 
 /**
  * Call the API; a session lost to a restart of the daemon is renewed once.
- * @param {"GET"|"POST"} method
+ * @param {"GET"|"POST"|"PUT"|"DELETE"} method
  * @param {string} path below /api/v1/
  * @param {unknown} [body]
  * @returns {Promise<any>} the answer's document, or null

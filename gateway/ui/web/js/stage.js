@@ -28,6 +28,10 @@ let headUp = () => null;
 let onPlace = () => {};
 let drawing = 0;
 let idle = 0;
+/** Screens that are still being fetched, and the keys pressed for them. */
+let coming = 0;
+/** @type {Key[]} */
+let early = [];
 
 /**
  * @param {Screen} root what is left when everything is closed
@@ -57,6 +61,22 @@ export function open(screen) {
   rest();
   redraw();
 }
+
+/** Show a screen as soon as it is here; keys wait for it. @param {Promise<Screen>} fetched */
+export async function openSoon(fetched) {
+  coming++;
+  try {
+    open(await fetched);
+  } finally {
+    coming--;
+    const keys = early;
+    early = [];
+    keys.forEach(press);
+  }
+}
+
+/** The open screen of that name. @param {string} name */
+export const named = (name) => stack.find((screen) => screen.name === name);
 
 /** @param {Screen} screen and all above it */
 export function close(screen) {
@@ -88,6 +108,10 @@ export function rest() {
 /** @param {Key} key @returns {boolean} whether the page used it */
 export function press(key) {
   rest();
+  if (coming) {
+    early.push(key);
+    return true;
+  }
   const used = top().key(key);
   if (!used && key === "back" && stack.length > 1) close(top());
   redraw();

@@ -6,11 +6,9 @@
  */
 
 import { appIcon, openApp } from "./app.js";
-import { channelList } from "./channels.js";
-import { guide } from "./guide.js";
+import { go } from "./late.js";
 import { tune } from "./live.js";
 import { appMenu, menu } from "./menu.js";
-import { things } from "./things.js";
 import { Rows } from "../focus.js";
 import { Art, Bar, html, Icon } from "../html.js";
 import { house, missingServices } from "../house.js";
@@ -28,13 +26,13 @@ const IDLE_MS = 20_000;
 const NAV = [
   { name: "nav.home", act: () => focus.set("hero", 0) },
   { name: "nav.tv", act: () => clear() },
-  { name: "nav.guide", act: () => open(guide) },
-  { name: "nav.things", act: () => open(things) },
+  { name: "nav.guide", act: () => go("guide") },
+  { name: "nav.things", act: () => go("things") },
   { name: "nav.settings", act: () => open(menu()) },
 ];
 const HERO = [
   { name: "hero.watch", act: () => clear() },
-  { name: "hero.channels", act: () => { clear(); open(channelList); } },
+  { name: "hero.channels", act: () => { clear(); go("channels"); } },
 ];
 
 const onNow = new Strip("cards", 28);
@@ -80,7 +78,7 @@ function act(row, index) {
   } else {
     const app = house.apps[index];
     if (app) openApp(app);
-    else open(things);
+    else go("things");
   }
 }
 

@@ -7,10 +7,8 @@
  */
 
 import { appIcon, openApp } from "./app.js";
-import { channelList } from "./channels.js";
-import { guide } from "./guide.js";
 import { home } from "./home.js";
-import { things } from "./things.js";
+import { go } from "./late.js";
 import { menu, trackMenu } from "./menu.js";
 import { Rows } from "../focus.js";
 import { Bar, html, Icon } from "../html.js";
@@ -18,17 +16,22 @@ import { currentChannel, house } from "../house.js";
 import { Clock, tell } from "../hud.js";
 import { prefer, preferences, stays } from "../preferences.js";
 import { onAir, passed } from "../programmes.js";
+import { library, recordingOf, refreshLibrary } from "../library.js";
 import { call } from "../session.js";
 import { open, redraw } from "../stage.js";
+import { isPast, Mode, programmeShown, Timeline } from "../timeline.js";
 import { clock, localised, sentence, t } from "../words.js";
 
 const BANNER_MS = 5_000;
 const TELL_TUNING_AFTER_MS = 900;
 const MAX_APPS = 3;
+const STEP_S = 30;
+const TICK_MS = 1_000;
 
 const banner = { shown: false, dock: false };
 let bannerTimer = 0;
 let tuningSince = 0;
+let tick = 0;
 
 /** @typedef {{name: string, icon: any, act: () => void}} DockItem */
 
@@ -37,10 +40,10 @@ function dock() {
   const { elder } = preferences;
   const apps = elder ? [] : house.apps.slice(0, MAX_APPS);
   return [
-    { name: t("dock.channels"), icon: html`<${Icon} name="channels" color="#8fd0ff" />`, act: () => open(channelList) },
+    { name: t("dock.channels"), icon: html`<${Icon} name="channels" color="#8fd0ff" />`, act: () => go("channels") },
     ...apps.map((app) => ({ name: localised(app.name), icon: appIcon(app, "line"), act: () => openApp(app) })),
-    { name: t("nav.things"), icon: html`<${Icon} name="things" color="#a59bff" />`, act: () => open(things) },
-    { name: t("nav.guide"), icon: html`<${Icon} name="guide" color="#6fc3ff" />`, act: () => open(guide) },
+    { name: t("nav.things"), icon: html`<${Icon} name="things" color="#a59bff" />`, act: () => go("things") },
+    { name: t("nav.guide"), icon: html`<${Icon} name="guide" color="#6fc3ff" />`, act: () => go("guide") },
     {
       name: t(elder ? "dock.normal" : "dock.elder"),
       icon: html`<${Icon} name="type" color="#dfe5ea" />`,
@@ -91,17 +94,18 @@ export const live = {
   name: "live",
   covers: true,
   picture: "full",
-  view: () => html`${Trouble()}${banner.shown && Banner()}`,
+  view: () => html`${Trouble()}${house.tv.paused && !banner.shown && Held()}${banner.shown && Banner()}`,
   key(key) {
     if (banner.dock && (key === "left" || key === "right")) {
       focus.move(key);
       showBanner();
       return true;
     }
+    if (isPast() && !banner.dock && travel(key)) return true;
     switch (key) {
       case "up": zap("channel_up"); return true;
       case "down": zap("channel_down"); return true;
-      case "left": open(channelList); hideBanner(); return true;
+      case "left": go("channels"); hideBanner(); return true;
       case "right":
       case "info": showBanner(true); return true;
       case "ok": pressOk(); return true;
@@ -111,6 +115,23 @@ export const live = {
     }
   },
 };
+
+/**
+ * The keys of every remote, while the past is shown.
+ * @param {Key} key
+ */
+function travel(key) {
+  if (key === "left" || key === "right") ask("tv/seek", { step_s: key === "left" ? -STEP_S : STEP_S });
+  else if (key === "ok" && house.tv.picture !== "failed") ask(house.tv.paused ? "tv/resume" : "tv/pause");
+  else if (key === "back" && !banner.shown) ask("tv/live");
+  else return false;
+  return true;
+}
+
+/** @param {string} path @param {unknown} [body] */
+export function ask(path, body) {
+  return call("POST", path, body).catch((error) => tell(error.code ? sentence(error.code).say : t("error.unreachable"), error.code));
+}
 
 function pressOk() {
   const { picture, channel } = house.tv;
@@ -125,7 +146,12 @@ function pressOk() {
 function Banner() {
   const { tv } = house;
   const channel = currentChannel();
-  const { now, next } = onAir(tv.channel ?? "");
+  const past = isPast();
+  const recording = recordingOf(tv.recording);
+  if (tv.recording && !library.loaded) refreshLibrary();
+  if (past) beat();
+  const { now: live, next } = onAir(tv.channel ?? "");
+  const now = past ? programmeShown() : live;
   const left = now ? Math.max(1, Math.ceil((Date.parse(now.stop) - Date.now()) / 60_000)) : 0;
   const sounds = tv.tracks.filter((track) => track.kind === "audio").length;
   const about = [tv.name, channel?.group, channel?.resolution, channel?.radio && t("radio"), sounds > 1 && t("sounds", { n: sounds })];
@@ -134,15 +160,15 @@ function Banner() {
     <div class="facts">
       <div class="number num">${tv.number ?? "–"}</div>
       <div class="on">
-        <div class="meta"><span class="live">${t("live")}</span><span class="one">${about.filter(Boolean).join(" · ")}</span></div>
-        <h1 class="one">${now?.title ?? (channel ? t("guide.none") : t("lineup.none"))}</h1>
-        <${Bar} part=${passed(now)} />
-        <div class="times num">${now && html`<span>${clock(now.start)}</span><span>${t("left", { n: left })}</span><span>${clock(now.stop)}</span>`}</div>
+        <div class="meta">${Mode(tv)}<span class="one">${about.filter(Boolean).join(" · ")}</span></div>
+        <h1 class="one">${recording?.title ?? now?.title ?? (channel ? t("guide.none") : t("lineup.none"))}</h1>
+        ${past ? Timeline(recording) : html`<${Bar} part=${passed(now)} />
+        <div class="times num">${now && html`<span>${clock(now.start)}</span><span>${t("left", { n: left })}</span><span>${clock(now.stop)}</span>`}</div>`}
       </div>
-      <div class="next">
+      <div class="next">${past ? PastKeys() : html`
         <small class="num">${t("next")} ${next ? clock(next.start) : ""}</small>
         <div class="two">${next?.title ?? t("guide.none")}</div>
-        <small>${t(banner.dock ? "banner.keys.dock" : "banner.keys")}</small>
+        <small>${t(banner.dock ? "banner.keys.dock" : "banner.keys")}</small>`}
       </div>
     </div>
     <nav class="dock">${dock().map((item, i) => {
@@ -151,6 +177,22 @@ function Banner() {
     })}</nav>
   </section>`;
 }
+
+/** Draw every second while a position is shown. */
+function beat() {
+  clearTimeout(tick);
+  tick = setTimeout(redraw, TICK_MS);
+}
+
+function PastKeys() {
+  const { paused, mode } = house.tv;
+  return html`<small>${t(paused ? "shift.paused" : `shift.${mode}`)}</small>
+    <div class="hints"><span><kbd>◀ ▶</kbd>${t("shift.keys.step", { n: STEP_S })}</span><span><kbd>OK</kbd>${t(paused ? "shift.keys.resume" : "shift.keys.pause")}</span>
+    <span><kbd>${t("key.back")}</kbd>${t("shift.keys.live")}</span></div>`;
+}
+
+/** Left on a held picture once the banner is gone. */
+const Held = () => html`<div class="held" role="status"><${Icon} name="pause" />${t("shift.paused")}<small>${t("shift.keys.ok")}</small></div>`;
 
 /** What to say when there is no moving picture; null while there is one. */
 function Trouble() {

@@ -1,0 +1,37 @@
+/**
+ * Recordings and reminders as the daemon lists them, asked for when a screen needs them.
+ * One rule: read anew after each change of ours, never changed here.
+ *
+ * @import { Programme, Recording, Recordings, Reminder } from "./types.js"
+ */
+
+import { call } from "./session.js";
+import { redraw } from "./stage.js";
+
+export const library = {
+  /** @type {Recordings} */
+  kept: { recordings: [], series: [], space: { used_bytes: 0, quota_bytes: 0, free_bytes: 0 } },
+  /** @type {Reminder[]} */
+  reminders: [],
+  loaded: false,
+};
+
+/** Read both lists. */
+export async function refreshLibrary() {
+  const [kept, reminders] = await Promise.allSettled([call("GET", "recordings"), call("GET", "reminders")]);
+  if (kept.status === "fulfilled" && kept.value) library.kept = kept.value;
+  if (reminders.status === "fulfilled" && reminders.value) library.reminders = reminders.value;
+  library.loaded = true;
+  redraw();
+}
+
+/** @param {string|null} id @returns {Recording|null} */
+export const recordingOf = (id) => library.kept.recordings.find((each) => each.id === id) ?? null;
+
+/** The recording planned or made of a programme. @param {Programme} programme */
+export const recordingFor = (programme) =>
+  library.kept.recordings.find((each) => each.channel === programme.channel && each.title === programme.title
+    && Date.parse(each.start) < Date.parse(programme.stop) && Date.parse(each.stop) > Date.parse(programme.start)) ?? null;
+
+/** @param {Programme} programme */
+export const reminderFor = (programme) => library.reminders.find((each) => each.programme.id === programme.id) ?? null;

@@ -1,0 +1,50 @@
+"""The past, driven by keys only: pause, back, on, and the way to live again."""
+
+import asyncio
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.ui.web.conftest import Television, TurnOn
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+
+async def until_playing(tv: Television) -> None:
+    async with asyncio.timeout(20):
+        await tv.house.until(lambda: tv.house.tv.picture == "playing")
+
+
+async def test_pause_holds_the_picture_and_ok_lets_it_go_on(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    await until_playing(tv)
+    await tv.press("Space")
+    await expect(tv.see(".banner .live")).to_have_text("时移")
+    await expect(tv.see(".shift .at .icon")).to_be_visible()
+    await tv.until("document.querySelector('video').paused")
+    await tv.press("Enter")
+    await tv.until("!document.querySelector('video').paused")
+    assert ("resume", None) in tv.house.watching.asked
+    assert "stalled" not in [report.picture for report in tv.house.reports]
+
+
+async def test_left_and_right_walk_in_time_and_back_is_live(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    await until_playing(tv)
+    await tv.press("[", "ArrowLeft", "ArrowLeft", "ArrowRight")
+    await expect(tv.see(".banner .shift")).to_be_visible()
+    async with asyncio.timeout(10):
+        await tv.house.until(lambda: len(tv.house.watching.asked) >= 3)
+    assert [body["step_s"] for _, body in tv.house.watching.asked] == [-30, -30, 30]
+    await tv.press("Escape", "Escape")
+    await expect(tv.see(".banner .live")).to_have_text("直播")
+
+
+async def test_a_held_picture_says_so_after_the_banner_is_gone(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    await until_playing(tv)
+    await tv.press("Space")
+    await expect(tv.see(".banner .shift")).to_be_visible()
+    await expect(tv.see(".banner")).to_have_count(0)
+    await expect(tv.see(".held", re.compile("已暂停"))).to_be_visible()
