@@ -102,10 +102,14 @@ def children(pid: int) -> dict[int, str]:
     return found
 
 
+def children_named(pid: int, words: str) -> list[int]:
+    """Return the processes below `pid` whose command line names `words`, the oldest first."""
+    return sorted(child for child, line in children(pid).items() if words in line and "setpriv" not in line)
+
+
 def child_named(pid: int, words: str) -> int | None:
-    """Return the youngest process below `pid` whose command line begins with or names `words`."""
-    found = [child for child, line in children(pid).items() if words in line and "setpriv" not in line]
-    return max(found, default=None)
+    """Return the youngest of `children_named`."""
+    return max(children_named(pid, words), default=None)
 
 
 def udp_port(pid: int) -> int:
