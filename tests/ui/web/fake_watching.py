@@ -253,7 +253,7 @@ class Watching:
 
     async def _claim(self, request: web.Request) -> web.Response:
         wanted = msgspec.json.decode(await request.read(), type=watching.PairingClaim)
-        if CODE != wanted.code and TOKEN != wanted.token:
+        if wanted.code != CODE and wanted.token != TOKEN:
             return problem(409, "UI-203")
         phone = watching.Phone(id="p1", name=wanted.name, role=self.role, paired_at=_now(), seen_at=_now())
         self.phones.append(phone)
@@ -299,7 +299,7 @@ def _recordings() -> list[watching.Recording]:
     ]
 
 
-def _recording(  # noqa: PLR0913 - a row of a table
+def _recording(
     title: str, state: str, start: datetime, stop: datetime, *, duration_s: float = 0, position_s: float = 0,
     channel: str = "c17", code: str | None = None,
 ) -> watching.Recording:  # fmt: skip

@@ -48,3 +48,15 @@ async def test_a_held_picture_says_so_after_the_banner_is_gone(turn_on: TurnOn) 
     await expect(tv.see(".banner .shift")).to_be_visible()
     await expect(tv.see(".banner")).to_have_count(0)
     await expect(tv.see(".held", re.compile("已暂停"))).to_be_visible()
+
+
+async def test_what_is_still_to_come_can_be_recorded_from_the_guide(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    before = len(tv.house.watching.recordings)
+    await tv.press("g")
+    await expect(tv.see(".guide .cell.f")).to_be_visible()
+    await tv.press("ArrowRight", "Enter")
+    await expect(tv.see(".choice.f", "提醒我")).to_be_visible()
+    await tv.press("ArrowDown", "Enter")
+    await expect(tv.see(".guide .cell", "● ").first).to_be_visible()
+    assert len(tv.house.watching.recordings) == before + 1

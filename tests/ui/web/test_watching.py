@@ -122,7 +122,7 @@ async def test_the_guide_tunes_to_what_is_focused(turn_on: TurnOn) -> None:
     before = await tv.see(".guide .about h1").inner_text()
     await tv.press("ArrowRight")
     await expect(tv.see(".guide .about h1")).not_to_have_text(before)
-    await tv.press("ArrowDown", "ArrowDown")
+    await tv.press("F2", "ArrowDown", "ArrowDown")
     await expect(tv.see(".guide .head.on")).to_contain_text("戏曲")
     assert await tv.evaluate("document.querySelectorAll('.guide *').length") <= 350
     await tv.press("Enter")

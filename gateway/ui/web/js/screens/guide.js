@@ -8,11 +8,14 @@
  */
 
 import { tune } from "./live.js";
+import { canGoBack, choose } from "./programme.js";
 import { Grid, scrolled } from "../focus.js";
 import { html } from "../html.js";
 import { house } from "../house.js";
+import { recordingFor, refreshLibrary, reminderFor } from "../library.js";
 import { canvas, preferences } from "../preferences.js";
 import { between } from "../programmes.js";
+import { call } from "../session.js";
 import { clear } from "../stage.js";
 import { calendarDay, clock, t } from "../words.js";
 
@@ -24,9 +27,13 @@ const ROW_PX = 93;
 const GAP_PX = 8;
 const NARROWEST_PX = 26;
 const NOW_PX = 100;
+const RESTS_MS = 300;
 
 const grid = new Grid(() => house.channels.length);
 let firstRow = 0;
+let resting = 0;
+/** @type {string|null} the channel that the daemon was told of */
+let rested = null;
 /** The instant at the left edge, and the one the focus stands on. */
 let left = 0;
 let instant = 0;
@@ -53,14 +60,23 @@ export const guide = {
     left = halfHour(instant) - HALF_HOUR / 2;
     grid.index = Math.max(0, house.channels.findIndex((channel) => channel.id === house.tv.channel));
     firstRow = grid.index - 2;
+    refreshLibrary();
+  },
+  closed() {
+    clearTimeout(resting);
+    if (rested) restOn(null);
   },
   view,
   painted: paint,
   key(key) {
     const channel = channelAt(grid.index);
     if (key === "ok" && channel) {
-      clear();
-      tune(channel.id);
+      const programme = focused();
+      if (programme) choose(channel, programme);
+      else {
+        clear();
+        tune(channel.id);
+      }
     } else if (key === "left" || key === "right") walk(key);
     else if (key === "green") guide.opened?.();
     else if (key === "yellow") move(Math.min(instant + 86_400_000, Date.now() + DAYS_MS));
@@ -134,8 +150,21 @@ function take(node) {
   heads = [];
 }
 
+/** Tell the daemon what may be wanted next. @param {string|null} channel */
+function restOn(channel) {
+  rested = channel;
+  call("POST", "tv/focus", { channel }).catch(() => {});
+}
+
+function noteRest() {
+  const channel = channelAt(grid.index)?.id ?? null;
+  clearTimeout(resting);
+  if (channel !== rested) resting = setTimeout(restOn, RESTS_MS, channel);
+}
+
 function paint() {
   if (!place) return;
+  noteRest();
   firstRow = scrolled(firstRow, grid.index, rowsSeen(), house.channels.length);
   const right = left + span();
   let used = 0;
@@ -187,6 +216,12 @@ function fillCell(cell, programme, row, focus) {
   cell.node.style.width = `${Math.max(width, NARROWEST_PX)}px`;
   cell.node.style.translate = `${NAMES_PX + x}px ${row * ROW_PX + 2}px`;
   cell.node.setAttribute("aria-selected", String(focus));
-  cell.one.textContent = programme.title;
+  const channel = house.channels.find((each) => each.id === programme.channel);
+  const marks = [
+    tense === " past" && channel && canGoBack(channel, programme) ? "↺ " : "",
+    recordingFor(programme) ? "● " : "",
+    reminderFor(programme) ? "♪ " : "",
+  ];
+  cell.one.textContent = `${marks.join("")}${programme.title}`;
   cell.two.textContent = `${clock(start)} – ${clock(stop)}`;
 }

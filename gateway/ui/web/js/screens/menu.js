@@ -24,7 +24,7 @@ const IDLE_MS = 30_000;
  * @param {() => {title: string, text?: string, choices: Choice[]}} what drawn anew each time
  * @param {string} name @returns {Screen}
  */
-function choiceOf(what, name) {
+export function choiceOf(what, name) {
   const grid = new Grid(() => what().choices.length);
   return {
     name,
