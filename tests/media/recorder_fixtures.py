@@ -131,7 +131,7 @@ class Parts:
     @asynccontextmanager
     async def studio(self, serve: Serve, **changed: float | bool) -> AsyncIterator[Studio]:
         """Run a recorder."""
-        config = replace(self.config, **changed)  # type: ignore[arg-type] - the test's business
+        config = replace(self.config, **changed)  # type: ignore[arg-type]
         store = Store(self.folder / "box.db", {"recordings": recordings_table.MIGRATIONS})
         async with serve(store):
             library = Library(RecordingTable(store), self.folder / "recordings", config)
