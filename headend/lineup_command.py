@@ -38,6 +38,7 @@ _REASONS = {
     "address without #EXTINF": "地址前没有 #EXTINF",
     "address without a host": "地址中没有主机名",
     "address scheme": "不支持的地址类型",
+    "address that is not well formed": "地址格式错误",
     "relative address": "相对地址无法使用",
     "datagrams need": "组播地址必须是数字 IP",
     "is neither": "既不是分组也不是频道",

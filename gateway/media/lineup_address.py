@@ -37,8 +37,11 @@ def sources(line: str, base: str, headers: Mapping[str, str]) -> Iterator[Source
     for address in _NEXT.split(line):
         try:
             yield _source(address.strip(), base, headers)
+        except AddressError as error:
+            yield error
         except ValueError as error:
-            yield AddressError(str(error))
+            # Versions of Python word their findings differently; what they find is the same.
+            yield AddressError(f"address that is not well formed ({error})")
 
 
 def _source(line: str, base: str, headers: Mapping[str, str]) -> Source:
@@ -53,6 +56,8 @@ def _source(line: str, base: str, headers: Mapping[str, str]) -> Source:
         raise AddressError(f"address scheme '{scheme}' is not supported" if scheme else "relative address")
     if not parts.hostname or (parts.port is not None and not parts.port):
         raise AddressError("address without a host")
+    if "[" in parts.netloc:
+        ipaddress.IPv6Address(parts.hostname.partition("%")[0])  # Python 3.11.2 takes anything in brackets
     return Source(url=url, headers={**headers, **(lineup_headers.of_address(options) if options else {})})
 
 
@@ -62,9 +67,9 @@ def _datagrams(scheme: str, place: str) -> str:
     parts = urlsplit(f"//{group}")
     try:
         address = ipaddress.ip_address(parts.hostname or "")
+        if sender:
+            ipaddress.ip_address(sender.strip("[]"))
     except ValueError as error:
         raise AddressError("datagrams need an address in figures") from error
     shown = f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 - IPv6
-    if sender:
-        ipaddress.ip_address(sender)
     return f"{'rtp' if scheme == 'rtp' else 'udp'}://{sender}@{shown}:{parts.port or DEFAULT_PORT}"

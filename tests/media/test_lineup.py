@@ -51,7 +51,10 @@ def test_a_whole_list_is_read() -> None:
         ("#EXTINF:-1,\nhttp://a.example/x", SkippedLine(4, "channel without a name")),
         ("#EXTINF:-1,A\nrtsp://a.example/1", SkippedLine(5, "address scheme 'rtsp' is not supported")),
         ("#EXTINF:-1,A\nlive/a.m3u8", SkippedLine(5, "relative address")),
-        ("#EXTINF:-1,A\nhttp://[::1/a.m3u8", SkippedLine(5, "Invalid IPv6 URL")),
+        (
+            "#EXTINF:-1,A\nhttp://[::1/a.m3u8",
+            SkippedLine(5, "address that is not well formed (Invalid IPv6 URL)"),
+        ),
         ("#EXTINF:-1,A\nhttp:///a.m3u8", SkippedLine(5, "address without a host")),
         ("#EXTINF:-1," + "x" * 9000, SkippedLine(4, "is longer than 8192 characters")),
     ],

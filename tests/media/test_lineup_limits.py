@@ -87,6 +87,13 @@ def test_another_host_is_another_host(listed: str, asked: str) -> None:
     assert not LineUp(hosts=[listed]).allows(asked)
 
 
+@pytest.mark.parametrize("host", ["[zzz]", "[1.2.3.4]", "[::1", "a:99999", "a:x"])
+def test_a_host_that_cannot_be_is_counted_on_every_python(host: str) -> None:
+    line_up = parse(f"{GOOD}#EXTINF:-1,A\nhttp://{host}/1\n")
+    assert line_up.skipped[0].reason.startswith("address that is not well formed")
+    assert len(line_up.channels) == 1
+
+
 def test_a_thousand_channels_are_read_at_once() -> None:
     text = "#EXTM3U\n" + "".join(
         f'#EXTINF:-1 tvg-id="c{n}" tvg-chno="{n}" tvg-logo="http://l.example/{n}" group-title="g;K",频道{n}\n'

@@ -106,8 +106,10 @@ def furnish(tmp_path: Path, serve: Serve) -> Furnish:
         ONE + "http://b.example/one\n" + TWO,
         ONE.replace("a.example", "b.example") + TWO,
         ONE.replace(",One", ' group-title="News",One') + TWO,
+        ONE.replace("http://", "udp://@239.1.1.1:5000\nhttp://") + TWO,
+        ONE.replace(",One", ",第一") + TWO,
     ],
-    ids=["another added", "another removed", "source added", "source changed", "group changed"],
+    ids=["added", "removed", "source added", "source changed", "group", "multicast first", "name"],
 )
 async def test_a_new_line_up_does_not_touch_the_picture(furnish: Furnish, text: str) -> None:
     async with furnish() as room:
@@ -118,6 +120,23 @@ async def test_a_new_line_up_does_not_touch_the_picture(furnish: Furnish, text: 
         assert room.player.opened == opened
         assert room.tv.state.picture is Picture.PLAYING
         assert room.tv.state.channel == room.book.state.by_number(1)
+
+
+async def test_a_spoilt_list_does_not_touch_the_picture(furnish: Furnish) -> None:
+    async with furnish() as room:
+        opened = list(room.player.opened)
+        with room.book.problems.subscribe() as problems:
+            room.file.write_text("<html>")
+            async with asyncio.timeout(5):
+                await anext(problems)
+        assert room.player.opened == opened
+        assert room.tv.state.picture is Picture.PLAYING
+
+
+async def test_a_channel_that_is_gone_gives_way_to_another(furnish: Furnish) -> None:
+    async with furnish() as room:
+        await room.announce(TWO)
+        await room.until_on(2)
 
 
 async def test_channels_come_and_go_live(furnish: Furnish) -> None:
