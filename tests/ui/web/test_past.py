@@ -60,3 +60,14 @@ async def test_what_is_still_to_come_can_be_recorded_from_the_guide(turn_on: Tur
     await tv.press("ArrowDown", "Enter")
     await expect(tv.see(".guide .cell", "● ").first).to_be_visible()
     assert len(tv.house.watching.recordings) == before + 1
+
+
+async def test_the_lock_opens_with_the_pin_and_says_when_it_is_wrong(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    tv.house.broken["c10"] = "TV-602"
+    await tv.press("PageUp")
+    await expect(tv.see(".lock .pin")).to_be_visible()
+    await tv.press("1", "1", "1", "1", "Enter")
+    await expect(tv.see(".lock", "密码错误")).to_be_visible()
+    await tv.press("2", "5", "8", "0", "Enter")
+    await expect(tv.see(".lock")).to_have_count(0)

@@ -9,6 +9,7 @@
 import { appIcon, openApp } from "./app.js";
 import { home } from "./home.js";
 import { go } from "./late.js";
+import { isLocked, Lock, lockKey } from "./lock.js";
 import { menu, trackMenu } from "./menu.js";
 import { Rows } from "../focus.js";
 import { Bar, html, Icon } from "../html.js";
@@ -101,6 +102,7 @@ export const live = {
       showBanner();
       return true;
     }
+    if (isLocked() && !banner.dock && lockKey(key)) return true;
     if (isPast() && !banner.dock && travel(key)) return true;
     switch (key) {
       case "up": zap("channel_up"); return true;
@@ -199,6 +201,7 @@ function Trouble() {
   const { tv } = house;
   if (house.link !== "live" && !tv.channel) return null;
   if (house.channels.length === 0) return Say(t("lineup.none"), t("lineup.do"));
+  if (isLocked()) return Lock();
   if (tv.picture === "failed") {
     const words = sentence(tv.code);
     return Say(words.say, words.do, tv.code, t("picture.retry"));
