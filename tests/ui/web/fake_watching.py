@@ -1,4 +1,4 @@
-"""The part of the fake house that goes back in time and remembers: recordings, reminders, members, lock, phones.
+"""The part of the fake house that goes back in time and remembers what the household keeps.
 
 One rule: the same as the fake house's: only the structs of the documents go out.
 """
@@ -24,7 +24,8 @@ TOKEN = "k" * 22
 CODE = "482915"
 QR = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'%3E"
-    "%3Cpath fill='%23fff' d='M0 0h9v9H0z'/%3E%3Cpath d='M1 1h3v3H1zM5 1h3v3H5zM1 5h3v3H1zM5 5h1v2h2v1H5z'/%3E%3C/svg%3E"
+    "%3Cpath fill='%23fff' d='M0 0h9v9H0z'/%3E%3Cpath d='M1 1h3v3H1zM5 1h3v3H5zM1 5h3v3H1z"
+    "M5 5h1v2h2v1H5z'/%3E%3C/svg%3E"
 )
 WINDOW = timedelta(hours=2)
 STEP_S = {"rewind": -10.0, "forward": 10.0}
@@ -300,11 +301,13 @@ def _recordings() -> list[watching.Recording]:
 
 
 def _recording(
-    title: str, state: str, start: datetime, stop: datetime, *, duration_s: float = 0, position_s: float = 0,
+    title: str, state: str, start: datetime, stop: datetime, *,
+    duration_s: float = 0, position_s: float = 0,
     channel: str = "c17", code: str | None = None,
 ) -> watching.Recording:  # fmt: skip
     return watching.Recording(
-        id=f"r{abs(hash((title, start))) % 10_000}", channel=channel, channel_name="农业农村", title=title, subtitle="",
+        id=f"r{abs(hash((title, start))) % 10_000}", channel=channel, channel_name="农业农村",
+        title=title, subtitle="",
         description="", start=start, stop=stop, state=cast("Any", state), size_bytes=int(duration_s * 900_000),
         duration_s=duration_s, position_s=position_s, series=None, code=code,
     )  # fmt: skip

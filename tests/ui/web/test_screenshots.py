@@ -54,6 +54,11 @@ async def test_every_screen_is_whole(turn_on: TurnOn, mode: str) -> None:
     await tv.press("h", "ArrowUp", "ArrowRight", "ArrowRight", "ArrowRight", "Enter", "Enter")
     await expect(tv.see(".told.bad")).to_be_visible()
     await shoot(tv, f"things-silent-{mode}")
+    await tv.press("h", "Escape", "[")
+    await expect(tv.see(".banner .shift")).to_be_visible()
+    await shoot(tv, f"timeshift-{mode}")
+    await tv.press("s")
+    await expect(tv.see(".banner .shift")).to_have_count(0)
     tv.house.broken["c10"] = "TV-201"
     await tv.press("h", "Escape", "PageUp")
     await expect(tv.see(".say")).to_be_visible()
