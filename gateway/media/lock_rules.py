@@ -13,6 +13,7 @@ CHANNEL_LOCKED = "TV-601"
 TOO_OLD = "TV-602"
 NOT_NOW = "TV-603"
 ENOUGH_TODAY = "TV-604"
+LOCK_CODES = frozenset({CHANNEL_LOCKED, TOO_OLD, NOT_NOW, ENOUGH_TODAY})
 
 CLOCK_WORKS_FROM = date(2025, 1, 1)
 """A box without a clock of its own believes in an earlier year until the network tells it better."""

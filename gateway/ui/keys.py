@@ -15,6 +15,7 @@ from typing import get_args
 from gateway.errors import BadInputError, GatewayError
 from gateway.focus import Priority
 from gateway.media.tv_facts import Typed
+from gateway.media.lock_rules import LOCK_CODES
 from gateway.schema import FieldError
 from gateway.ui import documents as doc
 from gateway.ui.events import Events
@@ -102,6 +103,9 @@ class Keys:
         """Do what `key` means now, or hand it to the page."""
         if await self._do_always(key):
             return
+        if self._is_asked_for_pin() and (key.isdigit() or key in {"ok", "back"}):
+            self._events.tell(doc.KeyEvent(key=key))
+            return
         if self._tv_has_focus() and await self._do_for_tv(key):
             return
         self._events.tell(doc.KeyEvent(key=key))
@@ -179,6 +183,10 @@ class Keys:
             # Nobody waits for the outcome of a key, but the household must see why nothing happens.
             self._house.notices.put({"zh-CN": _NOT_KEPT, "en": f"{error}. {error.hint}"}, code=error.code)
         return True
+
+    def _is_asked_for_pin(self) -> bool:
+        """While the lock holds the picture back, digits are the PIN's: the page takes them."""
+        return self._house.tv.state.code in LOCK_CODES
 
     def _tv_has_focus(self) -> bool:
         holder = self._house.focus.holder

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.focus import Priority
 from gateway.media.lineup import LineUp
+from gateway.media.lock_rules import CHANNEL_LOCKED, LockSettings
 from gateway.ui.events import Events
 from gateway.ui.keys import Keys, KeysConfig
 from tests.ui.conftest import Box
@@ -100,3 +101,19 @@ async def test_a_key_that_cannot_be_obeyed_is_not_the_last_one(tmp_path: Path) -
         with living.tv.changes.subscribe() as changes:
             async with running(keys.run), asyncio.timeout(5):
                 assert (await anext(changes)).volume_percent == 55
+
+
+async def test_digits_are_the_pins_while_the_lock_holds_the_picture_back(box: Box) -> None:
+    await box.living.lock.put(LockSettings(channels=frozenset({NEWS.id})), pin="1234")
+    with box.living.tv.changes.subscribe() as changes:
+        await box.living.tv.tune(NEWS.id)
+        while box.living.tv.state.code != CHANNEL_LOCKED:
+            await anext(changes)
+    async with box.client.ws_connect(box.at("events")) as socket:
+        await heard(socket, "snapshot")
+        for key in ("2", "ok", "back"):
+            await press(box, key)
+            assert (await heard(socket, "key"))["key"] == key
+    assert box.living.tv.state.channel == NEWS
+    await press(box, "channel_up")
+    assert box.living.tv.state.channel == SPORT

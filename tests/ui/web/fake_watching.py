@@ -93,8 +93,10 @@ class Watching:
             await house.change_tv(paused=False)
         elif verb == "seek":
             wanted = at + timedelta(seconds=body["step_s"])
-            mode = "live" if wanted >= now else "timeshift"
-            await house.change_tv(mode=mode, position=None if mode == "live" else wanted, window=window)
+            if wanted >= now:
+                await house.change_tv(mode="live", position=None, window=window)
+            else:
+                await house.change_tv(mode="timeshift", position=wanted, window=window)
         elif verb == "live":
             await house.change_tv(mode="live", paused=False, position=None, recording=None, window=window)
         elif verb == "catchup":
@@ -308,6 +310,7 @@ def _recording(
     return watching.Recording(
         id=f"r{abs(hash((title, start))) % 10_000}", channel=channel, channel_name="农业农村",
         title=title, subtitle="",
-        description="", start=start, stop=stop, state=cast("Any", state), size_bytes=int(duration_s * 900_000),
+        description="", start=start, stop=stop, state=cast("Any", state),
+        size_bytes=int(duration_s * 900_000),
         duration_s=duration_s, position_s=position_s, series=None, code=code,
     )  # fmt: skip

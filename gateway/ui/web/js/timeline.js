@@ -14,7 +14,7 @@ const WHOLE_WINDOW_MS = 4 * 3_600_000;
 const JUMP_MS = 4_000;
 
 /** @param {Tv} tv @param {number} [heardAt] @returns {number} */
-export function positionOf(tv, heardAt = house.tvAt) {
+export function shownAt(tv, heardAt = house.tvAt) {
   if (!tv.position) return Date.now();
   const moves = tv.picture === "playing" && !tv.paused;
   const at = Date.parse(tv.position) + (moves ? Date.now() - heardAt : 0);
@@ -26,7 +26,7 @@ export const isPast = () => house.tv.mode !== "live" || house.tv.paused;
 
 /** The programme of the instant that is shown. @returns {Programme|null} */
 export function programmeShown() {
-  const at = positionOf(house.tv);
+  const at = shownAt(house.tv);
   return between(house.tv.channel ?? "", at, at + 1)[0] ?? null;
 }
 
@@ -34,7 +34,7 @@ export function programmeShown() {
 export function hasTravelled(before, beforeAt, tv) {
   if (before.mode !== tv.mode || before.paused !== tv.paused || before.recording !== tv.recording) return true;
   if (!before.position || !tv.position) return before.position !== tv.position;
-  return Math.abs(positionOf(before, beforeAt) - Date.parse(tv.position)) > JUMP_MS;
+  return Math.abs(shownAt(before, beforeAt) - Date.parse(tv.position)) > JUMP_MS;
 }
 
 /** @param {Tv} tv */
@@ -43,7 +43,7 @@ export const Mode = (tv) => html`<span class=${`live ${tv.mode}`}>${t(`mode.${tv
 /** The bar under a title that is not live. @param {Recording|null} recording */
 export function Timeline(recording) {
   const { tv } = house;
-  const at = positionOf(tv);
+  const at = shownAt(tv);
   const [from, to] = ends(at, recording);
   const part = (/** @type {number} */ time) => Math.max(0, Math.min(1, (time - from) / (to - from || 1)));
   const kept = part(tv.window ? Date.parse(tv.window.start) : from);
