@@ -14,8 +14,8 @@ from typing import get_args
 
 from gateway.errors import BadInputError, GatewayError
 from gateway.focus import Priority
-from gateway.media.tv_facts import Typed
 from gateway.media.lock_rules import LOCK_CODES
+from gateway.media.tv_facts import Typed
 from gateway.schema import FieldError
 from gateway.ui import documents as doc
 from gateway.ui.events import Events
