@@ -96,7 +96,7 @@ class Desk:
     def _tell(self, checked: Checked) -> None:
         count = len(checked.line_up.channels)
         self.say(f"{count} channels 个频道")
-        for skipped in checked.line_up.skipped:
+        for skipped in sorted(checked.line_up.skipped, key=lambda skipped: skipped.line):
             chinese = next((said for start, said in _REASONS.items() if skipped.reason.startswith(start)), "")
             self.say(f"line 第 {skipped.line} 行: {skipped.reason} {chinese}".rstrip())
         for number, names in sorted(checked.repeated.items()):
