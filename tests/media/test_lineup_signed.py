@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tuf.api.metadata import Metadata, Targets
+from tuf.api.metadata import Metadata, Root, Targets
 
 from gateway.errors import GatewayError
 from gateway.media.lineup import LineUp
@@ -63,6 +63,22 @@ class Operator:
         assert delegations.roles is not None
         sign(metadata, delegations.roles[ROLE], delegations.keys, ring or self.ring)
         self.repository.stage(ROLE, metadata)
+        ceremony.publish(self.repository, self.ring, Validity())
+
+    def replace_root(self) -> None:
+        """Publish a second root of trust, with other keys for ``targets``, as after a theft."""
+        root = self.repository.published("root", Root)
+        before = root.signed.roles["targets"].keyids.copy()
+        root.signed.version += 1
+        for keyid in before:
+            root.signed.revoke_key(keyid, "targets")
+        for holder in ("fresh-1", "fresh-2"):
+            root.signed.add_key(self.ring.make(holder).public_key, "targets")
+        root.signatures.clear()
+        sign(root, root.signed.roles["root"], root.signed.keys, self.ring)
+        root.to_file(str(self.repository.metadata / "2.root.json"))
+        top = self.repository.working("targets", Targets)
+        ceremony.resign_targets(self.repository, self.ring, top, expires=in_days(30))
         ceremony.publish(self.repository, self.ring, Validity())
 
     def alter(self, pattern: str) -> None:
@@ -292,6 +308,31 @@ async def test_a_copy_altered_on_the_disk_is_not_believed_and_fetched_anew(
     once_more = box.book(url="http://127.0.0.1:9/")
     async with serve(once_more):
         assert names(once_more.state) == ["One"]
+
+
+async def test_a_kept_copy_is_believed_through_a_change_of_the_root_of_trust(
+    operator: Operator, box: Box, serve: Serve
+) -> None:
+    operator.publish(ONE)
+    operator.replace_root()
+    book = box.book()
+    async with serve(book):
+        assert names(book.state) == ["One"]
+    seal = msgspec.json.decode(box.kept.read_bytes(), type=Seal)
+    cut_off = box.book(url="http://127.0.0.1:9/")
+    async with serve(cut_off):
+        assert names(cut_off.state) == ["One"]
+        assert box.told == []
+
+    forged = seal.roots[-1].replace(b'"threshold":2', b'"threshold":1')
+    assert forged != seal.roots[-1]
+    for roots in ([forged], []):
+        box.told.clear()
+        box.kept.write_bytes(msgspec.json.encode(msgspec.structs.replace(seal, roots=roots)))
+        again = box.book(url="http://127.0.0.1:9/")
+        async with serve(again):
+            assert again.state == LineUp()
+            assert box.told == ["TRUST-108"]
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"{}", b"\xff\xfe", b"#EXTM3U\n"])
