@@ -5,6 +5,7 @@ One rule: nothing here reads a list; `gateway.media.lineup_read` does.
 
 import bisect
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, NewType
@@ -15,6 +16,9 @@ ChannelId = NewType("ChannelId", str)
 
 MAX_LINE_UP_BYTES = 16 * 1024 * 1024
 MAX_CHANNELS = 5_000
+
+_LINES = re.compile(r"(?<!\d)(\d{3,4})(?:[pi](?![a-z])|\s*\Z)", re.IGNORECASE | re.ASCII)
+_MARKETED = {"8K": 4320, "4K": 2160, "UHD": 2160, "FHD": 1080, "HD": 720, "SD": 576}
 
 
 class LineUpError(BadInputError):
@@ -63,6 +67,7 @@ class Channel:
         number: What the household types on the remote.
         sources: At least one, best first.
         groups: All that it is in; `group` is the first.
+        resolution: As the operator says, or as the name gives away: ``2160p``, ``1920x1080``.
         tvg_id: The guide's name for it; may be empty, as may `tvg_name`.
         guide_shift_s: How much later than the guide says its programmes are.
     """
@@ -80,6 +85,12 @@ class Channel:
     guide_shift_s: int = 0
     sources: tuple[Source, ...]
     catchup: Catchup | None = None
+
+    @property
+    def height(self) -> int:
+        """How many lines its picture has according to `resolution`; 0 if nobody says."""
+        said = _LINES.search(self.resolution or "")
+        return int(said[1]) if said else _MARKETED.get((self.resolution or "").upper(), 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,10 @@ MAX_NUMBER = 99_999
 MAX_GUIDE_SHIFT_S = 26 * 3600
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-_ULTRA_HD = re.compile(r"(?<![0-9A-Za-z])(?:4K|2160p)(?![0-9A-Za-z])", re.IGNORECASE)
+_LINES = re.compile(
+    r"(?<![0-9A-Za-z])(8K|4K|UHD|(?:4320|2160|1080|720|576|480)[pi])(?![0-9A-Za-z])", re.IGNORECASE
+)
+_SOLD_AS = {"8k": "4320p", "4k": "2160p", "uhd": "2160p"}
 _RADIO = re.compile(r"(?<![A-Za-z])radio(?![A-Za-z])|广播|电台", re.IGNORECASE)
 _TRUE = ("true", "1", "yes")
 _FALSE = ("false", "0", "no")
@@ -164,7 +167,8 @@ def whole(text: str, most: int) -> int:
 
 def _build(entry: Entry, number: int, channel_id: ChannelId) -> Channel:
     said = entry.attributes
-    ultra_hd = "2160p" if _ULTRA_HD.search(entry.name) else None
+    hint = _LINES.search(entry.name)
+    seen = hint[1].lower() if hint else None
     groups = tuple(dict.fromkeys(filter(None, (each.strip() for each in entry.group.split(";")))))
     channel = Channel(
         id=channel_id,
@@ -174,7 +178,7 @@ def _build(entry: Entry, number: int, channel_id: ChannelId) -> Channel:
         groups=groups,
         logo=said.get("tvg-logo", ""),
         radio=_is_radio(entry),
-        resolution=said.get("resolution") or said.get("tvg-resolution") or ultra_hd,
+        resolution=said.get("resolution") or said.get("tvg-resolution") or _SOLD_AS.get(seen or "", seen),
         tvg_id=said.get("tvg-id", ""),
         tvg_name=said.get("tvg-name", ""),
         guide_shift_s=_hours_as_s(said.get("tvg-shift", "")),
@@ -186,7 +190,9 @@ def _build(entry: Entry, number: int, channel_id: ChannelId) -> Channel:
 
 def _is_radio(entry: Entry) -> bool:
     said = entry.attributes.get("radio", "").lower()
-    return said in _TRUE or (said not in _FALSE and bool(_RADIO.search(entry.group)))
+    kind = entry.attributes.get("tvg-type", "").lower()
+    hinted = kind in ("radio", "audio") or bool(_RADIO.search(entry.group))
+    return said in _TRUE or (said not in _FALSE and hinted)
 
 
 def _hours_as_s(text: str) -> int:

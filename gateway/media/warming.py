@@ -34,6 +34,7 @@ HELD_S = 16.0
 MAX_RATES = 1000
 
 _HD_BPS, _ULTRA_HD_BPS, _RADIO_BPS = 8_000_000, 30_000_000, 300_000
+_ULTRA_HD_LINES = 2160
 
 
 class Warming:
@@ -213,7 +214,7 @@ class Warming:
         rate = self._rates.get(channel.id)
         if rate is None:
             rate = _RADIO_BPS if channel.radio else _HD_BPS
-            if channel.resolution == "4K":
+            if channel.height >= _ULTRA_HD_LINES:
                 rate = _ULTRA_HD_BPS
         return Cost(rate, round(rate / 8 * HELD_S))
 

@@ -165,6 +165,7 @@ def test_a_channel_may_be_in_several_groups() -> None:
         ('group-title="广播电台",A', True),
         ('radio="false" group-title="广播电台",A', False),
         ('group-title="Radiohead live",A', False),
+        ('tvg-type="audio",A', True),
     ],
 )
 def test_radio_is_known(line: str, *, radio: bool) -> None:

@@ -186,6 +186,28 @@ def test_names_may_hold_nearly_anything(name: str) -> None:
     assert only(f'#EXTINF:-1 tvg-id="x",{name}\nhttp://a.example/1').name == name
 
 
+@pytest.mark.parametrize(
+    ("line", "resolution", "height"),
+    [
+        ('resolution="3840x2160",A', "3840x2160", 2160),
+        ('tvg-resolution="2160p50",A', "2160p50", 2160),
+        ('resolution="4K",A', "4K", 2160),
+        ("group-title=x,Beijing 4K", "2160p", 2160),
+        ("group-title=x,CCTV-8K", "4320p", 4320),
+        ("group-title=x,News (1080p)", "1080p", 1080),
+        ("group-title=x,Old (576i) [Not 24/7]", "576i", 576),
+        ('resolution="sharp",A', "sharp", 0),
+        ("group-title=x,Channel 1080", None, 0),
+        ("group-title=x,24Kitchen", None, 0),
+    ],
+)
+def test_how_sharp_a_channel_is_can_be_said_or_guessed(
+    line: str, resolution: str | None, height: int
+) -> None:
+    channel = only(f"#EXTINF:-1 {line}\nhttp://a.example/1")
+    assert (channel.resolution, channel.height) == (resolution, height)
+
+
 @given(st.text('=", \tab-', max_size=300))
 def test_a_line_of_nothing_but_marks_is_read_in_no_time(marks: str) -> None:
     line_up = parse(f"#EXTM3U\n#EXTINF:-1,Good\nhttp://a.example/g\n#EXTINF:-1 {marks}\nhttp://a.example/1\n")
