@@ -4,7 +4,7 @@ One rule: everything here is data.  What is made from it is in `recipe`, what
 is announced of it in `lineup` and `guide`.  All names are invented.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 LOOP_S = 60
@@ -32,6 +32,17 @@ class Packaging(Enum):
 
     TS = "ts"
     FMP4 = "fmp4"
+
+
+class CatchUp(Enum):
+    """How the line-up says that a channel's past is asked for."""
+
+    NONE = "none"
+    DEFAULT = "default"
+    """A whole address, with the local times that China's operators use."""
+    APPEND = "append"
+    SHIFT = "shift"
+    FLUSSONIC = "flussonic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,7 @@ class DemoChannel:
         languages: Audio languages; more than one become renditions of their own.
         subtitles: Whether WebVTT renditions go with it.
         encrypted: Whether segments are AES-128 encrypted.
+        catch_up: How its past is announced; the head-end keeps seven days of it then.
     """
 
     id: str
@@ -96,6 +108,8 @@ class DemoChannel:
     languages: tuple[str, ...] = ("zh",)
     subtitles: bool = False
     encrypted: bool = False
+    # Not in `repr`, of which the recipe's fingerprint is made: the material is the same.
+    catch_up: CatchUp = field(default=CatchUp.NONE, repr=False)
 
     @property
     def resolution(self) -> str:
@@ -131,6 +145,7 @@ CHANNELS: tuple[DemoChannel, ...] = (
         tune=Tune("0.2.3.4.5.4.3.2.0.2.4.3.2.0.1.0.", 262.0, _WOOD),
         rungs=(_FHD,),
         b_frames=2,
+        catch_up=CatchUp.FLUSSONIC,
     ),
     DemoChannel(
         id="xinwen",
@@ -142,6 +157,7 @@ CHANNELS: tuple[DemoChannel, ...] = (
         palette=("#060b1e", "#1b2a5c", "#7d78c8", "#2b3874", "#1d2758", "#131b40", "#0a0f26"),
         tune=Tune("5.55.5.75.55.3.0.00.0.20.00.5.", 196.0, _BELL),
         rungs=(_QHD,),
+        catch_up=CatchUp.DEFAULT,
     ),
     DemoChannel(
         id="zongyi",
@@ -165,6 +181,7 @@ CHANNELS: tuple[DemoChannel, ...] = (
         palette=("#0b3a44", "#2c8f78", "#e2f0b0", "#2d7a68", "#1d6152", "#12463c", "#082822"),
         tune=Tune("4.3.2...0.1.2...4.5.4...2.1.0...", 220.0, _FLUTE),
         rungs=(_HD, _QHD, _SD),
+        catch_up=CatchUp.APPEND,
     ),
     DemoChannel(
         id="shaoer",
@@ -212,6 +229,7 @@ CHANNELS: tuple[DemoChannel, ...] = (
         tune=Tune("0247...7420...1358...8531...", 233.0, _BELL),
         rungs=(_HD,),
         encrypted=True,
+        catch_up=CatchUp.SHIFT,
     ),
     DemoChannel(
         id="tiyu",
@@ -223,6 +241,7 @@ CHANNELS: tuple[DemoChannel, ...] = (
         palette=("#2f6fb0", "#7fb6d8", "#fbe6b4", "#8fae6a", "#6d9450", "#4b7639", "#2d5426"),
         tune=Tune("00400040245424020040004024542400", 247.0, _WOOD),
         rungs=(_QHD,),
+        catch_up=CatchUp.APPEND,
     ),
     DemoChannel(
         id="yinyue",

@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from xml.sax.saxutils import escape, quoteattr
 
 from headend.demo.channels import DemoChannel
-from headend.demo.repertoire import REPERTOIRE
+from headend.demo.repertoire import AGES, REPERTOIRE, SERIES
 
 DAYS_BACK = 7
 DAYS_FORWARD = 7
@@ -24,7 +24,13 @@ _SHORTEST = 20
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """One entry of the guide; times in China time."""
+    """One entry of the guide; times in China time.
+
+    Attributes:
+        episode: Which one of a series; 0 for what stands alone.
+        repeat: Whether the same was on before on that day.
+        age: The youngest it is meant for; 0 for everybody.
+    """
 
     channel: str
     start: datetime
@@ -32,6 +38,9 @@ class Programme:
     title: str
     description: str
     category: str
+    episode: int = 0
+    repeat: bool = False
+    age: int = 0
 
 
 def programmes(channel: DemoChannel, today: date) -> Iterator[Programme]:
@@ -66,6 +75,7 @@ def _day(channel: DemoChannel, day: date) -> Iterator[Programme]:
     category, repertoire = REPERTOIRE[channel.scene]
     midnight = datetime.combine(day, time(), CHINA)
     minute, last = 0, -1
+    been: set[str] = set()
     while minute < _MINUTES_PER_DAY:
         left = _MINUTES_PER_DAY - minute
         # What is left after this one must again be at least the shortest.
@@ -82,14 +92,25 @@ def _day(channel: DemoChannel, day: date) -> Iterator[Programme]:
             title,
             description,
             category,
+            # One episode a day; whoever misses it sees it again later on that day.
+            episode=day.toordinal() % SERIES[title] + 1 if title in SERIES else 0,
+            repeat=title in SERIES and title in been,
+            age=AGES.get(title, 0),
         )
+        been.add(title)
         minute += length
 
 
 def _element(programme: Programme) -> str:
+    number = programme.episode
+    sub_title = f'<sub-title lang="zh">第{number}集</sub-title>' if number else ""
+    episode = f'<episode-num system="onscreen">E{number:02d}</episode-num>' if number else ""
+    repeat = "<previously-shown/>" if programme.repeat else ""
+    rating = f'<rating system="CN"><value>{programme.age}+</value></rating>' if programme.age else ""
+    description = f'<desc lang="zh">{escape(programme.description)}</desc>'
     return (
         f'<programme start="{programme.start:%Y%m%d%H%M%S %z}" stop="{programme.stop:%Y%m%d%H%M%S %z}" '
-        f'channel={quoteattr(programme.channel)}><title lang="zh">{escape(programme.title)}</title>'
-        f'<desc lang="zh">{escape(programme.description)}</desc>'
-        f'<category lang="zh">{escape(programme.category)}</category></programme>'
+        f"channel={quoteattr(programme.channel)}>"
+        f'<title lang="zh">{escape(programme.title)}</title>{sub_title}{description}'
+        f'<category lang="zh">{escape(programme.category)}</category>{episode}{repeat}{rating}</programme>'
     )

@@ -6,20 +6,37 @@ the one base address given.
 
 from collections.abc import Sequence
 
-from headend.demo.channels import DemoChannel
+from headend.demo.archive import DAYS
+from headend.demo.channels import CatchUp, DemoChannel
+
+_LOCAL_TIMES = "playseek=${(b)yyyyMMddHHmmss}-${(e)yyyyMMddHHmmss}"
 
 
 def m3u(channels: Sequence[DemoChannel], *, base: str) -> str:
     """Return the line-up; `base` is the origin's address without a final slash."""
     lines = [f'#EXTM3U url-tvg="{base}/guide.xml.gz"']
     for channel in channels:
+        live = f"{base}/live/{channel.id}/index.m3u8"
         lines.append(
             f'#EXTINF:-1 tvg-id="{channel.id}" tvg-chno="{channel.number}" tvg-name="{channel.name}" '
             f'tvg-logo="{base}/logo/{channel.id}.svg" group-title="{channel.group}" '
-            f'resolution="{channel.resolution}",{channel.name}'
+            f'resolution="{channel.resolution}"{_past(channel, live)},{channel.name}'
         )
-        lines.append(f"{base}/live/{channel.id}/index.m3u8")
+        lines.append(live)
     return "\n".join(lines) + "\n"
+
+
+def _past(channel: DemoChannel, live: str) -> str:
+    """Return the attributes that say how the channel's past is asked for."""
+    kind = channel.catch_up
+    if kind is CatchUp.NONE:
+        return ""
+    attributes = f' catchup="{kind.value}" catchup-days="{DAYS}"'
+    if kind is CatchUp.DEFAULT:
+        attributes += f' catchup-source="{live}?{_LOCAL_TIMES}"'
+    elif kind is CatchUp.APPEND:
+        attributes += f' catchup-source="?{_LOCAL_TIMES}"'
+    return attributes
 
 
 def logo(channel: DemoChannel) -> str:

@@ -14,7 +14,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -24,8 +24,9 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.schema import SchemaError, decode
-from headend.demo import guide, lineup, stock, window
-from headend.demo.channels import CHANNELS, DemoChannel, quick_channels
+from headend.demo import archive, guide, lineup, stock, window
+from headend.demo.archive import Stretch
+from headend.demo.channels import CHANNELS, CatchUp, DemoChannel, quick_channels
 from headend.demo.delivery import TYPES, HtmlPage, encrypt, only_from_here, playlist, query, send
 from headend.demo.misbehave import Fault, Misbehaviour, Misbehaviours, Order
 from headend.demo.recipe import Recipe
@@ -124,6 +125,9 @@ class DemoOrigin:
         app.router.add_get("/guide.xml.gz", self._guide)
         app.router.add_get("/logo/{channel}.svg", self._logo)
         app.router.add_get("/live/{channel}/index.m3u8", self._entry)
+        app.router.add_get(
+            r"/live/{channel}/{name:index|archive}-{start:\d{1,12}}-{duration:\d{1,6}}.m3u8", self._entry
+        )
         app.router.add_get(r"/live/{channel}/key/{number:\d{1,12}}", self._key)
         app.router.add_get("/live/{channel}/{rendition}/index.m3u8", self._playlist)
         app.router.add_get("/live/{channel}/{rendition}/init.mp4", self._init)
@@ -166,7 +170,8 @@ class DemoOrigin:
         await self._refuse(live, trouble, request)
         if live.channel.has_master:
             pictures = {name: s for name, s in live.stocks.items() if not name.startswith("audio-")}
-            return playlist(window.master_playlist(live.channel, pictures, query(request)), trouble)
+            behind = archive.query(request.query) or query(request)
+            return playlist(window.master_playlist(live.channel, pictures, behind), trouble)
         name = live.channel.rungs[0].name
         return self._media(live, live.main, request, trouble, prefix=f"{name}/", key_prefix="")
 
@@ -195,12 +200,32 @@ class DemoOrigin:
             prefix=prefix,
             key_prefix=key_prefix,
         )
+        stretch = self._stretch(live, request)
+        if stretch is not None:
+            moments = archive.moments(source, stretch, self._clock())
+            if not moments:
+                raise web.HTTPNotFound(text="nothing is kept of that time")
+            return playlist(window.media_playlist(moments, replace(shape, finished=True)), trouble)
         stale = trouble is not None and trouble.fault is Fault.STALE
         moments = window.window(source, trouble.since if trouble and stale else self._clock())
         text = window.media_playlist(moments, shape)
         if trouble and trouble.fault is Fault.EMPTY:
             text = text.split("#EXT-X-PROGRAM-DATE-TIME", 1)[0]
         return playlist(text, trouble)
+
+    def _stretch(self, live: _Live, request: web.Request) -> Stretch | None:
+        """Return what part of the past is asked for; a channel without an archive knows only live."""
+        parts = request.match_info
+        if live.channel.catch_up is CatchUp.NONE:
+            if "start" in parts:
+                raise web.HTTPNotFound
+            return None
+        try:
+            if "start" in parts:
+                return archive.lasting(parts["start"], parts["duration"])
+            return archive.asked(request.query, self._clock())
+        except ValueError as error:
+            raise web.HTTPBadRequest(text="that is no stretch of time") from error
 
     async def _init(self, request: web.Request) -> web.StreamResponse:
         live = self._find(request)
@@ -226,7 +251,9 @@ class DemoOrigin:
         ending = request.match_info["ending"]
         rendition = request.match_info["rendition"]
         right = "vtt" if rendition.startswith("text-") else source.ending
-        if ending != right or not window.is_served(source, number, self._served_at(trouble)):
+        served = window.is_served(source, number, self._served_at(trouble))
+        kept = archive.is_kept(live.channel, source, number, self._clock())
+        if ending != right or not (served or kept):
             raise web.HTTPNotFound
         if trouble and trouble.fault is Fault.MISSING:
             raise web.HTTPNotFound

@@ -74,7 +74,7 @@ REPERTOIRE: dict[Scene, tuple[str, tuple[tuple[str, str], ...]]] = {
             ("影院：第七封信", "一封寄错的信，让两家人成了朋友。"),
             ("短片集", "五位年轻导演的家乡。"),
             ("幕后", "看一场雨戏怎样拍成。"),
-            ("剧场：茶马人家", "第十二集。商队遇上大雪封山。"),
+            ("剧场：茶马人家", "商队遇上大雪封山。"),
         ),
     ),
     Scene.PLANETS: (
@@ -132,3 +132,9 @@ REPERTOIRE: dict[Scene, tuple[str, tuple[tuple[str, str], ...]]] = {
     ),
 }
 """Category, and title with description, by what a channel shows."""
+
+SERIES: dict[str, int] = {"剧场：茶马人家": 36, "小鱼泡泡": 52, "冰川日志": 12}
+"""Titles that are told in episodes, and in how many."""
+
+AGES: dict[str, int] = {"影院：第七封信": 12, "剧场：茶马人家": 16, "夜读新闻": 12, "夜色电台": 18}
+"""Titles that are not for everybody, and from which age on they are."""

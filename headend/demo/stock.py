@@ -80,9 +80,13 @@ class Stock:
 
     def newest(self, now: float) -> int:
         """Return the number of the last segment that is complete at Unix time `now`."""
-        loop, into = divmod(now - EPOCH, LOOP_S)
+        return self.at(now) - 1
+
+    def at(self, when: float) -> int:
+        """Return the number of the segment that is on the air at Unix time `when`."""
+        loop, into = divmod(when - EPOCH, LOOP_S)
         begun = sum(1 for start in self.starts_s if start <= into)
-        return int(loop) * len(self.files) + begun - 2
+        return int(loop) * len(self.files) + begun - 1
 
     def segment(self, number: int) -> bytes:
         """Return segment `number` with its time in it."""

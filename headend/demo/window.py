@@ -34,6 +34,7 @@ class Shape:
         query: Put behind every address, ``?token=...`` or nothing.
         prefix: Put before every address.
         key_prefix: Put before every key's address.
+        finished: Whether nothing will follow: it is a stretch of the past.
     """
 
     ending: str
@@ -42,6 +43,7 @@ class Shape:
     query: str = ""
     prefix: str = ""
     key_prefix: str = "../"
+    finished: bool = False
 
 
 def window(stock: Stock, now: float) -> tuple[Moment, ...]:
@@ -67,6 +69,8 @@ def media_playlist(moments: Iterable[Moment], shape: Shape) -> str:
         f"#EXT-X-MEDIA-SEQUENCE:{moments[0].number}",
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
+    if shape.finished:
+        lines.append("#EXT-X-PLAYLIST-TYPE:VOD")
     if shape.with_init:
         lines.append(f'#EXT-X-MAP:URI="{shape.prefix}init.mp4{shape.query}"')
     key = None
@@ -78,6 +82,8 @@ def media_playlist(moments: Iterable[Moment], shape: Shape) -> str:
         lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{date.replace('+00:00', 'Z')}")
         lines.append(f"#EXTINF:{moment.duration_s:.6f},")
         lines.append(f"{shape.prefix}{moment.number}.{shape.ending}{shape.query}")
+    if shape.finished:
+        lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
 
 

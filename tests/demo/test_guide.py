@@ -5,6 +5,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from gateway.media.lineup_read import parse
+from gateway.media.xmltv import GuideRow, XmltvReader
 from headend.demo import guide, lineup
 from headend.demo.channels import CHANNELS, DemoChannel
 
@@ -40,7 +41,30 @@ def test_the_guide_is_xmltv_about_the_channels_of_the_line_up() -> None:
         stop = datetime.strptime(programme.get("stop", ""), "%Y%m%d%H%M%S %z")
         assert start < stop
         assert programme.get("channel") in ids
-        assert [child.tag for child in programme] == ["title", "desc", "category"]
+        tags = [child.tag for child in programme]
+        assert set(tags) >= {"title", "desc", "category"}
+        order = ["title", "sub-title", "desc", "category", "episode-num", "previously-shown", "rating"]
+        assert tags == sorted(tags, key=order.index)
+
+
+def test_the_box_reads_ages_series_and_archives_out_of_guide_and_line_up() -> None:
+    reader = XmltvReader()
+    lines = gzip.decompress(guide.xmltv(CHANNELS, NOW, base=BASE)).splitlines(keepends=True)
+    rows = [row for line in lines for row in reader.feed(line)]
+    serial = [row for row in rows if isinstance(row, GuideRow) and row.title == "剧场：茶马人家"]
+    past = {channel.tvg_id: channel.catchup for channel in parse(lineup.m3u(CHANNELS, base=BASE)).channels}
+
+    assert {row.age for row in serial} == {16}
+    assert len({row.subtitle for row in serial}) > 7
+    kinds = {name: one.kind for name, one in past.items() if one}
+    assert kinds == {
+        "zonghe": "flussonic",
+        "xinwen": "default",
+        "nonglin": "append",
+        "kejiao": "shift",
+        "tiyu": "append",
+    }
+    assert {one.days for one in past.values() if one} == {7}
 
 
 def test_the_box_reads_every_line_of_the_line_up() -> None:

@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -145,7 +146,8 @@ async def test_two_languages_and_subtitles_are_announced(
 async def test_segments_that_left_the_window_or_are_not_there_yet_are_not_served(
     client: aiohttp.ClientSession, origin: DemoOrigin, clock: Clock
 ) -> None:
-    url = await newest(client, origin)
+    base = f"{origin.base}/live/zongyi"
+    url = addresses((await get(client, f"{base}/index.m3u8"))[1], base)[-1]
     number = int(Path(url).stem)
     ahead = url.replace(str(number), str(number + 1))
     assert (await get(client, ahead))[0] == 404
@@ -153,6 +155,54 @@ async def test_segments_that_left_the_window_or_are_not_there_yet_are_not_served
     clock.now += 60
 
     assert (await get(client, url))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("channel", "form"),
+    [
+        ("xinwen", "index.m3u8?playseek={begin:%Y%m%d%H%M%S}-{end:%Y%m%d%H%M%S}"),
+        ("kejiao", "index.m3u8?utc={from_s}&lutc={to_s}"),
+        ("kejiao", "180/index.m3u8?utc={from_s}&lutc={to_s}"),
+        ("xinwen", "index-{from_s}-{length_s}.m3u8"),
+        ("xinwen", "archive-{from_s}-{length_s}.m3u8"),
+    ],
+)
+async def test_a_stretch_of_the_last_seven_days_is_a_finished_list(
+    client: aiohttp.ClientSession, origin: DemoOrigin, clock: Clock, channel: str, form: str
+) -> None:
+    clock.now = EPOCH + 8 * 86_400.0
+    begin = int(clock.now) - 7 * 86_400 + 34
+    local = [datetime.fromtimestamp(begin + plus, UTC).astimezone() for plus in (0, 6)]
+    words = {"begin": local[0], "end": local[1], "from_s": begin, "to_s": begin + 6, "length_s": 6}
+    url = f"{origin.base}/live/{channel}/{form.format_map(words)}"
+
+    status, listed = await get(client, url)
+
+    assert status == 200
+    assert listed.endswith(b"#EXT-X-ENDLIST\n")
+    assert listed.count(b"#EXTINF:2.000000") == 3
+    assert f"DATE-TIME:{datetime.fromtimestamp(begin, UTC):%Y-%m-%dT%H:%M:%S}".encode() in listed
+    argv = [*FFMPEG, "-allowed_extensions", "ALL", "-i", url, "-frames:v", "1"]
+    frame = await asyncio.to_thread(decode, [*argv, "-f", "rawvideo", "-pix_fmt", "gray", "-"])
+    assert (_bead(frame) - 34 + 1) % 60 in {0, 1, 2}, "the picture does not show the second of then"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("xinwen/index.m3u8?playseek=20250101-now", 400),
+        ("xinwen/index.m3u8?playseek=20250109000010-20250109000000", 400),
+        ("kejiao/index.m3u8?utc=soon", 400),
+        ("kejiao/index.m3u8?utc=1735689600", 404),
+        ("zongyi/index-1736380000-6.m3u8", 404),
+    ],
+    ids=["no times", "backwards", "no number", "too long ago", "no archive"],
+)
+async def test_what_no_archive_holds_is_refused(
+    client: aiohttp.ClientSession, origin: DemoOrigin, clock: Clock, path: str, status: int
+) -> None:
+    clock.now = EPOCH + 8 * 86_400.0
+    assert (await get(client, f"{origin.base}/live/{path}"))[0] == status
 
 
 async def test_a_stale_list_stands_still_until_it_is_told_off(
