@@ -5,7 +5,8 @@ run; the order of kinds, channels and pauses is the same for each.
 
 ``python -m bench.zap``: five zaps on each of six kinds of channels, hence 30 for
 each player, about 45 minutes.  ``--full``: 30 on each kind.  ``--players`` and
-``--kinds`` choose; ``--resume`` goes on where a run was broken off.
+``--kinds`` choose; ``--resume`` goes on where a run was broken off.  ``--keys evdev``
+orders the product by its remote control; its rows are then called "remote".
 """
 
 import argparse
@@ -25,7 +26,7 @@ from bench import zap_report
 from bench.zap_detector import WATCHED_S, Screen, judge, screen
 from bench.zap_material import Colour, make
 from bench.zap_players import HEIGHT, PEERS, WIDTH, Peer
-from bench.zap_product import PRODUCTS, Product, until_it_knows
+from bench.zap_product import BY_API, BY_REMOTE, PRODUCTS, Product, until_it_knows
 from bench.zap_report import Zap
 from bench.zap_site import Channel, Kind
 from gateway import child
@@ -184,7 +185,8 @@ def _tell(zap: Zap, number: int, zaps: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and report."""
-    everybody = (*PEERS, *PRODUCTS)
+    by_api = tuple(name for name in PRODUCTS if name.startswith(BY_API))
+    everybody = (*PEERS, *by_api)
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -192,6 +194,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--full", action="store_true", help=f"{FULL_ZAPS} zaps for each player and kind")
     parser.add_argument("--players", default=",".join(everybody), help="comma between; default: %(default)s")
     parser.add_argument("--kinds", default=",".join(Kind), help="comma between; default: %(default)s")
+    parser.add_argument(
+        "--keys", choices=("api", "evdev"), default="api", help="how the product is ordered; default: api"
+    )
     parser.add_argument("--results", type=Path, default=CACHE / "zap.jsonl", help="default: %(default)s")
     parser.add_argument("--resume", action="store_true", help="keep what is in the results already")
     said = parser.parse_args(arguments)
@@ -199,6 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unknown = [player for player in players if player not in everybody]
     if unknown:
         parser.error(f"no such player: {', '.join(unknown)}")
+    if said.keys == "evdev":
+        players = tuple(player.replace(BY_API, BY_REMOTE) for player in players)
     CACHE.mkdir(exist_ok=True)
     if not said.resume:
         said.results.unlink(missing_ok=True)

@@ -93,10 +93,24 @@ async def _run(config: GatewayConfig, state: Path, board: Board) -> None:
     await life.live(compose(config, state, board, os.environ), os.environ)
 
 
-def compose(config: GatewayConfig, state: Path, board: Board, environment: Mapping[str, str]) -> Supervisor:
+def compose(
+    config: GatewayConfig,
+    state: Path,
+    board: Board,
+    environment: Mapping[str, str],
+    *,
+    devices: Path = Path("/"),
+) -> Supervisor:
     """Return everything a box runs, in start order, not started.
 
     Television and page come first: a home whose broker is broken still has television.
+
+    Args:
+        config: What the installer wants.
+        state: Where everything is kept.
+        board: What the hardware is.
+        environment: Where there is a display, if there is one.
+        devices: Where the kernel's ``sys`` and ``dev`` are, for the remote control.
     """
     store = Store(state / "gateway.db", TABLES, durable=config.store.durable)
     focus = Focus()
@@ -138,7 +152,7 @@ def compose(config: GatewayConfig, state: Path, board: Board, environment: Mappi
         services=lambda: supervisor,
     )
     events = Events(house)
-    remote = RemoteReader(board.remote)
+    remote = RemoteReader(board.remote, root=devices)
     keys = Keys(config.ui.keys, house, events, lambda: _keys_of(remote))
     known_phones = Phones(store)
     desk = Desk(
