@@ -48,7 +48,7 @@ class Listener:
     """
 
     began: Callable[[], None]
-    arriving: Callable[[bytearray], None] | None = None
+    arriving: Callable[[bytes | bytearray], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

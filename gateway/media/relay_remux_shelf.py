@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from gateway.media import ts
 from gateway.media.lineup import ChannelId
 from gateway.media.relay_facts import Kind, NotContinuousError, RelayConfig
+from gateway.media.relay_head import Head
 from gateway.media.relay_remux import Made, Remuxer, RemuxError
 from gateway.media.relay_remux_language import iso_639_2
 from gateway.media.relay_remux_wire import PICTURE, Feed, Force, Forget, Order, Sound
@@ -86,6 +88,7 @@ class TransportShelf:
         self._broken = False
         self._life = 0
         self._fed: dict[str, int] = {}
+        self._tables: dict[str, bytes] = {}
         self._waiting: dict[int, _Waiting] = {}
         self._refused = 0
 
@@ -103,6 +106,12 @@ class TransportShelf:
     def target_s(self) -> float:
         """Longest duration the channel promises."""
         return self._pull.shelves[PICTURE].target_s
+
+    @property
+    def head(self) -> Head | None:
+        """The front of the first segment while that arrives, if a decoder can begin with it as it is."""
+        head = self._pull.shelves[PICTURE].head
+        return head if head is not None and head.begun and not self._pull.sounds and not self.pieces else None
 
     @property
     def bytes_made(self) -> int:
@@ -212,6 +221,8 @@ class TransportShelf:
         if piece.init is not None:
             found = self._pull.shelves[track].resource(f"{track}-init-{piece.init}.{'mp4'}")
             init = found.body if found is not None else b""
+        if piece.kind is Kind.TS:
+            init = self._tables_for(track, piece)
         sounds = tuple(Sound(name, iso_639_2(language)) for name, language in self._pull.sounds)
         order = Feed(self._id, track, piece.number, piece.kind.value, sounds)
         made = await self._ask(order, init + piece.data)
@@ -222,6 +233,14 @@ class TransportShelf:
             self.progress.publish(None)
             if self._refused == 1:
                 log.info("a segment could not be repacked: %s", made.refused if made else "no answer")
+
+    def _tables_for(self, track: str, piece: Piece) -> bytes:
+        """Return the tables a later part of a segment lacks, and keep those of a first one."""
+        if piece.continues:
+            return self._tables.get(track, b"")
+        found = ts.tables(ts.aligned(piece.data))
+        self._tables[track] = found.pat + found.pmt if found else b""
+        return b""
 
     async def _ask(self, order: Order, data: bytes = b"") -> Made | None:
         try:

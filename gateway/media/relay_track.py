@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.errors import ungrouped
-from gateway.media import hls, relay_joins, ts
-from gateway.media.hls import InitSection, MediaPlaylist, PlaylistError, Segment
+from gateway.media import hls, relay_joins
+from gateway.media.hls import MediaPlaylist, PlaylistError, Segment
 from gateway.media.relay_cursor import Cursor
 from gateway.media.relay_early import SHORTEST_S, EarlyParts, Part
 from gateway.media.relay_facts import (
-    BadMediaError,
     ForeignHostError,
     Kind,
     RelayConfig,
@@ -26,9 +25,10 @@ from gateway.media.relay_facts import (
     StaleSourceError,
 )
 from gateway.media.relay_fetch import Upstream
-from gateway.media.relay_http import Listener
+from gateway.media.relay_head import Head
 from gateway.media.relay_keys import KeyRing
 from gateway.media.relay_quality import Report
+from gateway.media.relay_segment import LONGEST_S, Arriving, Got, SegmentFetch
 from gateway.media.relay_shelf import Arrival, Media, Shelf
 
 STALE_TARGETS = 3
@@ -37,14 +37,8 @@ SLOW_COUNTS = 2
 """A segment that came too late has cost its own duration already; two of them and the source is bad."""
 
 LONG_SEGMENT_S = 5.0
-LONGEST_S = 120.0
-"""No live segment takes longer, whatever its playlist says."""
-
 AHEAD_AFTER_S = 0.3
 """A far origin is asked for the next segment when this one keeps us waiting for its first byte."""
-
-KEPT_INITS = 3
-_BOXES = frozenset({b"ftyp", b"styp", b"moof", b"sidx", b"emsg", b"prft", b"moov"})
 
 Trouble = SourceError | PlaylistError
 Watch = Callable[[Report], None]
@@ -66,15 +60,6 @@ class Supply:
     watch: Watch
 
 
-@dataclass(frozen=True, slots=True)
-class _Got:
-    """What became of one segment."""
-
-    media: Media | None
-    error: SourceError | None
-    took_s: float
-
-
 class TrackPull:
     """Fills one shelf from one playlist, for as long as the source is good."""
 
@@ -82,8 +67,7 @@ class TrackPull:
         self._supply = supply
         self._shelf = shelf
         self._config = config
-        self._inits: dict[InitSection, int] = {}
-        self._init_lock = asyncio.Lock()
+        self._segments = SegmentFetch(supply.upstream, supply.keys, supply.headers, shelf, config)
         self._broken = True
         self._skips = 0
         self._front: relay_joins.Front | None = None
@@ -145,37 +129,50 @@ class TrackPull:
 
     async def _take(self, new: Sequence[Segment], cursor: Cursor) -> None:
         """Fetch `new` and put it on the shelf in order."""
+        try:
+            with ungrouped():
+                async with asyncio.TaskGroup() as group:
+                    await self._take_each(new, cursor, group)
+        finally:
+            self._shelf.behead()
+
+    async def _take_each(self, new: Sequence[Segment], cursor: Cursor, group: asyncio.TaskGroup) -> None:
         newer_s = sum(segment.duration_s for segment in new)
-        with ungrouped():
-            async with asyncio.TaskGroup() as group:
-                ahead: asyncio.Task[_Got] | None = None
-                for at, segment in enumerate(new):
-                    newer_s = max(newer_s - segment.duration_s, 0.0)
-                    began = asyncio.Event()
-                    early = self._early(segment, newer_s)
-                    fetch = ahead or group.create_task(self._got(segment, began, early), name="segment")
-                    ahead = None
-                    if at + 1 < len(new) and not await _begun(fetch, began):
-                        following = self._got(new[at + 1], asyncio.Event(), None)
-                        ahead = group.create_task(following, name="segment ahead")
-                    got = await fetch
-                    if got.media is None:
-                        self._skip(segment, got, cursor, begun=early is not None and early.given > 0)
-                    else:
-                        self._put(segment, got.media, early, newer_s)
-                        cursor.took(segment)
-                        self._skips = 0
-                        size = len(got.media.data)
-                        self._supply.watch(Report(segment.duration_s, got.took_s, size))
+        ahead: asyncio.Task[Got] | None = None
+        for at, segment in enumerate(new):
+            newer_s = max(newer_s - segment.duration_s, 0.0)
+            began = asyncio.Event()
+            early, arriving = self._early(segment, newer_s)
+            fetch = ahead or group.create_task(self._segments.get(segment, began, arriving), name="segment")
+            ahead = None
+            if at + 1 < len(new) and not await _begun(fetch, began):
+                following = self._segments.get(new[at + 1], asyncio.Event())
+                ahead = group.create_task(following, name="segment ahead")
+            got = await fetch
+            if got.media is None:
+                self._shelf.behead()
+                self._skip(segment, got, cursor, begun=early is not None and early.given > 0)
+            else:
+                self._put(segment, got.media, early, newer_s)
+                cursor.took(segment)
+                self._skips = 0
+                self._supply.watch(Report(segment.duration_s, got.took_s, len(got.media.data)))
 
-    def _early(self, segment: Segment, newer_s: float) -> EarlyParts | None:
+    def _early(self, segment: Segment, newer_s: float) -> tuple[EarlyParts | None, Arriving | None]:
         """Return what hands on `segment` while it arrives, if somebody waits for it and it can be."""
-        plain = segment.key is None and segment.init is None and segment.byte_range is None
+        plain = segment.init is None and segment.byte_range is None and not segment.gap
         if self._shelf.pieces or not plain or segment.duration_s < SHORTEST_S:
-            return None
-        return EarlyParts(lambda part: self._put_part(segment, part, newer_s))
+            return None, None
+        early = EarlyParts(lambda part: self._put_part(segment, part, newer_s))
+        head = self._shelf.head = Head(self._supply.news)
 
-    def _skip(self, segment: Segment, got: _Got, cursor: Cursor, *, begun: bool) -> None:
+        def arriving(body: bytes | bytearray) -> None:
+            head.arriving(body)
+            early.arriving(body)
+
+        return early, arriving
+
+    def _skip(self, segment: Segment, got: Got, cursor: Cursor, *, begun: bool) -> None:
         """Go on without `segment`; `begun` if a part of it has been shown."""
         if isinstance(got.error, SourceRefusedError | ForeignHostError):
             raise got.error
@@ -229,76 +226,11 @@ class TrackPull:
         if before is not None and not relay_joins.joins(before, self._front):
             self._broken = True
 
-    async def _got(self, segment: Segment, began: asyncio.Event, early: EarlyParts | None) -> _Got:
-        clock = asyncio.get_running_loop().time
-        began_s = clock()
-        try:
-            if segment.gap:
-                raise BadMediaError("The origin has a gap here")
-            init = await self._init(segment.init)
-            data = await self._fetch(segment, began, early)
-            media = Media(_kind(data, has_init=init is not None), data, init)
-        except SourceError as error:
-            return _Got(None, error, clock() - began_s)
-        return _Got(media, None, clock() - began_s)
 
-    async def _fetch(self, segment: Segment, began: asyncio.Event, early: EarlyParts | None) -> bytes:
-        try:
-            data = await self._fetch_once(segment, began, early)
-        except (SlowSourceError, SourceRefusedError, ForeignHostError):
-            raise
-        except SourceError:
-            await asyncio.sleep(self._config.retry_pause_s)
-            data = await self._fetch_once(segment, began, early)
-        if segment.key is None:
-            return data
-        return await self._supply.keys.opened(data, segment.key, segment.sequence)
-
-    async def _fetch_once(self, segment: Segment, began: asyncio.Event, early: EarlyParts | None) -> bytes:
-        return await self._supply.upstream.segment(
-            segment.uri,
-            self._supply.headers,
-            segment.byte_range,
-            deadline_s=max(self._config.min_segment_deadline_s, 1.5 * min(segment.duration_s, LONGEST_S)),
-            listener=Listener(began.set, early.arriving if early is not None else None),
-        )
-
-    async def _init(self, init: InitSection | None) -> int | None:
-        if init is None:
-            return None
-        async with self._init_lock:
-            number = self._inits.get(init)
-            if number is None:
-                data = await self._supply.upstream.segment(
-                    init.uri,
-                    self._supply.headers,
-                    init.byte_range,
-                    deadline_s=self._config.min_segment_deadline_s,
-                )
-                if init.key is not None:
-                    data = await self._supply.keys.opened(data, init.key, 0)
-                number = self._inits[init] = self._shelf.add_init(data)
-                if len(self._inits) > KEPT_INITS:
-                    del self._inits[next(iter(self._inits))]
-            return number
-
-
-async def _begun(fetch: asyncio.Task[_Got], began: asyncio.Event) -> bool:
+async def _begun(fetch: asyncio.Task[Got], began: asyncio.Event) -> bool:
     """Wait a little for the first byte of `fetch` and tell whether it came."""
     fetch.add_done_callback(lambda _: began.set())
     with suppress(TimeoutError):
         async with asyncio.timeout(AHEAD_AFTER_S):
             await began.wait()
     return began.is_set()
-
-
-def _kind(data: bytes, *, has_init: bool) -> Kind:
-    if has_init or data[4:8] in _BOXES:
-        return Kind.FMP4
-    if ts.is_ts(data):
-        return Kind.TS
-    if data.removeprefix(b"\xef\xbb\xbf")[:6] == b"WEBVTT":
-        return Kind.VTT
-    if data[:3] == b"ID3" or (data[:1] == b"\xff" and data[1:2] >= b"\xe0"):
-        return Kind.AAC
-    raise BadMediaError("A segment is not media")

@@ -45,7 +45,8 @@ low.m3u8
 plain.m3u8
 """
 MASTERS = {"multi": MASTER, "abr": ABR, "steps": STEPS}
-SPANS = {"long": 4}
+SPANS = {"long": 4, "sealed": 4}
+SEALED = frozenset({"aes", "sealed"})
 """How many half-second pieces make one segment."""
 
 Regular = Callable[[], Awaitable[web.StreamResponse]]
@@ -86,7 +87,7 @@ def make_material(folder: Path) -> Path:
 
 
 class HeadEnd:
-    """Channels ``plain``, ``long``, ``fmp4``, ``aes``, ``multi``, ``abr`` and ``steps``, live for long.
+    """Channels named as the tracks below, and ``multi``, ``abr`` and ``steps``, live for long.
 
     Attributes:
         asked: How often each path was asked for.
@@ -181,7 +182,7 @@ class HeadEnd:
             return web.Response(body=(self._material / "fmp4-init.mp4").read_bytes())
         track, _, number = stem.rpartition("-")
         data = self.media(track, int(number))
-        return web.Response(body=_locked(data, int(number)) if track == "aes" else data)
+        return web.Response(body=_locked(data, int(number)) if track in SEALED else data)
 
     def playlist(self, path: str, track: str) -> str:
         """Return the playlist of `track` as it is now."""
@@ -191,7 +192,7 @@ class HeadEnd:
         duration_s = SEGMENT_S * span
         said = first + self.renumbered.get(track, 0)
         lines = ["#EXTM3U", f"#EXT-X-TARGETDURATION:{duration_s}", f"#EXT-X-MEDIA-SEQUENCE:{said}"]
-        if track == "aes":
+        if track in SEALED:
             lines.append('#EXT-X-KEY:METHOD=AES-128,URI="key"')
         if track == "fmp4":
             lines.append('#EXT-X-MAP:URI="fmp4-init.mp4"')

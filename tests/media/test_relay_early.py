@@ -18,9 +18,8 @@ from tests.media.relay_fixtures import bodies_until, relaying
 NEWS = ChannelId("news")
 
 
-@pytest.fixture
-def thin(head_end: HeadEnd) -> HeadEnd:
-    """A head-end whose segments of two seconds need one to come."""
+def slow(head_end: HeadEnd, track: str) -> None:
+    """Let segments of `track` need a second to come."""
 
     async def slowly(request: web.Request, regular: Regular) -> web.StreamResponse:
         body = await regular_body(regular)
@@ -33,8 +32,14 @@ def thin(head_end: HeadEnd) -> HeadEnd:
             await asyncio.sleep(0.05)
         return response
 
+    head_end.interfere(f"{track}/{track}-", slowly)
+
+
+@pytest.fixture
+def thin(head_end: HeadEnd) -> HeadEnd:
+    """A head-end whose segments of two seconds need one to come."""
     head_end.offset = 104  # far from where the material begins again
-    head_end.interfere("long/long-", slowly)
+    slow(head_end, "long")
     return head_end
 
 
@@ -104,3 +109,60 @@ def test_what_no_player_can_begin_with_waits_until_it_is_whole() -> None:
     early.arriving(b"\x47".ljust(ts.PACKET, b"\x1f") * 4000)
 
     assert not given
+
+
+async def test_a_player_has_the_front_while_the_key_frame_still_arrives(serve: Serve, thin: HeadEnd) -> None:
+    async with relaying(serve, thin, RelayConfig(), news="long/index.m3u8") as relay, asyncio.timeout(20):
+        await relay.open(NEWS)
+        fresh = relay.temperature(NEWS)
+        received = bytearray()
+        async with aclosing(relay.continuous(NEWS)) as stream:
+            received += await anext(stream)
+            began = len(received)
+            async for chunk in stream:
+                received += chunk
+                if len(received) > 2 * len(thin.media("long", 1)):
+                    break
+
+    data = bytes(received)
+    times = [ts.pcr(data, at) for at in ts.pcr_positions(data)]
+    # Nothing was on the shelf yet, and yet all of it comes, once and in order.
+    assert fresh == "cold"
+    assert began < len(thin.media("long", 1)) / 4
+    assert all(0 < ts.difference(after, before) < ts.CLOCK_HZ // 2 for before, after in pairwise(times))
+    assert counters_go_on(data[: len(thin.media("long", 1)) // 2])
+
+
+async def test_an_encrypted_channel_starts_early_too(serve: Serve, head_end: HeadEnd) -> None:
+    slow(head_end, "sealed")
+    head_end.offset = 104
+    async with (
+        relaying(serve, head_end, RelayConfig(), news="sealed/index.m3u8") as relay,
+        asyncio.timeout(20),
+        aclosing(relay.continuous(NEWS)) as stream,
+    ):
+        data = await anext(stream)
+        temperature = relay.temperature(NEWS)
+        async for chunk in stream:
+            data += chunk
+            if len(data) > 2 * len(head_end.media("sealed", 1)):
+                break
+
+    assert temperature == "cold"
+    assert ts.tables(data[: 4 * ts.PACKET]) is not None
+    assert ts.key_frames(data[: 8 * ts.PACKET])
+    assert counters_go_on(data[: len(head_end.media("sealed", 1)) // 2])
+
+
+def counters_go_on(data: bytes) -> bool:
+    """Tell whether no packet of a programme is missing or doubled (ISO 13818-1 section 2.4.3.3)."""
+    last: dict[int, int] = {}
+    for at in range(0, len(data) - ts.PACKET + 1, ts.PACKET):
+        pid, carries = ts.pid(data, at), bool(data[at + 3] & 0x10)
+        if pid in (ts.PAT_PID, 0x1FFF) or not carries:
+            continue
+        count = data[at + 3] & 0x0F
+        if pid in last and count != (last[pid] + 1) % 16:
+            return False
+        last[pid] = count
+    return True
