@@ -92,6 +92,7 @@ class Relay:
         self._warm: tuple[ChannelId, ...] = ()
         self._watched: dict[ChannelId, _Watched] = {}
         self._as_playlist: set[ChannelId] = set()
+        self._on_screen: ChannelId | None = None
         self._group: asyncio.TaskGroup | None = None
         self._house: House | None = None
 
@@ -150,6 +151,8 @@ class Relay:
             SourceError, PlaylistError: no source works, or not within `RelayConfig.open_timeout_s`.
             RelayDownError: not running, or no room for a claim of this `weight`.
         """
+        if weight is Weight.TV:
+            self._show(channel)
         watched = self._watch(channel, weight)
         watched.pull.try_again()
         with watched.claims.reading(weight):
@@ -194,12 +197,18 @@ class Relay:
     ) -> AsyncGenerator[bytes, None]:
         """Yield the channel as one transport stream, from now on; close it when done.
 
+        What the television's player reads (`Weight.TV`) while another channel was opened is
+        prepared for a guess, and counts as one until that channel is opened.
+
         Raises:
             NotContinuousError: this channel has no such stream; use its playlist.
             UnknownChannelError, RelayDownError, SourceError, PlaylistError: as in `open`.
         """
-        watched = self._watch(channel, weight)
-        with watched.claims.reading(weight):
+        of_player = weight is Weight.TV
+        guessed = of_player and self._on_screen not in (None, channel)
+        watched = self._watch(channel, Weight.WARM if guessed else weight)
+        claims = watched.claims
+        with claims.playing() if of_player else claims.reading(weight):
             await self._in_time(watched.pull.until_arriving())
             async with aclosing(continuous(watched.transport, deep=self._deep)) as chunks:
                 async for chunk in chunks:
@@ -241,6 +250,11 @@ class Relay:
         except TimeoutError as error:
             raise SlowSourceError("No media came in time from any source") from error
 
+    def _show(self, channel: ChannelId) -> None:
+        self._on_screen = channel
+        for each, watched in self._watched.items():
+            watched.claims.on_screen = each == channel
+
     def _watch(self, channel: ChannelId, weight: Weight) -> "_Watched":
         if self._group is None or self._house is None:
             raise RelayDownError("The relay is not running")
@@ -263,6 +277,7 @@ class Relay:
         watched = _Watched(pull, transport, Claims(asyncio.get_running_loop().time))
         self._watched[channel] = watched
         watched.claims.warm = channel in self._warm
+        watched.claims.on_screen = self._on_screen in (None, channel)
         if watched.claims.warm:
             transport.want()
         watched.task = group.create_task(self._while_watched(watched), name=f"relay {channel}")

@@ -27,11 +27,15 @@ class Claims:
 
     Attributes:
         warm: Kept going though nobody reads.
+        on_screen: Whether the television shows this channel; what its player reads of another
+            one is only prepared, a guess.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """Describe a pull nobody reads yet; `clock` is monotonic."""
         self.warm = False
+        self.on_screen = True
+        self._players = 0
         self._clock = clock
         self._streams: Counter[Weight] = Counter()
         self._asked: dict[Weight, float] = {}
@@ -48,6 +52,16 @@ class Claims:
             self._streams[weight] -= 1
             self._used_at = self._clock()
 
+    @contextmanager
+    def playing(self) -> Iterator[None]:
+        """Count the box's own player, for as long as the block lasts."""
+        self._players += 1
+        try:
+            yield
+        finally:
+            self._players -= 1
+            self._used_at = self._clock()
+
     def used_by(self, reader: str, weight: Weight) -> None:
         """Count a single request; `reader` is any stable string, or empty."""
         self._used_at = self._asked[weight] = self._clock()
@@ -58,7 +72,7 @@ class Claims:
         """Return how many read now or asked within `idle_s`."""
         now = self._clock()
         self._readers = {who: at for who, at in self._readers.items() if now - at < idle_s}
-        return self._streams.total() + len(self._readers)
+        return self._open + len(self._readers)
 
     def strength(self, newcomer: Weight, idle_s: float) -> int:
         """Return what a claim of the weight `newcomer` must exceed to take this place."""
@@ -70,6 +84,8 @@ class Claims:
                 held.add(weight)
         if self.warm:
             held.add(Weight.WARM)
+        if self._players:
+            held.add(Weight.TV if self.on_screen else Weight.WARM)
         if newcomer is Weight.TV and Weight.TV in held:
             held.remove(Weight.TV)
             return max([*held, FORMER_TV])
@@ -77,14 +93,19 @@ class Claims:
 
     def left_s(self, idle_s: float) -> float:
         """Return how long the pull may go on without another request."""
-        if self.warm or self._streams.total():
+        if self.warm or self._open:
             return idle_s
         return self._used_at + idle_s - self._clock()
 
     @property
     def age_key(self) -> tuple[bool, float]:
         """Orders equal claims: what is read from comes last, then what was used last."""
-        return (self._streams.total() > 0, self._used_at)
+        return (self._open > 0, self._used_at)
+
+    @property
+    def _open(self) -> int:
+        """How many readers stay."""
+        return self._streams.total() + self._players
 
 
 def weakest(claims: Iterable[tuple[K, Claims]], newcomer: Weight, idle_s: float) -> K | None:

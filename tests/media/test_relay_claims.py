@@ -92,3 +92,53 @@ async def test_a_guess_makes_room_and_never_takes_it(serve: Serve, head_end: Hea
                 await relay.open(B, weight=Weight.SHIFT)
             relay.warm([B])
             assert set(relay.state) == {A, C}
+
+
+def test_what_the_hidden_player_reads_is_a_guess_until_it_is_shown() -> None:
+    claims = Claims(lambda: 0.0)
+    with claims.playing():
+        claims.on_screen = False
+        assert claims.strength(Weight.PHONE, 20.0) == Weight.WARM
+        assert claims.strength(Weight.TV, 20.0) == Weight.WARM
+        claims.on_screen = True
+        assert claims.strength(Weight.PHONE, 20.0) == Weight.TV
+        assert (claims.reader_count(20.0), claims.left_s(20.0)) == (1, 20.0)
+    assert claims.strength(Weight.PHONE, 20.0) == 0
+
+
+async def test_a_prepared_channel_gives_way_to_a_phone_and_a_shown_one_does_not(
+    serve: Serve, head_end: HeadEnd
+) -> None:
+    two = replace(QUICK, max_channels=2)
+    async with relaying(serve, head_end, two, **CHANNELS) as relay, asyncio.timeout(20):
+        await relay.open(A)
+        seen, prepared = relay.continuous(A), relay.continuous(B)
+        async with aclosing(seen), aclosing(prepared):
+            await anext(seen)
+            await anext(prepared)
+            await relay.open(C, weight=Weight.PHONE)
+            assert set(relay.state) == {A, C}, "the guess went, not the picture"
+        await relay.open(B)
+        shown = relay.continuous(B)
+        async with aclosing(shown):
+            await anext(shown)
+            with pytest.raises(RelayDownError):
+                await relay.open(A if A not in relay.state else C, weight=Weight.WARM)
+            assert B in relay.state
+
+
+async def test_phones_share_what_is_pulled_and_never_pull_more_than_is_configured(
+    serve: Serve, head_end: HeadEnd
+) -> None:
+    two = replace(QUICK, max_channels=2)
+    async with relaying(serve, head_end, two, **CHANNELS) as relay, asyncio.timeout(20):
+        await relay.open(A)
+        phone = relay.continuous(B, weight=Weight.PHONE)
+        async with aclosing(phone):
+            await anext(phone)
+            await relay.resource(A, "index.m3u8", reader="another phone")
+            with pytest.raises(RelayDownError):
+                await relay.resource(C, "index.m3u8", reader="a third")
+            with pytest.raises(RelayDownError):
+                await anext(relay.continuous(C, weight=Weight.PHONE))
+            assert set(relay.state) == {A, B}
