@@ -169,15 +169,22 @@ class ChildLock:
         Raises:
             GuideError: the guide cannot be asked for whom the programme is.
         """
-        if not self.holds():
-            return None
-        now = self._local_now()
-        age = 0
-        if self._settings.max_age is not None:
-            on = (await self._guide.now([channel.id], at or now)).get(channel.id)
-            age = on.now.age if on is not None and on.now is not None else 0
-        situation = Situation(channel=channel.id, age=age, moment=now, watched_s=self._watched_s())
-        return verdict(self._settings, situation)
+        return await self._judged(channel.id, at) if self.holds() else None
+
+    async def verdict_elsewhere(self, channel: ChannelId, at: datetime | None = None) -> str | None:
+        """Return the code of the reason why `channel` is locked on another screen than the box's own.
+
+        Who holds a phone is not known, whoever sits before the television: there the lock holds
+        unless the PIN has opened it.
+
+        Args:
+            channel: Of the line-up, or once recorded from it.
+            at: The instant of it that is wanted; None for the present.
+
+        Raises:
+            GuideError: the guide cannot be asked for whom the programme is.
+        """
+        return await self._judged(channel, at) if self.has_pin and self.open_for_s is None else None
 
     async def put(self, settings: LockSettings, *, pin: str, new_pin: str | None = None) -> None:
         """Set what children may watch.
@@ -241,6 +248,15 @@ class ChildLock:
     async def write(self, day: date) -> None:
         """Keep the account of `day`."""
         await self._memory.charge(day, self._days.get(day, 0.0))
+
+    async def _judged(self, channel: ChannelId, at: datetime | None) -> str | None:
+        now = self._local_now()
+        age = 0
+        if self._settings.max_age is not None:
+            on = (await self._guide.now([channel], at or now)).get(channel)
+            age = on.now.age if on is not None and on.now is not None else 0
+        situation = Situation(channel=channel, age=age, moment=now, watched_s=self._watched_s())
+        return verdict(self._settings, situation)
 
     def _today(self) -> date:
         return day_to_charge(self._days, self._local_now().date())

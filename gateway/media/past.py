@@ -6,7 +6,7 @@ by the instant at which the last piece ended, programme after programme, until l
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -75,6 +75,10 @@ class LineUpOwner(Protocol):
 
     @property
     def state(self) -> LineUp: ...
+
+
+Allowed = Callable[[datetime], Awaitable[bool]]
+"""Whether the instant of a channel may be watched by who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,16 +167,18 @@ class Past:
             if fruitless:
                 await asyncio.sleep(PAUSE_S)
 
-    async def continuous(self, channel: ChannelId, at: datetime) -> AsyncGenerator[bytes, None]:
+    async def continuous(
+        self, channel: ChannelId, at: datetime, *, allowed: Allowed | None = None
+    ) -> AsyncGenerator[bytes, None]:
         """Yield `channel` from `at` on as one transport stream; raises like `pieces`.
 
         Ends where another codec begins: players stand still in the middle of a stream there, and go
-        on when they open it anew.
+        on when they open it anew.  Ends, too, at the first instant that is not `allowed`.
         """
         seam = Seam()
         async with aclosing(self.pieces(channel, at)) as pieces:
             async for piece in pieces:
-                if not seam.goes_on(piece):
+                if not seam.goes_on(piece) or (allowed is not None and not await allowed(piece.at)):
                     return
                 for chunk in seam.sewn(piece):
                     yield chunk

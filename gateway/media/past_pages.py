@@ -18,6 +18,7 @@ from gateway.errors import GatewayError
 from gateway.media.hls import MasterPlaylist, MediaPlaylist, Segment, Variant
 from gateway.media.hls_write import write_master, write_media
 from gateway.media.lineup import ChannelId
+from gateway.media.past import Allowed
 from gateway.media.relay_facts import NoSuchPieceError, Resource
 from gateway.media.relay_shelf import Piece
 
@@ -56,8 +57,10 @@ class PastPages:
             self._group = None
             self._sessions.clear()
 
-    async def begin(self, channel: ChannelId, at: datetime, *, ticket: str = "") -> Resource:
-        """Return the playlist of a new session that begins at `at`.
+    async def begin(
+        self, channel: ChannelId, at: datetime, *, ticket: str = "", allowed: Allowed | None = None
+    ) -> Resource:
+        """Return the playlist of a new session that begins at `at`, and ends at what is not `allowed`.
 
         Raises:
             GatewayError: see `gateway.media.past.Past.pieces`; or nothing came in time.
@@ -68,7 +71,9 @@ class PastPages:
             self._end(next(iter(self._sessions)))
         name = secrets.token_hex(8)
         session = self._sessions[name] = _Session(name)
-        session.task = self._group.create_task(self._fill(session, channel, at), name="past of a page")
+        session.task = self._group.create_task(
+            self._fill(session, channel, at, allowed), name="past of a page"
+        )
         await session.until_first()
         variant = Variant(uri=f"past-{name}.m3u8{_query(ticket)}")
         return Resource(PLAYLIST_TYPE, write_master(MasterPlaylist(variants=(variant,))).encode())
@@ -86,13 +91,18 @@ class PastPages:
         self._sessions.move_to_end(session.name)
         return session.playlist(ticket) if found["number"] is None else session.piece(int(found["number"]))
 
-    async def _fill(self, session: "_Session", channel: ChannelId, at: datetime) -> None:
+    async def _fill(
+        self, session: "_Session", channel: ChannelId, at: datetime, allowed: Allowed | None
+    ) -> None:
         """Fetch ahead of what the page reads, until it reads no more."""
         try:
             async with asyncio.timeout(None) as patience, aclosing(self._past.pieces(channel, at)) as pieces:
                 session.patience = patience
                 session.touch()
                 async for piece in pieces:
+                    if allowed is not None and not await allowed(piece.at):
+                        session.fail(NoSuchPieceError("What follows may not be watched now"))
+                        return
                     await session.put(piece)
         except TimeoutError:
             pass

@@ -19,9 +19,9 @@ from gateway.media.epg import NowNext, Programme
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import ChannelId, LineUp
 from gateway.media.lineup_book import LineUpRecord
-from gateway.media.past import Window
+from gateway.media.past import Allowed, Window
 from gateway.media.player import Plane
-from gateway.media.relay_facts import Resource
+from gateway.media.relay_facts import Resource, Weight
 from gateway.media.tv_facts import Hint, TvState
 from gateway.media.viewing_log import Summary
 from gateway.pubsub import Publisher
@@ -108,20 +108,24 @@ class Relay(Protocol):
     async def resource(
         self, channel: ChannelId, name: str, *, ticket: str = "", reader: str = ""
     ) -> Resource: ...
-    def continuous(self, channel: ChannelId) -> AsyncIterator[bytes]: ...
+    def continuous(self, channel: ChannelId, *, weight: Weight = ...) -> AsyncIterator[bytes]: ...
 
 
 class Past(Protocol):
     """See `gateway.media.past.Past`."""
 
     def window(self, channel: ChannelId) -> Window | None: ...
-    def continuous(self, channel: ChannelId, at: datetime) -> AsyncIterator[bytes]: ...
+    def continuous(
+        self, channel: ChannelId, at: datetime, *, allowed: Allowed | None = ...
+    ) -> AsyncIterator[bytes]: ...
 
 
 class PastPages(Protocol):
     """See `gateway.media.past_pages.PastPages`."""
 
-    async def begin(self, channel: ChannelId, at: datetime, *, ticket: str = "") -> Resource: ...
+    async def begin(
+        self, channel: ChannelId, at: datetime, *, ticket: str = "", allowed: Allowed | None = ...
+    ) -> Resource: ...
     async def resource(self, name: str, *, ticket: str = "") -> Resource: ...
 
 

@@ -167,8 +167,10 @@ class UiServer:
                 *openapi.options_handlers(routes),
                 *routes,
                 openapi.handler(routes),
-                *live.handlers(self._desk.house, closing),
-                *recordings.media_handlers(self._desk.recordings, closing),
+                *live.handlers(self._desk.house, self._desk.lock, closing),
+                *recordings.media_handlers(
+                    self._desk.recordings, self._desk.recorder, self._desk.lock, closing
+                ),
                 events_handler(Listeners(self._desk.events, closing)),
             ],
             openapi_config=None,

@@ -230,6 +230,22 @@ async def test_a_page_plays_the_past_from_its_first_piece_on(set_: Set) -> None:
         assert len(set_.archive.segments) <= 30 + AHEAD + 3
 
 
+async def test_the_past_ends_where_it_may_not_be_watched_any_more(set_: Set) -> None:
+    at = NOW - timedelta(hours=2)
+
+    async def allowed(instant: datetime) -> bool:
+        return instant < at + 3 * STEP
+
+    async with asyncio.timeout(20):
+        whole = [chunk async for chunk in set_.past.continuous(NEWS, at, allowed=allowed)]
+        assert whole
+        assert not [chunk async for chunk in set_.past.continuous(NEWS, at + LENGTH, allowed=allowed)]
+        pages = PastPages(set_.past)
+        async with running(pages.run):
+            with pytest.raises(NoSuchPieceError):
+                await pages.begin(NEWS, at + LENGTH, allowed=allowed)
+
+
 async def test_a_page_asking_for_nothing_kept_is_told_so(set_: Set) -> None:
     set_.archive.gone = True
     pages = PastPages(set_.past)

@@ -33,7 +33,7 @@ from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import Channel, ChannelId, LineUp, Source
 from gateway.media.lineup_book import LineUpRecord
 from gateway.media.lock_memory import LockMemory
-from gateway.media.past import Window
+from gateway.media.past import Allowed, Window
 from gateway.media.recorder import Recorder
 from gateway.media.recorder_agenda import Programmes
 from gateway.media.recorder_capture import Sources
@@ -136,6 +136,10 @@ class Book:
         self.changes.publish(line_up)
 
 
+FOR_ADULTS_AT = datetime(2026, 3, 1, 15, tzinfo=UTC)
+"""On every channel, for an hour."""
+
+
 class Evening:
     """A guide with one programme an hour on every channel."""
 
@@ -163,6 +167,7 @@ class Evening:
                 start=at,
                 stop=at + timedelta(hours=1),
                 title=f"{one.name} {at:%H}",
+                age=18 if at == FOR_ADULTS_AT else 0,
             )
             for one in self._book.state.channels
             if channel in (None, one.id)
@@ -277,9 +282,14 @@ class Lamp:
 
 
 class Upstream:
-    """A relay with one endless stream."""
+    """A relay with one endless stream.
+
+    Attributes:
+        weights: Of whoever read it, in order.
+    """
 
     def __init__(self) -> None:
+        self.weights: list[Weight] = []
         self.facts: Publisher[RelayFact] = Publisher()
         self.state: Mapping[ChannelId, PullState] = {}
 
@@ -292,7 +302,8 @@ class Upstream:
         query = f"?ticket={ticket}" if ticket else ""
         return Resource("application/vnd.apple.mpegurl", f"#EXTM3U\n1.ts{query}\n".encode())
 
-    async def continuous(self, channel: ChannelId) -> AsyncIterator[bytes]:
+    async def continuous(self, channel: ChannelId, *, weight: Weight = Weight.TV) -> AsyncIterator[bytes]:
+        self.weights.append(weight)
         if channel != NEWS.id:
             raise UnknownChannelError("There is no such channel")
         while True:
@@ -307,12 +318,18 @@ class Yesterday:
         now = datetime.now(UTC)
         return Window(now - timedelta(days=1), now) if channel == NEWS.id else None
 
-    async def continuous(self, channel: ChannelId, at: datetime) -> AsyncIterator[bytes]:
+    async def continuous(
+        self, channel: ChannelId, at: datetime, *, allowed: Allowed | None = None
+    ) -> AsyncIterator[bytes]:
+        del allowed
         if channel != NEWS.id:
             raise UnknownChannelError("There is no such channel")
         yield b"\x47" + at.isoformat().encode().ljust(187)
 
-    async def begin(self, channel: ChannelId, at: datetime, *, ticket: str = "") -> Resource:
+    async def begin(
+        self, channel: ChannelId, at: datetime, *, ticket: str = "", allowed: Allowed | None = None
+    ) -> Resource:
+        del allowed
         assert channel == NEWS.id
         return Resource(
             "application/vnd.apple.mpegurl", f"#EXTM3U\npast-{at:%H}.m3u8?ticket={ticket}\n".encode()
@@ -341,6 +358,7 @@ class LivingHouse:
         self.book = Book()
         self.player = InPagePlayer()
         self.things = Lamp()
+        self.upstream = Upstream()
         self.focus = Focus()
         self.keeper = Keeper()
         self._state = state
@@ -397,7 +415,7 @@ class LivingHouse:
             screen=self.player,
             inpage=self.player,
             focus=self.focus,
-            relay=Upstream(),
+            relay=self.upstream,
             past=Yesterday(),
             past_pages=Yesterday(),
             registry=self._registry,

@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from litestar import Litestar
 
+from gateway.media.lineup import ChannelId
 from gateway.ui.api import endless
 from gateway.ui.api import recordings as api
 from gateway.ui.problems import answer_error
@@ -33,6 +34,13 @@ class House:
             return answer.status, json.loads(text) if text else None
 
 
+class Unlocked:
+    """A house without a child lock."""
+
+    async def verdict_elsewhere(self, channel: ChannelId, at: datetime | None = None) -> None:
+        del channel, at
+
+
 @pytest.fixture(name="house")
 async def one_house(tmp_path: Path, serve: Serve) -> AsyncIterator[House]:
     parts = Parts(folder=tmp_path)
@@ -40,7 +48,7 @@ async def one_house(tmp_path: Path, serve: Serve) -> AsyncIterator[House]:
     async with parts.studio(serve) as studio:
         routes = [
             *api.handlers(studio.recorder, studio.library),
-            *api.media_handlers(studio.recordings, closing),
+            *api.media_handlers(studio.recordings, studio.recorder, Unlocked(), closing),
         ]
         app = Litestar(
             routes, openapi_config=None, logging_config=None, exception_handlers={Exception: answer_error}

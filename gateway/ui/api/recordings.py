@@ -3,10 +3,10 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Protocol
 
-from litestar import Response, delete, get, post
+from litestar import Request, Response, delete, get, post
 from litestar.handlers.base import BaseRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
@@ -19,9 +19,13 @@ from gateway.schema import Problem as Fault
 from gateway.ui import documents_watching as doc
 from gateway.ui.api.body import Body
 from gateway.ui.api.endless import after, until
+from gateway.ui.api.locked import Lock, PhoneLock
 from gateway.ui.problems import MalformedError, UnknownError, answers
 
 _TS = "video/mp2t"
+LOOK_EVERY = timedelta(minutes=10)
+"""Through a recording, for whom its programmes are."""
+
 Ticket = Annotated[str, QueryParameter(name="ticket", max_length=200)]
 FromSecond = Annotated[float, QueryParameter(name="from_s")]
 
@@ -122,13 +126,27 @@ def handlers(recorder: Recorder, library: Library) -> list[BaseRouteHandler]:
     return [list_recordings, record, delete_recording, stop_recording, record_series, delete_series]
 
 
-def media_handlers(recordings: Recordings, closing: asyncio.Event) -> list[BaseRouteHandler]:
+def media_handlers(
+    recordings: Recordings, recorder: Recorder, lock: Lock, closing: asyncio.Event
+) -> list[BaseRouteHandler]:
     """Return the handlers of ``/recordings``; streams end when `closing` is set."""
 
+    async def check(request: Request[Any, Any, Any], recording: str) -> None:
+        one = next((each for each in recorder.all if each.id == recording), None)
+        if one is None:
+            return
+        phone, at = PhoneLock(lock, request.scope, one.channel), one.start
+        while phone.is_asked and at < one.stop:  # of several programmes each counts
+            await phone.check(at)
+            at += LOOK_EVERY
+
     @get("/recordings/{file:str}", include_in_schema=False)
-    async def continuous(file: FromPath[str], from_s: FromSecond = 0.0) -> Stream:
+    async def continuous(
+        request: Request[Any, Any, Any], file: FromPath[str], from_s: FromSecond = 0.0
+    ) -> Stream:
         if not file.endswith(".ts"):
             raise UnknownError("There is no such stream; try .ts or /index.m3u8")
+        await check(request, file.removesuffix(".ts"))
         chunks = until(closing, recordings.continuous(file.removesuffix(".ts"), _second(from_s)))
         # The first piece is waited for, so that a refusal is an answer and not a torn stream.
         first = await anext(chunks, b"")
@@ -136,8 +154,13 @@ def media_handlers(recordings: Recordings, closing: asyncio.Event) -> list[BaseR
 
     @get("/recordings/{recording:str}/{name:str}", include_in_schema=False)
     async def piece(
-        recording: FromPath[str], name: FromPath[str], ticket: Ticket = "", from_s: FromSecond = 0.0
+        request: Request[Any, Any, Any],
+        recording: FromPath[str],
+        name: FromPath[str],
+        ticket: Ticket = "",
+        from_s: FromSecond = 0.0,
     ) -> Response[bytes]:
+        await check(request, recording)
         found = await recordings.resource(recording, name, from_s=_second(from_s), ticket=ticket)
         return Response(found.body, media_type=found.content_type)
 
