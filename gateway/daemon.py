@@ -123,6 +123,7 @@ def compose(
         ticket,
         x_display(environment),
         tell=lambda error: notices.put(words.of(error.code), code=error.code),
+        is_open=asyncio.Event(),
     )
     television = compose_television(config, state, board, kit)
     home = _home(config, state, store, television, notices)
@@ -169,7 +170,7 @@ def compose(
         events=events,
         keys=keys,
     )
-    server = UiServer(config.ui, desk, WEB)
+    server = UiServer(config.ui, desk, WEB, kit.is_open)
     page = (
         Unit(name="phones", service=known_phones, essential=False),
         Unit(name="events", service=events),

@@ -4,6 +4,7 @@ One rule: the same as for `gateway.daemon`: objects are made and given what they
 need; nothing is started.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,6 +70,7 @@ class Kit:
         ticket: Lets the local player in.
         display: X display, None without one.
         tell: Tells the household of an error.
+        is_open: Set while the box serves its streams to its own player.
     """
 
     store: Store
@@ -76,6 +78,7 @@ class Kit:
     ticket: str
     display: str | None
     tell: Callable[[GatewayError], None]
+    is_open: asyncio.Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +131,12 @@ def compose_television(config: GatewayConfig, state: Path, board: Board, kit: Ki
     household = Household(kit.store)
     lock = ChildLock(LockMemory(kit.store), household, guide)
     player = _player(media, board, kit.display)
-    door = Door(base_url=config.ui.local_url, ticket=kit.ticket, in_page=player.plane is Plane.INPAGE)
+    door = Door(
+        base_url=config.ui.local_url,
+        ticket=kit.ticket,
+        in_page=player.plane is Plane.INPAGE,
+        is_open=kit.is_open,
+    )
     library = Library(
         RecordingTable(kit.store), media.recordings.folder or state / "recordings", media.recordings
     )

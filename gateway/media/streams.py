@@ -4,6 +4,7 @@ One rule: the television says what it wants to see, and never how an address is
 made; the air, the past and the recordings are asked here and nowhere else.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
@@ -94,11 +95,13 @@ class Door:
         base_url: Where the box itself reaches ``/live/`` and ``/recordings/``.
         ticket: What lets the local player in.
         in_page: Whether a page plays: then every address is a playlist, without host and ticket.
+        is_open: Set while the box serves its streams; None where it always does.
     """
 
     base_url: str
     ticket: str = ""
     in_page: bool = False
+    is_open: asyncio.Event | None = None
 
 
 class Streams:
@@ -126,11 +129,14 @@ class Streams:
         return self._past is not None
 
     async def open(self, wanted: Wanted) -> Stream:
-        """Return where `wanted` is.
+        """Return where `wanted` is, as soon as it can be opened there.
 
         Raises:
             GatewayError: there is none; its code is shown.
         """
+        if self._door.is_open is not None:
+            # The television starts before the page does, and must not begin by failing.
+            await self._door.is_open.wait()
         if wanted.recorded is not None:
             from_s = (wanted.at - wanted.recorded.start).total_seconds() if wanted.at else 0.0
             return Stream(self._address("recordings", wanted.recorded.id, f"from_s={max(0.0, from_s):.3f}"))

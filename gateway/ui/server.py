@@ -137,10 +137,12 @@ class UiServer:
         port: The port that is open; 0 before `run` is ready.
     """
 
-    def __init__(self, config: UiConfig, desk: Desk, web: Path) -> None:
+    def __init__(self, config: UiConfig, desk: Desk, web: Path, is_open: asyncio.Event | None = None) -> None:
+        """Describe the server; `is_open` is set for as long as it answers."""
         self._config = config
         self._desk = desk
         self._web = web
+        self._is_open = is_open or asyncio.Event()
         self.port = 0
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -154,8 +156,10 @@ class UiServer:
             log.info("page and API on port %d", self.port)
             try:
                 ready()
+                self._is_open.set()
                 await server.main_loop()
             finally:
+                self._is_open.clear()
                 self.port = 0
                 closing.set()
                 await server.shutdown(sockets=[listening])
