@@ -160,7 +160,9 @@ def _while_welcome(phones: Phones, phone: Phone, send: Send) -> Send:
     """End an answer that goes on and on when the phone is sent away meanwhile."""
 
     async def send_if_welcome(message: Message) -> None:
-        if any(known.id == phone.id for known in phones.all):
+        # A short answer is finished: to "let me leave", it is the answer.
+        goes_on = message["type"] == "websocket.send" or message.get("more_body", False)
+        if not goes_on or any(known.id == phone.id for known in phones.all):
             await send(message)
             return
         # What the server does when the other side hangs up; handlers know it.

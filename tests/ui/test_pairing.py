@@ -197,6 +197,19 @@ async def test_a_dismissed_phone_loses_what_it_was_watching(box: Box) -> None:
             assert answer.status == 401
 
 
+async def test_a_phone_that_leaves_is_told_so_and_forgotten(box: Box) -> None:
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(cookie_jar=jar) as browser:
+        await _pair(box, browser)
+        ours = {"Origin": box.root, "X-Gateway": "1"}
+        async with browser.delete(box.at("pairing/me"), headers=ours) as answer:
+            assert answer.status == 204
+        assert not [cookie for cookie in jar if cookie.value]
+        async with browser.get(box.at("tv")) as answer:
+            assert answer.status == 401
+    assert box.desk.phones.all == ()
+
+
 async def test_a_foreign_page_cannot_claim(box: Box) -> None:
     foreign = {"Origin": "http://evil.example"}
     async with (
