@@ -15,6 +15,8 @@ from gateway.ui.asgi import Answer, Receive, Scope, Send, headers_of, refusal_an
 from gateway.ui.problems import RequestError, UnknownError, WrongMethodError
 
 _NOT_FOR_BROWSERS = frozenset({"node_modules"})
+_SHORT = {"": "index.html", "r": "r.html"}
+"""Addresses that are no names of files: the television's page, and the one in the pairing code for phones."""
 _MAX_FILE_BYTES = 8 * 1024 * 1024
 _TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -62,7 +64,7 @@ class Pages:
         names = [name for name in path.split("/") if name]
         if any(name.startswith(".") or name in _NOT_FOR_BROWSERS or "\\" in name for name in names):
             raise UnknownError("There is no such page")
-        file = self._folder.joinpath(*names or ["index.html"])
+        file = self._folder / _SHORT.get("/".join(names), "/".join(names))
         try:
             inside = file.resolve().is_relative_to(self._folder.resolve())
             if inside and file.is_file() and file.stat().st_size <= _MAX_FILE_BYTES:

@@ -61,3 +61,11 @@ async def test_the_page_is_told_to_run_nothing_else(box: Box) -> None:
         assert answer.content_type == "text/javascript"
     async with box.client.head(box.root) as answer:
         assert answer.headers["ETag"] == tag
+
+
+async def test_the_address_of_the_pairing_code_is_the_page_for_phones(box: Box) -> None:
+    (box.web / "r.html").write_text("<!doctype html><title>phone</title>")
+    async with box.client.get(f"{box.root}/r") as answer:
+        assert (answer.status, answer.content_type) == (200, "text/html")
+        assert "phone" in await answer.text()
+        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]

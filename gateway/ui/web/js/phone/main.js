@@ -1,0 +1,70 @@
+/**
+ * The phone's page: a remote, the guide, and television in the hand.
+ * One rule: the door first; nothing of the house is asked for before it is open.
+ */
+
+import { Icon, html, render } from "../html.js";
+import { speak, t } from "../words.js";
+import { Channels } from "./channels.js";
+import { changed, desk, drawnBy, isMember, knock, open, refreshRecordings } from "./desk.js";
+import { Join, Unreachable, isInvited, takeOffer } from "./join.js";
+import { playback } from "./playback.js";
+import { Recordings } from "./recordings.js";
+import { Remote } from "./remote.js";
+import { Screen } from "./screen.js";
+import { LANGUAGE, Sheets } from "./sheets.js";
+
+const place = /** @type {HTMLElement} */ (document.getElementById("phone"));
+
+function App() {
+  if (desk.door === "starting") return html`<p class="hint">${t("phone.loading")}</p>`;
+  if (desk.door === "unreachable") return html`<${Unreachable} />`;
+  if (desk.door !== "open") return html`<${Join} />`;
+  const Tab = { remote: Remote, channels: Channels, recordings: Recordings }[desk.tab];
+  return html`<div class="house">
+    <header class="top">
+      <h1>${{ remote: t("phone.tab.remote"), channels: t("phone.tab.channels"), recordings: t("nav.recordings") }[desk.tab]}</h1>
+      ${desk.isLost && html`<span class="lost" role="status">${t("link.lost")}</span>`}
+      <button class="key round" aria-label=${t("phone.me")} onClick=${() => open({ kind: "me" })}><${Icon} name="settings" /></button>
+    </header>
+    <main><${Tab} /></main>
+    ${isMember() && html`<${Tabs} />`}
+    <${Sheets} />
+    ${playback.wanted && html`<${Screen} />`}
+    ${desk.told && html`<div class=${`told ${desk.told.bad ? "bad" : ""}`} role="status"><strong>${desk.told.say}</strong><span>${desk.told.more}</span></div>`}
+  </div>`;
+}
+
+function Tabs() {
+  /** @type {["remote"|"channels"|"recordings", string, string][]} */
+  const tabs = [["remote", "app", t("phone.tab.remote")], ["channels", "channels", t("phone.tab.channels")],
+    ["recordings", "record", t("nav.recordings")]];
+  return html`<nav class="tabs">${tabs.map(([tab, icon, name]) => html`
+    <button data-tab=${tab} aria-current=${desk.tab === tab ? "page" : undefined} onClick=${() => go(tab)}>
+      <${Icon} name=${icon} /><span>${name}</span></button>`)}</nav>`;
+}
+
+/** @param {"remote"|"channels"|"recordings"} tab */
+function go(tab) {
+  desk.tab = tab;
+  if (tab === "recordings") refreshRecordings();
+  changed();
+  place.querySelector("main")?.scrollTo(0, 0);
+}
+
+async function start() {
+  takeOffer();
+  const known = localStorage.getItem(LANGUAGE) ?? (navigator.language.startsWith("en") ? "en" : "zh");
+  await speak(known);
+  document.title = t("phone.title");
+  drawnBy(() => render(html`<${App} />`, place));
+  changed();
+  await knock();
+}
+
+// A second code scanned in an open tab changes nothing but the part behind the #.
+addEventListener("hashchange", () => {
+  takeOffer();
+  if (isInvited() && desk.door !== "open") changed();
+});
+start();
