@@ -6,7 +6,7 @@ it, and it ends a little while after the last one has gone.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from datetime import datetime
@@ -156,7 +156,7 @@ class Relay:
         watched = self._watch(channel, weight)
         watched.pull.try_again()
         with watched.claims.reading(weight):
-            await self._in_time(watched.pull.until_arriving())
+            await self._until_playing(watched.pull)
         if watched.pull.has_subtitles:
             self._as_playlist.add(channel)
         else:
@@ -183,7 +183,7 @@ class Relay:
         watched = self._watch(channel, Weight.PHONE)
         watched.claims.used_by(reader, Weight.PHONE)
         pull = watched.pull
-        await self._in_time(pull.until_playing(fresh=False))
+        await self._until_playing(pull, fresh=False)
         if name == INDEX and pull.has_renditions:
             return Resource(PLAYLIST_TYPE, pull.master(_query(ticket)))
         shelf = pull.shelves.get(PICTURE if name == INDEX else name.removesuffix(".m3u8"))
@@ -209,7 +209,7 @@ class Relay:
         watched = self._watch(channel, Weight.WARM if guessed else weight)
         claims = watched.claims
         with claims.playing() if of_player else claims.reading(weight):
-            await self._in_time(watched.pull.until_arriving())
+            await self._until_playing(watched.pull)
             async with aclosing(continuous(watched.transport, deep=self._deep)) as chunks:
                 async for chunk in chunks:
                     yield chunk
@@ -229,7 +229,7 @@ class Relay:
         """
         watched = self._watch(channel, weight)
         with watched.claims.reading(weight):
-            await self._in_time(watched.pull.until_playing())
+            await self._until_playing(watched.pull)
             async with aclosing(follow(watched.transport, since=since)) as pieces:
                 async for piece in pieces:
                     yield piece
@@ -243,10 +243,10 @@ class Relay:
         watched.claims.used_by(reader, Weight.PHONE)
         return found
 
-    async def _in_time(self, media: Awaitable[object]) -> None:
+    async def _until_playing(self, pull: ChannelPull, *, fresh: bool = True) -> None:
         try:
             async with asyncio.timeout(self._config.open_timeout_s):
-                await media
+                await pull.until_playing(fresh=fresh)
         except TimeoutError as error:
             raise SlowSourceError("No media came in time from any source") from error
 

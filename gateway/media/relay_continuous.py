@@ -6,7 +6,6 @@ next segment has left the shelf is dropped; nothing is buffered for anybody.
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -105,16 +104,10 @@ async def continuous(shelf: TransportShelf, *, deep: Deep | None = None) -> Asyn
         NotContinuousError: the channel's media cannot be made into a transport stream.
         SourceError, PlaylistError: no source works.
     """
-    seam = Seam()
-    front = bytearray()
-    async with aclosing(_front(shelf, seam, front)) as chunks:
-        async for chunk in chunks:
-            yield chunk
     await shelf.until_playing()
-    start = _start_after(front, shelf)
-    if start is None:
-        return
+    start = starting_point(shelf.pieces, asyncio.get_running_loop().time(), shelf.target_s)
     number, offset = start.number, start.offset
+    seam = Seam()
     with shelf.progress.subscribe(backlog=1) as news:
         while True:
             piece = shelf.piece(number)
@@ -125,41 +118,11 @@ async def continuous(shelf: TransportShelf, *, deep: Deep | None = None) -> Asyn
             if piece is not None:
                 if not seam.goes_on(piece):
                     return
-                # A front that was sent may reach beyond the first piece.
                 for chunk in seam.sewn(piece, offset):
                     yield chunk
-                number, offset = number + 1, max(0, offset - len(piece.data))
+                number, offset = number + 1, 0
             elif not await _hears(news, shelf.target_s):
                 return
-
-
-async def _front(shelf: TransportShelf, seam: "Seam", sent: bytearray) -> AsyncGenerator[bytes, None]:
-    """Yield what has come of a cold channel's first segment, until the first piece is there."""
-    head = shelf.head
-    if head is None:
-        return
-    with head.progress.subscribe(backlog=1) as news:
-        while shelf.head is head:
-            new = bytes(head.data[len(sent) :])
-            if not new and not await _hears(news, shelf.target_s):
-                return
-            sent += new
-            for chunk in seam.fed(new):
-                yield chunk
-
-
-def _start_after(front: bytearray, shelf: TransportShelf) -> Start | None:
-    """Return where to go on; None if what was sent as `front` is not what came in the end."""
-    if not front:
-        return starting_point(shelf.pieces, asyncio.get_running_loop().time(), shelf.target_s)
-    at = 0
-    for piece in shelf.pieces:
-        if not piece.data.startswith(front[at : at + len(piece.data)]):
-            return None
-        at += len(piece.data)
-        if at >= len(front):
-            break
-    return Start(shelf.pieces[0].number, len(front))
 
 
 class Seam:
@@ -184,17 +147,9 @@ class Seam:
     def sewn(self, piece: Piece, offset: int = 0) -> Iterator[bytes]:
         """Yield `piece` from `offset` on, in chunks of whole packets."""
         whole = ts.aligned(piece.data)
-        if offset < len(whole):
-            yield from self._sewn(whole, offset, breaks=self._joined and piece.discontinuity)
-
-    def fed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what follows without a break, whole packets that are no piece yet."""
-        if data:
-            yield from self._sewn(data, 0, breaks=False)
-
-    def _sewn(self, whole: bytes, offset: int, *, breaks: bool) -> Iterator[bytes]:
         data = whole[offset:] if offset else whole
         span = ts.span(data)
+        breaks = self._joined and piece.discontinuity
         marked = self._resume(data, span) if breaks else False
         if not self._joined:
             self._advance = ts.advance_needed(data)

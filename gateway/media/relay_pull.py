@@ -211,29 +211,12 @@ class ChannelPull:
             SourceError, PlaylistError: no source works.
         """
         shelf = self.shelves[PICTURE]
-        await self._until(lambda: bool(shelf.pieces) and not (fresh and self._reason is not None))
-        return shelf
-
-    async def until_arriving(self) -> None:
-        """Wait until a player may begin, be it with a segment that is still arriving.
-
-        Raises:
-            SourceError, PlaylistError: no source works.
-        """
-        shelf = self.shelves[PICTURE]
-        await self._until(
-            lambda: (
-                (shelf.head is not None and shelf.head.begun) or (bool(shelf.pieces) and self._reason is None)
-            )
-        )
-
-    async def _until(self, fact: Callable[[], bool]) -> None:
         with self.progress.subscribe(backlog=1) as news:
             while True:
                 if self.trouble is not None:
                     raise type(self.trouble)(str(self.trouble))
-                if fact():
-                    return
+                if shelf.pieces and not (fresh and self._reason is not None):
+                    return shelf
                 await anext(news)
 
     async def until_full_start(self, shelf: Shelf, within_s: float) -> None:

@@ -15,7 +15,6 @@ from typing import Protocol
 from gateway.media import ts
 from gateway.media.lineup import ChannelId
 from gateway.media.relay_facts import Kind, NotContinuousError, RelayConfig
-from gateway.media.relay_head import Head
 from gateway.media.relay_remux import Made, Remuxer, RemuxError
 from gateway.media.relay_remux_language import iso_639_2
 from gateway.media.relay_remux_wire import PICTURE, Feed, Force, Forget, Order, Sound
@@ -106,12 +105,6 @@ class TransportShelf:
     def target_s(self) -> float:
         """Longest duration the channel promises."""
         return self._pull.shelves[PICTURE].target_s
-
-    @property
-    def head(self) -> Head | None:
-        """The front of the first segment while that arrives, if a decoder can begin with it as it is."""
-        head = self._pull.shelves[PICTURE].head
-        return head if head is not None and head.begun and not self._pull.sounds and not self.pieces else None
 
     @property
     def bytes_made(self) -> int:

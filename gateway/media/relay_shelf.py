@@ -13,7 +13,6 @@ from gateway.media.hls import InitSection, MediaPlaylist, Segment
 from gateway.media.hls_write import write_media
 from gateway.media.lineup import ChannelId
 from gateway.media.relay_facts import Kind, RelayConfig, Resource
-from gateway.media.relay_head import Head
 
 CONTENT_TYPES = {
     Kind.TS: "video/mp2t",
@@ -98,7 +97,6 @@ class Shelf:
     Attributes:
         pieces: Oldest first, numbers without a hole.
         target_s: Longest duration the track promises.
-        head: The front of the first segment while that arrives.
     """
 
     def __init__(self, name: str, config: RelayConfig, pull: int = 0, first: int = 0) -> None:
@@ -106,7 +104,6 @@ class Shelf:
         self._pull = pull
         self.pieces: deque[Piece] = deque()
         self.target_s = 1.0
-        self.head: Head | None = None
         self._config = config
         self._inits: dict[int, bytes] = {}
         self._next = self._first = first
@@ -146,7 +143,6 @@ class Shelf:
         )
         self._next += 1
         self.pieces.append(piece)
-        self.behead()
         while len(self.pieces) > self._config.keep_segments or (
             len(self.pieces) > 1 and self.bytes_held > self._config.max_track_bytes
         ):
@@ -154,12 +150,6 @@ class Shelf:
         used = {piece.init for piece in self.pieces}
         self._inits = {n: d for n, d in self._inits.items() if n in used or n > self._next_init - SPARE_INITS}
         return piece
-
-    def behead(self) -> None:
-        """Let the front go: its piece is there, or never will be."""
-        head, self.head = self.head, None
-        if head is not None:
-            head.progress.publish(None)
 
     def piece(self, number: int) -> Piece | None:
         """Return the piece, or None if it is not there (yet, or any more)."""

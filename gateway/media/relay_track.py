@@ -25,10 +25,9 @@ from gateway.media.relay_facts import (
     StaleSourceError,
 )
 from gateway.media.relay_fetch import Upstream
-from gateway.media.relay_head import Head
 from gateway.media.relay_keys import KeyRing
 from gateway.media.relay_quality import Report
-from gateway.media.relay_segment import LONGEST_S, Arriving, Got, SegmentFetch
+from gateway.media.relay_segment import LONGEST_S, Got, SegmentFetch
 from gateway.media.relay_shelf import Arrival, Media, Shelf
 
 STALE_TARGETS = 3
@@ -129,12 +128,9 @@ class TrackPull:
 
     async def _take(self, new: Sequence[Segment], cursor: Cursor) -> None:
         """Fetch `new` and put it on the shelf in order."""
-        try:
-            with ungrouped():
-                async with asyncio.TaskGroup() as group:
-                    await self._take_each(new, cursor, group)
-        finally:
-            self._shelf.behead()
+        with ungrouped():
+            async with asyncio.TaskGroup() as group:
+                await self._take_each(new, cursor, group)
 
     async def _take_each(self, new: Sequence[Segment], cursor: Cursor, group: asyncio.TaskGroup) -> None:
         newer_s = sum(segment.duration_s for segment in new)
@@ -142,7 +138,8 @@ class TrackPull:
         for at, segment in enumerate(new):
             newer_s = max(newer_s - segment.duration_s, 0.0)
             began = asyncio.Event()
-            early, arriving = self._early(segment, newer_s)
+            early = self._early(segment, newer_s)
+            arriving = early.arriving if early is not None else None
             fetch = ahead or group.create_task(self._segments.get(segment, began, arriving), name="segment")
             ahead = None
             if at + 1 < len(new) and not await _begun(fetch, began):
@@ -150,7 +147,6 @@ class TrackPull:
                 ahead = group.create_task(following, name="segment ahead")
             got = await fetch
             if got.media is None:
-                self._shelf.behead()
                 self._skip(segment, got, cursor, begun=early is not None and early.given > 0)
             else:
                 self._put(segment, got.media, early, newer_s)
@@ -158,19 +154,12 @@ class TrackPull:
                 self._skips = 0
                 self._supply.watch(Report(segment.duration_s, got.took_s, len(got.media.data)))
 
-    def _early(self, segment: Segment, newer_s: float) -> tuple[EarlyParts | None, Arriving | None]:
+    def _early(self, segment: Segment, newer_s: float) -> EarlyParts | None:
         """Return what hands on `segment` while it arrives, if somebody waits for it and it can be."""
-        plain = segment.init is None and segment.byte_range is None and not segment.gap
+        plain = segment.init is None and segment.byte_range is None
         if self._shelf.pieces or not plain or segment.duration_s < SHORTEST_S:
-            return None, None
-        early = EarlyParts(lambda part: self._put_part(segment, part, newer_s))
-        head = self._shelf.head = Head(self._supply.news)
-
-        def arriving(body: bytes | bytearray) -> None:
-            head.arriving(body)
-            early.arriving(body)
-
-        return early, arriving
+            return None
+        return EarlyParts(lambda part: self._put_part(segment, part, newer_s))
 
     def _skip(self, segment: Segment, got: Got, cursor: Cursor, *, begun: bool) -> None:
         """Go on without `segment`; `begun` if a part of it has been shown."""

@@ -19,9 +19,6 @@ LEAD = CLOCK_HZ * 60 // 1000
 LATE_SOUND = CLOCK_HZ * 150 // 1000
 """How far sound may be behind the clock; players buffer at least twice as much."""
 
-LATER_SOUND = CLOCK_HZ * 300 // 1000
-"""How much later than pictures of the same time common muxers send sound."""
-
 _PUSI = 0x40
 _MAX_TABLE_PACKETS = 8
 _PCR_BYTES = 7
@@ -32,8 +29,6 @@ _CRC_BYTES = 4
 # ISO 13818-1 table 2-22; private (AC-3 and others) is BD, extended FD.
 _AUDIO = frozenset({*range(0xC0, 0xE0), 0xBD, 0xFD})
 _VIDEO = frozenset(range(0xE0, 0xF0))
-# MPEG-1, MPEG-2, AAC (ADTS, LATM), AC-3, E-AC-3: ISO 13818-1 table 2-34, ATSC A/53.
-_SOUND_TYPES = frozenset({0x03, 0x04, 0x0F, 0x11, 0x81, 0x87})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +127,7 @@ def advance_needed(data: bytes) -> int:
     waits that long on a still.  They send the sound of the same time up to
     0.3 s later than the pictures, so not both can be near the clock: the answer
     leaves `LEAD` for the tightest picture, and lets sound come `LATE_SOUND`
-    after its time, which the buffer of a player takes up.  Sound that the
-    programme promises and that has not come yet is taken to be that late.  Never negative.
+    after its time, which the buffer of a player takes up.  Never negative.
     """
     clocks = pcr_positions(data)
     if not clocks:
@@ -153,8 +147,6 @@ def advance_needed(data: bytes) -> int:
     if not pictures:
         return max(0, min(sounds) - LEAD) if sounds else 0
     room = min(pictures) - LEAD
-    if not sounds and _promises_sound(data):
-        sounds.append(min(pictures) - LATER_SOUND)
     return max(0, min(room, min(sounds) + LATE_SOUND) if sounds else room)
 
 
@@ -244,11 +236,6 @@ def section_bytes(table: bytes) -> bytes:
         parts.append(table[begin : at + PACKET] if begin is not None else b"")
     whole = b"".join(parts)
     return whole[:size] if len(whole) >= size else b""
-
-
-def _promises_sound(data: bytes) -> bool:
-    found = tables(data)
-    return found is not None and not _SOUND_TYPES.isdisjoint(streams(found.pmt).values())
 
 
 def _bits(accept: Iterable[int]) -> bytes:

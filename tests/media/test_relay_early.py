@@ -111,44 +111,23 @@ def test_what_no_player_can_begin_with_waits_until_it_is_whole() -> None:
     assert not given
 
 
-async def test_a_player_has_the_front_while_the_key_frame_still_arrives(serve: Serve, thin: HeadEnd) -> None:
-    async with relaying(serve, thin, RelayConfig(), news="long/index.m3u8") as relay, asyncio.timeout(20):
-        await relay.open(NEWS)
-        fresh = relay.temperature(NEWS)
-        received = bytearray()
-        async with aclosing(relay.continuous(NEWS)) as stream:
-            received += await anext(stream)
-            began = len(received)
-            async for chunk in stream:
-                received += chunk
-                if len(received) > 2 * len(thin.media("long", 1)):
-                    break
-
-    data = bytes(received)
-    times = [ts.pcr(data, at) for at in ts.pcr_positions(data)]
-    # Nothing was on the shelf yet, and yet all of it comes, once and in order.
-    assert fresh == "cold"
-    assert began < len(thin.media("long", 1)) / 4
-    assert all(0 < ts.difference(after, before) < ts.CLOCK_HZ // 2 for before, after in pairwise(times))
-    assert counters_go_on(data[: len(thin.media("long", 1)) // 2])
-
-
 async def test_an_encrypted_channel_starts_early_too(serve: Serve, head_end: HeadEnd) -> None:
     slow(head_end, "sealed")
     head_end.offset = 104
+    began = asyncio.get_running_loop().time()
     async with (
         relaying(serve, head_end, RelayConfig(), news="sealed/index.m3u8") as relay,
         asyncio.timeout(20),
         aclosing(relay.continuous(NEWS)) as stream,
     ):
         data = await anext(stream)
-        temperature = relay.temperature(NEWS)
+        first = asyncio.get_running_loop().time() - began
         async for chunk in stream:
             data += chunk
             if len(data) > 2 * len(head_end.media("sealed", 1)):
                 break
 
-    assert temperature == "cold"
+    assert first < 0.8
     assert ts.tables(data[: 4 * ts.PACKET]) is not None
     assert ts.key_frames(data[: 8 * ts.PACKET])
     assert counters_go_on(data[: len(head_end.media("sealed", 1)) // 2])
