@@ -20,7 +20,8 @@ from gateway.ui.keys import KeysConfig
 from gateway.ui.server import Desk, UiConfig, UiServer
 from tests.ui.living import NEWS, SPORT, LivingHouse, Upstream, Yesterday, running
 from tests.ui.web import fake_material
-from tests.ui.web.fake_house import WEB
+from tests.ui.web.fake_house import WEB, FakeHouse
+from tests.ui.web.fake_watching import TOKEN
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -270,6 +271,48 @@ async def test_a_search_finds_programmes_and_channels_for_the_television(home: H
     await until_shown(home, SPORT.id)
     await page.locator("[data-tab=recordings]").tap()
     await expect(page.locator("main")).to_contain_text("还没有录像")
+
+
+async def test_recordings_play_on_the_television_and_go_on_in_the_hand(
+    browser: Browser, material: Path
+) -> None:
+    house = FakeHouse(material)
+    async with house.open() as address:
+        page = await browser.new_page(viewport={"width": 390, "height": 844}, locale="zh-CN")
+        page.set_default_timeout(15_000)
+        await page.goto(address.partition("#")[0] + f"r#t={TOKEN}")
+        await page.locator("form .big").click()
+        await page.locator("[data-tab=recordings]").click()
+        kept = page.locator(".recording", has_text="一颗橙子")
+        await expect(page.locator(".recording")).to_have_count(5)
+        await expect(page.locator(".recording", has_text="乡村大舞台").locator(".key")).to_have_count(0)
+        await shoot(page, "phone-recordings")
+        await kept.locator(".key", has_text="在电视看").click()
+        await page.locator("[data-tab=remote]").click()
+        await expect(page.locator(".on-tv")).to_contain_text("录像")
+        assert [verb for verb, _ in house.watching.asked] == ["recording"]
+        async with page.expect_request("**/recordings/*/index.m3u8*") as asked:
+            await page.locator(".take").click()
+        assert (await asked.value).url.endswith(f"{house.tv.recording}/index.m3u8?from_s=1500.0")
+        await page.close()
+
+
+async def test_a_locked_channel_opens_with_the_pin(home: Home) -> None:
+    lock = {"pin": "2580", "channels": ["news"]}
+    async with home.owner.put(f"{home.root}/api/v1/lock", json=lock) as answer:
+        assert answer.status == 200
+    page = await home.paired()
+    await page.locator("[data-tab=channels]").tap()
+    await page.locator("[data-channel=news]").tap()
+    await page.locator(".sheet .main").tap()
+    await expect(page.locator(".screen .over")).to_contain_text("此频道已加锁")
+    await shoot(page, "phone-locked")
+    await page.locator("input[name=pin]").fill("1111")
+    await page.locator(".pin .big").tap()
+    await expect(page.locator(".told.bad")).to_contain_text("密码错误")
+    await page.locator("input[name=pin]").fill("2580")
+    await page.locator(".pin .big").tap()
+    await until_moving(page)
 
 
 async def test_a_guests_phone_watches_and_changes_nothing(home: Home) -> None:

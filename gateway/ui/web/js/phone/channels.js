@@ -15,6 +15,7 @@ import { OnTv } from "./remote.js";
 const PAUSE_MS = 350;
 const MOST_CHARS = 64;
 const MOST_CHANNELS = 8;
+const STEPS = 50;
 
 let text = "";
 let typing = 0;
@@ -57,10 +58,13 @@ function Everything() {
   if (!desk.channels.length) return html`<p class="hint">${t("lineup.none")}</p>`;
   return html`<ul class="list">${desk.channels.map((channel) => {
     const { now = null, next = null } = desk.now.get(channel.id) ?? {};
-    return html`<${Row} key=${channel.id} channel=${channel} now=${now} next=${next} part=${Math.round(passed(now) * 50) / 50}
-      on=${desk.tv?.channel === channel.id} />`;
+    return rowOf(channel, now, next);
   })}</ul>`;
 }
+
+/** @param {Channel} channel @param {Programme|null} now @param {Programme|null} next */
+const rowOf = (channel, now, next) => html`<${Row} key=${channel.id} channel=${channel} now=${now} next=${next}
+  part=${Math.round(passed(now) * STEPS) / STEPS} on=${desk.tv?.channel === channel.id} />`;
 
 class Row extends Component {
   /** @param {any} next */
@@ -91,8 +95,7 @@ function Found({ wanted }) {
     .slice(0, MOST_CHANNELS);
   if (!channels.length && found?.length === 0) return html`<p class="hint">${t("phone.search.none")}</p>`;
   return html`<ul class="list">
-    ${channels.map((channel) => html`<${Row} key=${channel.id} channel=${channel} now=${desk.now.get(channel.id)?.now ?? null}
-      next=${null} part=${0} on=${desk.tv?.channel === channel.id} />`)}
+    ${channels.map((channel) => rowOf(channel, desk.now.get(channel.id)?.now ?? null, null))}
     ${(found ?? []).map((programme) => html`<${Hit} key=${programme.id} programme=${programme} channel=${channelOf(programme.channel)} />`)}
   </ul>`;
 }

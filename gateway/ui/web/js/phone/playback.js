@@ -42,8 +42,11 @@ export function watch(wanted) {
   video.autoplay = true;
   Object.assign(playback, { wanted, video, picture: "loading", code: null });
   video.addEventListener("timeupdate", () => video === playback.video && video.currentTime > 0 && become("playing", null));
-  video.addEventListener("error", () => video === playback.video && become("failed", video.error?.code === 4 ? UNPLAYABLE : FAILED));
   const address = addressOf(wanted);
+  video.addEventListener("error", async () => {
+    const why = await refusal(address);
+    if (video === playback.video) become("failed", why ?? (video.error?.code === 4 ? UNPLAYABLE : FAILED));
+  });
   if ("MediaSource" in window) load(video, address, wanted.from === null);
   else {
     video.src = address;
@@ -120,6 +123,16 @@ function addressOf({ channel, recording, from }) {
 
 /** @param {number} ms */
 export const rfc3339 = (ms) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
+/** Why the box refuses `address`: a video element that loads by itself does not say. @param {string} address */
+async function refusal(address) {
+  try {
+    const answer = await fetch(address);
+    return answer.ok ? null : ((await answer.json()).code ?? null);
+  } catch {
+    return null;
+  }
+}
 
 /** The box's own word in a refused request. @param {any} data @returns {string|null} */
 function codeIn(data) {

@@ -4,10 +4,27 @@
  */
 
 import { Component, html } from "../html.js";
+import { call } from "../session.js";
 import { sentence, t } from "../words.js";
-import { isMember } from "./desk.js";
+import { ask, isMember } from "./desk.js";
 import { give } from "./hand_over.js";
 import { end, playback, watch } from "./playback.js";
+
+const LOCKED = new Set(["TV-601", "TV-602", "TV-603", "TV-604"]);
+
+/** Open the child lock, and go on with what it held back. @param {SubmitEvent} event */
+async function unlock(event) {
+  event.preventDefault();
+  const { wanted } = playback;
+  const pin = String(new FormData(/** @type {HTMLFormElement} */ (event.target)).get("pin"));
+  if (wanted && (await ask(() => call("POST", "lock/open", { pin })))) watch(wanted);
+}
+
+const Pin = () => html`<form class="pin" onSubmit=${unlock}>
+  <input class="code" name="pin" type="password" inputmode="numeric" pattern="[0-9]{4,8}" maxlength="8" required autocomplete="off"
+    aria-label=${t("phone.pin")} placeholder=${t("phone.pin")} />
+  <button class="big main">${t("phone.unlock")}</button>
+</form>`;
 
 export class Screen extends Component {
   /** @type {HTMLElement|null} */
@@ -39,7 +56,8 @@ export class Screen extends Component {
       <div class="film" ref=${this._placed}></div>
       ${picture === "loading" && html`<p class="over">${t("phone.loading")}</p>`}
       ${picture === "failed" && html`<div class="over" role="alert"><strong>${why.say}</strong><p>${why.do}</p>
-        <button class="big" onClick=${() => watch(wanted)}>${t("phone.retry")}</button></div>`}
+        ${LOCKED.has(code ?? "") && isMember()
+          ? html`<${Pin} />` : html`<button class="big" onClick=${() => watch(wanted)}>${t("phone.retry")}</button>`}</div>`}
       <footer>
         <small>${wanted.channel?.name ?? wanted.recording?.channel_name ?? ""}</small>
         ${isMember() && html`<button class="big main give" onClick=${give}>${t("phone.give")}</button>`}
