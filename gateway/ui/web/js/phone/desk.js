@@ -105,7 +105,7 @@ async function enter() {
   desk.door = "open";
   desk.tab = isMember() ? desk.tab : "channels";
   await refresh();
-  lookIn(OFTEN_MS);
+  lookAfter(OFTEN_MS);
 }
 
 /** Look at the television, and now and then at the guide. */
@@ -132,15 +132,15 @@ async function refreshGuide() {
 }
 
 /** @param {number} ms */
-function lookIn(ms) {
+function lookAfter(ms) {
   clearTimeout(looking);
   looking = setTimeout(async () => {
     await refresh();
-    lookIn(isMember() && !desk.isLost ? OFTEN_MS : SELDOM_MS);
+    lookAfter(isMember() && !desk.isLost ? OFTEN_MS : SELDOM_MS);
   }, ms);
 }
 
-document.addEventListener("visibilitychange", () => document.hidden || lookIn(0));
+document.addEventListener("visibilitychange", () => document.hidden || lookAfter(0));
 
 /** @param {CallError} error */
 function heed(error) {
@@ -185,7 +185,7 @@ export async function ask(what) {
     return false;
   } finally {
     changed();
-    lookIn(SOON_MS);
+    lookAfter(SOON_MS);
   }
 }
 

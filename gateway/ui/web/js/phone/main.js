@@ -8,7 +8,7 @@ import { speak, t } from "../words.js";
 import { Channels } from "./channels.js";
 import { changed, desk, drawnBy, isMember, knock, open, refreshRecordings } from "./desk.js";
 import { Join, Unreachable, isInvited, takeOffer } from "./join.js";
-import { playback } from "./playback.js";
+import { end, playback } from "./playback.js";
 import { Recordings } from "./recordings.js";
 import { Remote } from "./remote.js";
 import { Screen } from "./screen.js";
@@ -57,7 +57,10 @@ async function start() {
   const known = localStorage.getItem(LANGUAGE) ?? (navigator.language.startsWith("en") ? "en" : "zh");
   await speak(known);
   document.title = t("phone.title");
-  drawnBy(() => render(html`<${App} />`, place));
+  drawnBy(() => {
+    if (desk.door !== "open" && playback.wanted) end(); // sent away while watching
+    render(html`<${App} />`, place);
+  });
   changed();
   await knock();
 }

@@ -45,8 +45,8 @@ export function Remote() {
       </div>
       <div class="keys four">
         <${Button} of="back" name=${t("key.back")} class="word">${t("key.back")}<//>
-        <${Button} of="guide" name=${t("nav.guide")}><${Icon} name="guide" /><//>
-        <${Button} of="menu" name=${t("key.menu")}><${Icon} name="settings" /><//>
+        <${Button} of="guide" name=${t("nav.guide")} class="word">${t("nav.guide")}<//>
+        <${Button} of="menu" name=${t("key.menu")} class="word">${t("key.menu")}<//>
         <button class="key word digits-too" aria-pressed=${hasDigits} onClick=${() => { hasDigits = !hasDigits; changed(); }}>
           ${hasDigits ? t("key.arrows") : "123"}</button>
       </div>
