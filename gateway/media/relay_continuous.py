@@ -16,6 +16,8 @@ from gateway.media.relay_shelf import Deep, Piece
 from gateway.pubsub import Subscription
 
 CHUNK = 348 * ts.PACKET
+FAR_AHEAD = timedelta(minutes=1)
+"""Who asks for something later than this has another clock, and gets what there is."""
 SILENCE_TARGETS = 6
 MIN_SILENCE_S = 12.0
 MOST_HOLE = 20 * ts.CLOCK_HZ
@@ -76,7 +78,8 @@ async def follow(shelf: TransportShelf, *, since: datetime | None = None) -> Asy
                 piece = replace(shelf.pieces[0], discontinuity=True)
             if piece is not None:
                 number = piece.number + 1
-                yield piece
+                if since is None or not _is_before(piece, since):
+                    yield piece
             elif not await _hears(news, shelf.target_s):
                 return
 
@@ -87,6 +90,12 @@ def _first_since(pieces: Sequence[Piece], since: datetime) -> int:
         if piece.at + timedelta(seconds=piece.duration_s / 2) >= since:
             return piece.number
     return pieces[-1].number + 1
+
+
+def _is_before(piece: Piece, since: datetime) -> bool:
+    """Tell whether `piece` comes late and is of before `since`: an archive may be ahead of the air."""
+    middle = piece.at + timedelta(seconds=piece.duration_s / 2)
+    return since - FAR_AHEAD < middle < since
 
 
 async def continuous(shelf: TransportShelf, *, deep: Deep | None = None) -> AsyncGenerator[bytes, None]:

@@ -151,6 +151,7 @@ async def test_the_past_goes_on_over_programmes_into_live_without_a_gap(night: E
         assert seen.end > now + timedelta(seconds=1), "it did not arrive at live"
         assert seen.longest_gap_s <= (0.1, 0.033)
         assert not seen.goes_back
+        assert not seen.repeats
 
 
 async def test_live_is_held_gone_on_with_gone_back_in_and_live_again(

@@ -31,6 +31,7 @@ NEWS, FILM, SCIENCE = "xinwen", "yingshi", "kejiao"
 REMEMBERED_S = 1.0
 """What was chosen this long ago outlives the plug; nobody outside can see it being written."""
 _DIRECTIONS = 240
+_RUN = 20
 _AROUND_S = WRAP / CLOCK_HZ
 
 # Short spans, and everything looked at often: an evening in a minute.
@@ -176,10 +177,15 @@ async def shows_second_of(screen: Framebuffer, at: datetime, *, within_s: float 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The decode times of a stream's packets, as instants of the demo's clock, in order."""
+    """The decode times of a stream's packets, as instants of the demo's clock, in order.
+
+    Attributes:
+        sizes: Of the pictures, by which a second showing is known.
+    """
 
     video: tuple[float, ...]
     audio: tuple[float, ...]
+    sizes: tuple[str, ...]
 
     @property
     def start(self) -> datetime:
@@ -201,6 +207,12 @@ class Timeline:
         return round(video, 3), round(audio, 3)
 
     @property
+    def repeats(self) -> bool:
+        """Whether pictures come a second time; the demo's own repeat after a minute."""
+        runs = [self.sizes[at : at + _RUN] for at in range(len(self.sizes) - _RUN)]
+        return len(set(runs)) < len(runs)
+
+    @property
     def goes_back(self) -> bool:
         """Whether any time is earlier than the one before it."""
         return any(list(each) != sorted(each) for each in (self.video, self.audio))
@@ -208,14 +220,16 @@ class Timeline:
 
 def timeline(stream: bytes) -> Timeline:
     """Read the times of a transport stream of the demo's media."""
-    show = ["-show_entries", "packet=codec_type,dts_time", "-of", "csv=p=0", "-i", "pipe:0"]
+    show = ["-show_entries", "packet=codec_type,dts_time,size", "-of", "csv=p=0", "-i", "pipe:0"]
     text = subprocess.run(["ffprobe", "-v", "error", *show], input=stream, capture_output=True, check=True)
     times: dict[str, list[float]] = {"video": [], "audio": []}
+    sizes = []
     for line in text.stdout.decode().splitlines():
-        kind, _, time_s = line.partition(",")
-        if kind in times and (said := time_s.strip(",")) not in ("", "N/A"):
-            times[kind].append(_unwrapped(float(said)))
-    return Timeline(tuple(times["video"]), tuple(times["audio"]))
+        kind, time_s, size = [*line.split(","), "", ""][:3]
+        if kind in times and time_s not in ("", "N/A"):
+            times[kind].append(_unwrapped(float(time_s)))
+            sizes += [size] if kind == "video" else []
+    return Timeline(tuple(times["video"]), tuple(times["audio"]), tuple(sizes))
 
 
 def _unwrapped(media_s: float) -> float:

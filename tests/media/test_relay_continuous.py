@@ -3,7 +3,7 @@ import json
 import subprocess
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import TypedDict
@@ -122,6 +122,23 @@ async def test_a_paused_viewer_goes_on_from_the_disk_without_a_hole(
     times = [float(packet["dts_time"]) for packet in packets if packet["stream_index"] == 0]
     assert times[-1] - times[0] > 3
     assert all(0 < after - before < 0.2 for before, after in pairwise(times))
+
+
+async def test_who_has_seen_more_than_the_air_has_brought_sees_nothing_twice(
+    serve: Serve, head_end: HeadEnd
+) -> None:
+    """An archive may be a segment ahead of the relay; what comes then has been seen."""
+    async with relaying(serve, head_end, news="plain/index.m3u8") as relay, asyncio.timeout(20):
+        async with aclosing(relay.follow(NEWS)) as newest:
+            await head_end.broadcast(1)
+            piece = await anext(newest)
+        seen_until = piece.at + 2.75 * timedelta(seconds=piece.duration_s)
+
+        async with aclosing(relay.follow(NEWS, since=seen_until)) as pieces, asyncio.TaskGroup() as group:
+            group.create_task(head_end.broadcast(6), name="broadcast")
+            first = await anext(pieces)
+
+    assert first.at + timedelta(seconds=first.duration_s / 2) >= seen_until
 
 
 async def test_a_skipped_segment_is_marked_where_the_clock_jumps(serve: Serve, head_end: HeadEnd) -> None:
