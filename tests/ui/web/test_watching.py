@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.ui.web.conftest import Television, TurnOn
 from tests.ui.web.fake_house import FakeHouse
@@ -105,13 +105,33 @@ async def test_the_channel_list_of_a_thousand_is_a_handful_of_nodes(turn_on: Tur
     tv = await turn_on(FakeHouse(material, channels=1000))
     await tv.press("ArrowLeft")
     await expect(tv.see(".channels .row.f")).to_contain_text("农林卫视")
+    page = await tv.see(".channels .row").count()
+    assert page < 12
+    number = str(tv.house.channels[6 + 12 * page].number)
     for _ in range(12):
         await tv.press("PageDown")
-    assert await tv.see(".channels .row").count() < 12
-    await expect(tv.see(".channels .row.f .no")).not_to_have_text("8")
-    number = await tv.see(".channels .row.f .no").inner_text()
+    await expect(tv.see(".channels .row.f .no")).to_have_text(number)
+    assert await tv.see(".channels .row").count() == page
     await tv.press("Enter")
     await expect(tv.see(".banner .number")).to_have_text(number)
+
+
+async def test_keys_wait_in_order_for_a_screen_that_is_being_fetched(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    before = tv.house.tv.number
+    may_come = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await may_come.wait()
+        await route.continue_()
+
+    await tv.page.route("**/js/screens/channels.js", hold)
+    await tv.press("ArrowLeft", "ArrowDown", "ArrowDown")
+    may_come.set()
+    await expect(tv.see(".channels .row.f .no")).to_have_text(str(tv.house.channels[8].number))
+    assert (tv.house.tv.number, tv.house.keys) == (before, [])
+    await tv.press("Escape", "h")
+    await expect(tv.see(".home")).to_be_visible()
 
 
 async def test_the_guide_tunes_to_what_is_focused(turn_on: TurnOn) -> None:

@@ -125,7 +125,7 @@ function showPicture(where) {
 
 /** @param {Key} key @param {boolean} here from this page's keyboard, not from the daemon */
 function press(key, here) {
-  if (!begun) return;
+  if (!begun || stage.keptForLater(() => press(key, here))) return;
   if (here && hasDigits() && (key === "ok" || key === "back")) send(key);
   else if (stage.press(key)) return;
   else if (isOfTheDaemon(key)) {

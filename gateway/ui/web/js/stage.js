@@ -28,9 +28,9 @@ let headUp = () => null;
 let onPlace = () => {};
 let drawing = 0;
 let idle = 0;
-/** Screens that are still being fetched, and the keys pressed for them. */
+/** Screens that are still being fetched, and what was pressed for them meanwhile. */
 let coming = 0;
-/** @type {Key[]} */
+/** @type {(() => void)[]} */
 let early = [];
 
 /**
@@ -71,8 +71,18 @@ export async function openSoon(fetched) {
     coming--;
     const keys = early;
     early = [];
-    keys.forEach(press);
+    keys.forEach((again) => again());
   }
+}
+
+/**
+ * Keep a key for a screen that is still being fetched, so that none below it gets the key.
+ * @param {() => void} again presses it anew, once the screen is there or will not come
+ * @returns {boolean} whether it was kept
+ */
+export function keptForLater(again) {
+  if (coming) early.push(again);
+  return coming > 0;
 }
 
 /** The open screen of that name. @param {string} name */
@@ -108,10 +118,6 @@ export function rest() {
 /** @param {Key} key @returns {boolean} whether the page used it */
 export function press(key) {
   rest();
-  if (coming) {
-    early.push(key);
-    return true;
-  }
   const used = top().key(key);
   if (!used && key === "back" && stack.length > 1) close(top());
   redraw();
