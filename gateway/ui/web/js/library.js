@@ -28,9 +28,10 @@ export async function refreshLibrary() {
 /** @param {string|null} id @returns {Recording|null} */
 export const recordingOf = (id) => library.kept.recordings.find((each) => each.id === id) ?? null;
 
-/** The recording planned or made of a programme. @param {Programme} programme */
+/** The recording that is or will be there of a programme; not one that lost to others or failed. @param {Programme} programme */
 export const recordingFor = (programme) =>
-  library.kept.recordings.find((each) => each.channel === programme.channel && each.title === programme.title
+  library.kept.recordings.find((each) => each.state !== "conflict" && each.state !== "failed"
+    && each.channel === programme.channel && each.title === programme.title
     && Date.parse(each.start) < Date.parse(programme.stop) && Date.parse(each.stop) > Date.parse(programme.start)) ?? null;
 
 /** @param {Programme} programme */
