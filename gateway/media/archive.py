@@ -17,7 +17,14 @@ from gateway.media.catchup import NoCatchupError
 from gateway.media.hls import MediaPlaylist, PlaylistError, Segment
 from gateway.media.hls_choice import Ability, choose
 from gateway.media.lineup import Source
-from gateway.media.relay_facts import BadMediaError, Kind, RelayConfig, SourceError, SourceMissingError
+from gateway.media.relay_facts import (
+    BadMediaError,
+    Kind,
+    NotContinuousError,
+    RelayConfig,
+    SourceError,
+    SourceMissingError,
+)
 from gateway.media.relay_fetch import Meter, Upstream, client_session
 from gateway.media.relay_hosts import Allowed, anywhere
 from gateway.media.relay_keys import KeyRing
@@ -47,6 +54,7 @@ class Archive:
 
         Raises:
             NoCatchupError: the archive does not have it.
+            NotContinuousError: its media is not of the kind that can be joined with the channel's.
             SourceError, PlaylistError: it cannot be read (any more).
         """
         with ThreadPoolExecutor(1, thread_name_prefix="archive") as worker:
@@ -103,11 +111,14 @@ class _Reading:
             raise NoCatchupError("The operator's archive does not have this") from error
         playlist = hls.parse(fetched.text, fetched.url)
         if isinstance(playlist, MediaPlaylist):
-            return fetched.url, playlist
+            return fetched.url, _of_transport_stream(playlist)
         variant = choose(
             playlist.variants, Ability(max_height=self._config.max_height, codecs=self._config.codecs)
         )
-        return variant.uri, await self._media(variant.uri)
+        beside = {each.group for each in playlist.renditions if each.kind == "AUDIO" and each.uri}
+        if variant.audio in beside:
+            raise NotContinuousError("The archive keeps this channel's sound apart from its picture")
+        return variant.uri, _of_transport_stream(await self._media(variant.uri))
 
     async def _media(self, url: str) -> MediaPlaylist:
         fetched = await self._upstream.playlist(url, self._headers)
@@ -181,3 +192,14 @@ class _Reading:
         self._number += 1
         self._broken, self._skips = False, 0
         return piece
+
+
+def _of_transport_stream(playlist: MediaPlaylist) -> MediaPlaylist:
+    """Return `playlist` unless its media cannot be joined with the channel's.
+
+    Raises:
+        NotContinuousError: it is fragmented MP4.
+    """
+    if any(segment.init is not None for segment in playlist.segments):
+        raise NotContinuousError("The archive keeps this channel as fragmented MP4")
+    return playlist

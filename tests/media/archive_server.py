@@ -36,6 +36,7 @@ class ArchiveServer:
         missing: Instants whose segments it has lost.
         gone: Answers 404 to every playlist.
         until: It keeps nothing from then on.
+        front: A line in front of the segments.
     """
 
     root: str = ""
@@ -44,18 +45,24 @@ class ArchiveServer:
     missing: set[datetime] = field(default_factory=set)
     gone: bool = False
     until: datetime = FOREVER
+    front: str = "#EXT-X-INDEPENDENT-SEGMENTS"
 
     async def playlist(self, request: web.Request) -> web.Response:
         if self.gone:
             return web.Response(status=404)
         start, stop = (datetime.fromtimestamp(int(request.query[key]), UTC) for key in ("b", "e"))
         self.asked.append((start, stop))
-        lines = ["#EXTM3U", f"#EXT-X-TARGETDURATION:{SEGMENT_S}", "#EXT-X-PLAYLIST-TYPE:VOD"]
+        lines = ["#EXTM3U", f"#EXT-X-TARGETDURATION:{SEGMENT_S}", "#EXT-X-PLAYLIST-TYPE:VOD", self.front]
         moment = start
         while moment < min(stop, self.until):
             lines += [f"#EXTINF:{SEGMENT_S},", f"{int(moment.timestamp())}.ts"]
             moment += timedelta(seconds=SEGMENT_S)
         return web.Response(text="\n".join([*lines, "#EXT-X-ENDLIST", ""]))
+
+    async def master(self, _request: web.Request) -> web.Response:
+        """Sound apart from the picture."""
+        sound = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="zh",URI="sound.m3u8"'
+        return web.Response(text=f'#EXTM3U\n{sound}\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="a"\nnews.m3u8\n')
 
     async def segment(self, request: web.Request) -> web.Response:
         moment = datetime.fromtimestamp(int(request.match_info["moment"]), UTC)
@@ -71,6 +78,7 @@ async def archive_server() -> AsyncIterator[ArchiveServer]:
     server = ArchiveServer()
     app = web.Application()
     app.router.add_get("/news.m3u8", server.playlist)
+    app.router.add_get("/apart.m3u8", server.master)
     app.router.add_get(r"/{moment:\d+}.ts", server.segment)
     runner = web.AppRunner(app)
     await runner.setup()

@@ -17,6 +17,7 @@ from gateway.media.relay_facts import (
     ForeignHostError,
     Kind,
     NoSuchPieceError,
+    NotContinuousError,
     RelayConfig,
     UnknownChannelError,
     Weight,
@@ -288,3 +289,14 @@ async def test_an_archive_on_a_host_that_is_not_listed_is_not_asked(set_: Set) -
         async with aclosing(stretch):
             await anext(stretch)
     assert set_.archive.asked == []
+
+
+@pytest.mark.parametrize("path", ["news.m3u8?b=0&e=20", "apart.m3u8"], ids=["fragmented MP4", "sound apart"])
+async def test_an_archive_that_would_be_silent_or_dark_is_refused_at_once(set_: Set, path: str) -> None:
+    set_.archive.front = '#EXT-X-MAP:URI="init.mp4"'
+    address = f"{set_.archive.root}/{path}"
+    stretch = Archive(RelayConfig()).stretch(address, Source(url=address), NOW)
+    with pytest.raises(NotContinuousError):
+        async with aclosing(stretch):
+            await anext(stretch)
+    assert set_.archive.segments == []
