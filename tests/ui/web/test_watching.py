@@ -150,6 +150,20 @@ async def test_the_guide_tunes_to_what_is_focused(turn_on: TurnOn) -> None:
     await expect(tv.see(".guide")).to_have_count(0)
 
 
+async def test_channel_keys_of_a_keyboard_page_the_guide_and_zap_over_a_menu(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    before = tv.house.tv.number
+    await tv.press("g")
+    await expect(tv.see(".guide .cell.f")).to_be_visible()
+    await tv.press("PageUp")
+    await expect(tv.see(".guide .head.on")).to_contain_text(tv.house.channels[0].name)
+    assert (tv.house.tv.number, tv.house.keys) == (before, [])
+    await tv.press("g", "m", "PageUp")
+    async with asyncio.timeout(10):
+        await tv.house.until(lambda: tv.house.tv.number != before)
+    assert tv.house.keys == ["channel_up"]
+
+
 async def test_a_channel_without_a_picture_says_so_kindly(turn_on: TurnOn) -> None:
     tv = await turn_on()
     tv.house.broken["c10"] = "TV-201"
