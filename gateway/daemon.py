@@ -57,6 +57,7 @@ from gateway.ui.phones import Phones
 from gateway.ui.reminder_notices import ReminderNotices
 from gateway.ui.screen import AppScreen
 from gateway.ui.server import Desk, UiServer
+from gateway.ui.television_notices import RecordingNotices, TimeShiftNotices, refused_line_up
 from hw.board import Board, load_board
 from hw.display import x_display
 from hw.remote import RemoteReader
@@ -115,8 +116,10 @@ def compose(
     store = Store(state / "gateway.db", TABLES, durable=config.store.durable)
     focus = Focus()
     ticket = secrets.token_urlsafe(TICKET_BYTES)
-    notices = NoticeBoard(lambda: _recovery(store))
     words = ErrorWords(WEB / "strings")
+    television: Television
+    # Asked by pages, when there is a television.
+    notices = NoticeBoard(lambda: (*_recovery(store), *refused_line_up(television.line_up, words)))
     kit = Kit(
         store,
         focus,
@@ -180,6 +183,16 @@ def compose(
         Unit(
             name="reminders on screen",
             service=ReminderNotices(television.reminders, television.line_up, notices.put),
+            essential=False,
+        ),
+        Unit(
+            name="recordings on screen",
+            service=RecordingNotices(television.recorder, words, notices),
+            essential=False,
+        ),
+        Unit(
+            name="time-shift on screen",
+            service=TimeShiftNotices(television.shift.facts, words, notices),
             essential=False,
         ),
     )

@@ -87,6 +87,7 @@ class Television:
 
     line_up: LineUpBook
     guide: Guide
+    shift: ShiftStore
     relay: Relay
     past: Past
     past_pages: PastPages
@@ -182,6 +183,7 @@ def compose_television(config: GatewayConfig, state: Path, board: Board, kit: Ki
     return Television(
         line_up=line_up,
         guide=guide,
+        shift=shift,
         relay=relay,
         past=past,
         past_pages=past_pages,
