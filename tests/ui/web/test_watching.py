@@ -119,18 +119,20 @@ async def test_the_channel_list_of_a_thousand_is_a_handful_of_nodes(turn_on: Tur
 async def test_keys_wait_in_order_for_a_screen_that_is_being_fetched(turn_on: TurnOn) -> None:
     tv = await turn_on()
     before = tv.house.tv.number
-    may_come = asyncio.Event()
+    may_come, guide_may_come = asyncio.Event(), asyncio.Event()
 
     async def hold(route: Route) -> None:
-        await may_come.wait()
+        await (guide_may_come if "guide" in route.request.url else may_come).wait()
         await route.continue_()
 
     await tv.page.route("**/js/screens/channels.js", hold)
+    await tv.page.route("**/js/screens/guide.js", hold)
     await tv.press("ArrowLeft", "ArrowDown", "ArrowDown")
     may_come.set()
     await expect(tv.see(".channels .row.f .no")).to_have_text(str(tv.house.channels[8].number))
     assert (tv.house.tv.number, tv.house.keys) == (before, [])
-    await tv.press("Escape", "h")
+    await tv.press("Escape", "g", "h")
+    guide_may_come.set()
     await expect(tv.see(".home")).to_be_visible()
 
 
