@@ -79,6 +79,7 @@ class MpvEngine:
         self._answers: queue.SimpleQueue[tuple[str, socket.socket, bool]] = queue.SimpleQueue()
         self._begun = 0
         self._loaded = 0
+        self._decoded = 0
         self._shown = 0
         self._box = SignalBox()
         self._attach()
@@ -121,7 +122,8 @@ class MpvEngine:
         return self._box.take(self._wanted)
 
     def begun(self) -> bool:
-        return self._loaded == self._wanted
+        # When the new file is loaded the last picture of the old one may still wait for its time.
+        return self._wanted in (self._decoded, self._shown)
 
     def count(self) -> int:
         if self._shown != self._wanted:
@@ -197,7 +199,9 @@ class MpvEngine:
                 line.shutdown(socket.SHUT_RDWR)  # which wakes the thread that waits on it
 
     def _attach(self) -> None:
-        @self._player.event_callback("end-file", "start-file", "file-loaded", "playback-restart")  # type: ignore[untyped-decorator]
+        @self._player.event_callback(
+            "end-file", "start-file", "file-loaded", "video-reconfig", "playback-restart"
+        )  # type: ignore[untyped-decorator]
         def _(event: Any) -> None:  # noqa: ANN401 - python-mpv has no types
             self._heed(event.as_dict(decoder=self._mpv.strict_decoder))
 
@@ -212,6 +216,8 @@ class MpvEngine:
                 self._begun = event["playlist_entry_id"]
             case "file-loaded":
                 self._loaded = self._begun
+            case "video-reconfig" if self._loaded == self._begun:
+                self._decoded = self._begun
             case "playback-restart":
                 self._shown = self._begun
                 self._box.put(self._begun, Signal.TRACKS)
