@@ -38,6 +38,7 @@ class Watching:
     Attributes:
         asked: What was asked of the television in time, by name.
         role: Of the phone that pairs.
+        offered: Whether a phone may join.
     """
 
     def __init__(self, house: "FakeHouse") -> None:
@@ -45,6 +46,7 @@ class Watching:
         self.asked: list[tuple[str, Any]] = []
         self.role = watching.Phone(id="", name="", role="member", paired_at=_now(), seen_at=None).role
         self.phones: list[watching.Phone] = []
+        self.offered = False
         self.reminders: list[watching.Reminder] = []
         self.series: list[watching.Series] = []
         self.recordings = _recordings()
@@ -75,7 +77,10 @@ class Watching:
         routes.add_put("/api/v1/lock", self._put_lock)
         routes.add_post("/api/v1/lock/open", self._open_lock)
         routes.add_post("/api/v1/pairing", self._offer)
+        routes.add_delete("/api/v1/pairing", self._withdraw)
         routes.add_post("/api/v1/pairing/claim", self._claim)
+        routes.add_put("/api/v1/pairing/phones/{id}", self._change_phone)
+        routes.add_delete("/api/v1/pairing/phones/{id}", self._dismiss_phone)
         routes.add_get("/api/v1/pairing/me", self._me)
         routes.add_delete("/api/v1/pairing/me", self._leave)
         routes.add_get("/api/v1/pairing/phones", self._list_phones)
@@ -250,6 +255,7 @@ class Watching:
         return _json(self.lock)
 
     async def _offer(self, request: web.Request) -> web.Response:
+        self.offered = True
         address = f"http://{request.host}/r#t={TOKEN}"
         expires_at = _now() + timedelta(minutes=2)
         return _json(watching.PairingOffer(address=address, qr=QR, code=CODE, expires_at=expires_at), 201)
@@ -273,6 +279,21 @@ class Watching:
 
     async def _list_phones(self, _request: web.Request) -> web.Response:
         return _json(self.phones)
+
+    async def _change_phone(self, request: web.Request) -> web.Response:
+        wanted = msgspec.json.decode(await request.read(), type=watching.PutPhone)
+        changed = [msgspec.structs.replace(each, role=wanted.role) if each.id == request.match_info["id"]
+                   else each for each in self.phones]  # fmt: skip
+        self.phones[:] = changed
+        return _json(next(each for each in changed if each.id == request.match_info["id"]))
+
+    async def _dismiss_phone(self, request: web.Request) -> web.Response:
+        self.phones[:] = [each for each in self.phones if each.id != request.match_info["id"]]
+        return web.Response(status=204)
+
+    async def _withdraw(self, _request: web.Request) -> web.Response:
+        self.offered = False
+        return web.Response(status=204)
 
 
 def problem(status: int, code: str) -> web.Response:

@@ -44,6 +44,7 @@ async def test_every_screen_is_whole(turn_on: TurnOn, mode: str) -> None:
         ("guide", ("Escape", "g", "ArrowRight"), ".guide .cell.f"),
         ("things", ("h", "ArrowUp", "ArrowRight", "ArrowRight", "ArrowRight", "Enter"), ".things .f"),
         ("settings", ("h", "Escape", "m"), ".menu .f"),
+        ("phones", ("Enter",), ".phones .qr"),
     ]
     for name, keys, there in walk:
         await tv.press(*keys)

@@ -11,6 +11,7 @@ import { open, openSoon } from "../stage.js";
 const FETCH = {
   channels: async () => (await import("./channels.js")).channelList,
   guide: async () => (await import("./guide.js")).guide,
+  phones: async () => (await import("./phones.js")).phones,
   things: async () => (await import("./things.js")).things,
 };
 

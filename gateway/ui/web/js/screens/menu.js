@@ -7,9 +7,11 @@
  */
 
 import { openApp } from "./app.js";
+import { go } from "./late.js";
 import { Grid } from "../focus.js";
 import { html } from "../html.js";
 import { house } from "../house.js";
+import { changeHousehold, household, refreshHousehold } from "../household.js";
 import { tell } from "../hud.js";
 import { prefer, preferences } from "../preferences.js";
 import { call, CallError } from "../session.js";
@@ -50,15 +52,34 @@ export function choiceOf(what, name) {
 /** Settings of this screen. */
 export function menu() {
   const yes = (/** @type {boolean} */ on) => t(on ? "on" : "off");
+  refreshHousehold().catch(() => {});
   return choiceOf(() => ({
     title: t("nav.settings"),
     choices: [
+      { name: t("phones"), value: "›", act: () => go("phones") },
       { name: t("settings.elder"), value: yes(preferences.elder), act: () => prefer({ elder: !preferences.elder }) },
       { name: t("settings.contrast"), value: yes(preferences.contrast), act: () => prefer({ contrast: !preferences.contrast }) },
       { name: t("settings.language"), value: t("settings.language.this"), act: otherLanguage },
+      { name: t("settings.levelling"), value: yes(household.now.levelling), act: () => changeHousehold({ levelling: !household.now.levelling }) },
+      { name: t("settings.share"), value: yes(household.now.share_viewing), act: () => open(consent()) },
       ...(house.tv.tracks.length ? [{ name: t("tracks"), value: "›", act: () => open(trackMenu()) }] : []),
     ],
   }), "settings");
+}
+
+/** What sharing means, before it begins; ending it needs no question. */
+function consent() {
+  const shared = household.now.share_viewing;
+  /** @type {Screen} */
+  const screen = choiceOf(() => ({
+    title: t("settings.share"),
+    text: t("settings.share.what"),
+    choices: [
+      { name: t(shared ? "settings.share.keep" : "settings.share.no"), act: () => close(screen) },
+      { name: t(shared ? "settings.share.end" : "settings.share.yes"), act: () => { close(screen); changeHousehold({ share_viewing: !shared }); } },
+    ],
+  }), "consent");
+  return screen;
 }
 
 async function otherLanguage() {
