@@ -141,6 +141,13 @@ class KeyPress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     key: Key
 
 
+class KeysTaken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the page does with keys that otherwise mean the television; holds for a minute."""
+
+    digits: bool = False
+    channels: bool = False
+
+
 class Device(msgspec.Struct, frozen=True, kw_only=True):
     """A thing in the home."""
 

@@ -52,6 +52,9 @@ class KeysConfig:
             raise FieldError("volume_step_percent", f"{self.volume_step_percent} is outside 1..50")
 
 
+TAKEN_S = 60.0
+
+
 class Wind:
     """How far one press of rewind or forward goes: the further, the more often and the faster it comes."""
 
@@ -91,6 +94,13 @@ class Keys:
         self._remote = remote
         self._typed = asyncio.Event()
         self._wind = Wind()
+        self._taken = doc.KeysTaken()
+        self._taken_until_s = 0.0
+
+    def let_page_take(self, taken: doc.KeysTaken) -> None:
+        """Hand these keys to the page for a while; it says so again, for it may die before it ends it."""
+        self._taken = taken
+        self._taken_until_s = time.monotonic() + TAKEN_S
 
     async def run(self, ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -104,6 +114,9 @@ class Keys:
         if await self._do_always(key):
             return
         if self._is_asked_for_pin() and (key.isdigit() or key in {"ok", "back"}):
+            self._events.tell(doc.KeyEvent(key=key))
+            return
+        if self._is_taken(key):
             self._events.tell(doc.KeyEvent(key=key))
             return
         if self._tv_has_focus() and await self._do_for_tv(key):
@@ -187,6 +200,13 @@ class Keys:
     def _is_asked_for_pin(self) -> bool:
         """While the lock holds the picture back, digits are the PIN's: the page takes them."""
         return self._house.tv.state.code in LOCK_CODES
+
+    def _is_taken(self, key: doc.Key) -> bool:
+        if time.monotonic() > self._taken_until_s:
+            return False
+        return (self._taken.digits and key.isdigit()) or (
+            self._taken.channels and key in {"channel_up", "channel_down"}
+        )
 
     def _tv_has_focus(self) -> bool:
         holder = self._house.focus.holder

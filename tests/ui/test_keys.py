@@ -48,6 +48,24 @@ async def test_ok_ends_a_number_and_back_gives_it_up(box: Box) -> None:
     assert box.living.tv.state.channel == SPORT
 
 
+async def test_the_page_takes_digits_and_channel_keys_while_a_list_is_open(box: Box) -> None:
+    async with box.client.ws_connect(box.at("events")) as socket:
+        await press(box, "channel_up")
+        await take(box, digits=True, channels=True)
+        await press(box, "channel_up", "7")
+        assert (await heard(socket, "key"))["key"] == "channel_up"
+        assert (await heard(socket, "key"))["key"] == "7"
+        assert box.living.tv.state.channel == NEWS
+        await take(box)
+        await press(box, "channel_up")
+        assert box.living.tv.state.channel == SPORT
+
+
+async def take(box: Box, **taken: bool) -> None:
+    async with box.client.put(box.at("keys/taken"), json=taken) as answer:
+        assert answer.status == 204
+
+
 async def test_loudness_and_power_work_whoever_has_the_screen(box: Box) -> None:
     await press(box, "channel_up")
     async with box.living.focus.claim("cn.example.app", Priority.APP):

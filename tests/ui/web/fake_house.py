@@ -39,6 +39,7 @@ class FakeHouse:
         odd: Channels whose list names a codec that no browser has.
         lamp: How the lamp takes commands: ``answers``, ``is silent`` or ``refuses``.
         keys: Every key the page sent here.
+        taken: The keys that the page wants for itself.
         reports: Every report of the page about its picture.
         calls: Every call that an app made.
         token: What opens it.
@@ -63,6 +64,7 @@ class FakeHouse:
         self.plane = "inpage"
         self.broken: dict[str, str] = {}
         self.keys: list[str] = []
+        self.taken = doc.KeysTaken()
         self.reports: list[doc.PictureReport] = []
         self.calls: list[tuple[str, str, Any]] = []
         self.tuned: list[str] = []
@@ -171,6 +173,7 @@ class FakeHouse:
         routes.add_post("/api/v1/tv/tracks", self._track)
         routes.add_post("/api/v1/tv/picture", self._picture)
         routes.add_post("/api/v1/keys", self._key)
+        routes.add_put("/api/v1/keys/taken", self._take_keys)
         routes.add_get("/api/v1/guide", self._guide)
         routes.add_post("/api/v1/entities/{id}/commands", self._command)
         routes.add_post("/api/v1/apps/{id}/{verb}", self._app)
@@ -288,8 +291,13 @@ class FakeHouse:
         await self._press(press.key)
         return web.Response(status=202)
 
+    async def _take_keys(self, request: web.Request) -> web.Response:
+        self.taken = msgspec.json.decode(await request.read(), type=doc.KeysTaken)
+        return web.Response(status=204)
+
     async def _press(self, key: doc.Key) -> None:
-        if key in PAGE_KEYS:
+        channels = self.taken.channels and key in ("channel_up", "channel_down")
+        if key in PAGE_KEYS or channels or (self.taken.digits and key.isdigit()):
             await self.tell(doc.KeyEvent(key=key))
         elif key.isdigit():
             self._digits += key

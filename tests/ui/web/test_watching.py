@@ -116,6 +116,21 @@ async def test_the_channel_list_of_a_thousand_is_a_handful_of_nodes(turn_on: Tur
     await expect(tv.see(".banner .number")).to_have_text(number)
 
 
+async def test_the_remotes_channel_keys_turn_the_pages_of_an_open_list(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    before = tv.house.tv.number
+    async with tv.page.expect_response("**/keys/taken"):
+        await tv.press("ArrowLeft")
+    focused = await tv.see(".channels .row.f .no").inner_text()
+    await tv.house.press("channel_down")
+    await expect(tv.see(".channels .row.f .no")).not_to_have_text(focused)
+    assert tv.house.tv.number == before
+    async with tv.page.expect_response("**/keys/taken"):
+        await tv.press("Escape")
+    await tv.house.press("channel_up")
+    await expect(tv.see(".banner .number")).not_to_have_text(str(before))
+
+
 async def test_keys_wait_in_order_for_a_screen_that_is_being_fetched(turn_on: TurnOn) -> None:
     tv = await turn_on()
     before = tv.house.tv.number

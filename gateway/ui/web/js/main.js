@@ -20,6 +20,7 @@ import { live, showBanner, televisionChanged } from "./screens/live.js";
 import { menu } from "./screens/menu.js";
 import { call, takeToken } from "./session.js";
 import * as stage from "./stage.js";
+import { isTold } from "./taken.js";
 import { hasTravelled } from "./timeline.js";
 import { sentence, speak, t } from "./words.js";
 
@@ -150,7 +151,8 @@ function goHome() {
 }
 
 /** @param {Key} key */
-function send(key) {
+async function send(key) {
+  await isTold();
   call("POST", "keys", { key }).catch(() => tell(t("error.unreachable")));
 }
 

@@ -9,6 +9,7 @@
  * @property {string} name
  * @property {boolean} covers whether nothing below it is drawn
  * @property {Place} [picture] where it wants the picture; below it decides if not said
+ * @property {import("./taken.js").Taken} [takes] keys it wants though they mean the television
  * @property {number} [idleMs] closes after so long without a key
  * @property {() => any} view
  * @property {(key: Key) => boolean} key whether it used the key
@@ -19,6 +20,7 @@
 
 import { html, render } from "./html.js";
 import { stays } from "./preferences.js";
+import { take } from "./taken.js";
 
 /** @type {Screen[]} */
 const stack = [];
@@ -112,6 +114,7 @@ function drop() {
 export function rest() {
   clearTimeout(idle);
   const screen = top();
+  take(screen.takes ?? {});
   if (screen.idleMs) idle = setTimeout(() => (screen.name === "home" ? clear() : close(screen)), stays(screen.idleMs));
 }
 

@@ -40,6 +40,7 @@ const visible = () => Math.floor((canvas.height - TOP_PX - BOTTOM_PX) / ROW_PX);
 export const channelList = {
   name: "channels",
   covers: false,
+  takes: { channels: true },
   idleMs: IDLE_MS,
   opened() {
     refreshHousehold().catch(() => {});

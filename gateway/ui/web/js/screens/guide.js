@@ -55,6 +55,7 @@ export const guide = {
   name: "guide",
   covers: true,
   picture: "pip",
+  takes: { channels: true },
   opened() {
     instant = Date.now();
     left = halfHour(instant) - HALF_HOUR / 2;
