@@ -28,6 +28,7 @@ const NAV = [
   { name: "nav.tv", act: () => clear() },
   { name: "nav.guide", act: () => go("guide") },
   { name: "nav.things", act: () => go("things") },
+  { name: "nav.recordings", act: () => go("recordings") },
   { name: "nav.settings", act: () => open(menu()) },
 ];
 const HERO = [

@@ -12,6 +12,7 @@ const FETCH = {
   channels: async () => (await import("./channels.js")).channelList,
   guide: async () => (await import("./guide.js")).guide,
   phones: async () => (await import("./phones.js")).phones,
+  recordings: async () => (await import("./recordings.js")).recordings,
   things: async () => (await import("./things.js")).things,
 };
 

@@ -1,0 +1,51 @@
+"""What is kept and planned, driven by keys only."""
+
+import pytest
+from playwright.async_api import expect
+
+from tests.ui.web.conftest import TurnOn
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+
+async def test_each_recording_says_what_has_become_of_it_and_offers_what_can_be_done(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    kept = tv.house.watching.recordings
+    await tv.press("h", "ArrowUp", *["ArrowRight"] * 4, "Enter")
+    await expect(tv.see(".one-kept.f .name")).to_have_text(kept[0].title)
+    states = [await each.inner_text() for each in await tv.see(".one-kept .state").all()]
+    assert states == ["将录制", "正在录制", "已录好", "只录了一部分", "不会录制"]
+    await tv.press("Enter")
+    await expect(tv.see(".choice.f")).to_contain_text("取消录制")
+    await tv.press("Enter")
+    await expect(tv.see(".one-kept.f .name")).to_have_text(kept[1].title)
+    assert [each.title for each in tv.house.watching.recordings] == [each.title for each in kept[1:]]
+
+
+async def test_a_recording_goes_on_where_it_was_left(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    done = next(each for each in tv.house.watching.recordings if each.state == "done")
+    await tv.press("h", "ArrowUp", *["ArrowRight"] * 4, "Enter")
+    await expect(tv.see(".one-kept.f")).to_be_visible()
+    await tv.press("ArrowDown", "ArrowDown", "Enter")
+    await expect(tv.see(".choice.f")).to_contain_text("从第 25 分钟接着看")
+    await tv.press("Enter")
+    await expect(tv.see(".recordings")).to_have_count(0)
+    await tv.until("document.querySelector('.banner .live.recording')")
+    assert ("recording", {"recording": done.id, "from_start": False}) in tv.house.watching.asked
+
+
+async def test_nothing_is_deleted_without_a_second_yes(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    before = len(tv.house.watching.recordings)
+    await tv.press("h", "ArrowUp", *["ArrowRight"] * 4, "Enter")
+    await expect(tv.see(".one-kept.f")).to_be_visible()
+    await tv.press("ArrowDown", "ArrowDown", "Enter", "ArrowDown", "ArrowDown")
+    await expect(tv.see(".choice.f.danger")).to_have_text("删除")
+    await tv.press("Enter")
+    await expect(tv.see(".layer:last-child .menu h1")).to_contain_text("删除“")
+    await tv.press("Enter")
+    assert len(tv.house.watching.recordings) == before
+    await tv.press("Enter", "ArrowDown", "Enter")
+    await expect(tv.see(".one-kept")).to_have_count(before - 1)
+    assert len(tv.house.watching.recordings) == before - 1
