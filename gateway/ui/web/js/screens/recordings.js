@@ -9,7 +9,7 @@
 import { Grid, scrolled } from "../focus.js";
 import { ask } from "./live.js";
 import { choiceOf } from "./menu.js";
-import { html } from "../html.js";
+import { Bar, html } from "../html.js";
 import { tell } from "../hud.js";
 import { library, refreshLibrary } from "../library.js";
 import { canvas } from "../preferences.js";
@@ -48,7 +48,7 @@ export const recordings = {
     first = scrolled(first, grid.index, visible(), all.length);
     return html`<section class="recordings paper" aria-label=${t("nav.recordings")}>
       <header class="head"><h1>${t("nav.recordings")}</h1>
-        ${quota > 0 && html`<p class="space num">${t("recordings.space", { used: (used / GB).toFixed(1), quota: (quota / GB).toFixed(0) })}<span class="bar"><i style=${`transform:scaleX(${Math.min(1, used / quota)})`} /></span></p>`}</header>
+        ${quota > 0 && html`<p class="space num">${t("recordings.space", { used: (used / GB).toFixed(1), quota: (quota / GB).toFixed(0) })}<${Bar} part=${Math.min(1, used / quota)} /></p>`}</header>
       <div class="kept" role="listbox">${all.length ? all.slice(first, first + visible()).map(row)
         : html`<p class="none">${t(library.loaded ? "recordings.none" : "recordings.wait")}</p>`}</div>
       <footer class="keys">${t("recordings.keys")}</footer></section>`;
