@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 async def test_a_phone_joins_by_what_is_on_the_screen_and_can_be_sent_away(turn_on: TurnOn) -> None:
     tv = await turn_on()
-    await tv.press("Escape", "m", "Enter")
+    await tv.press("Escape", "m", *["ArrowDown"] * 3, "Enter")
     await expect(tv.see(".phones .qr")).to_be_visible()
     await expect(tv.see(".phones .code")).to_have_text(f"{CODE[:3]} {CODE[3:]}")
     await expect(tv.see(".phones", "还没有手机连接")).to_be_visible()

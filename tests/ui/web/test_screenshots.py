@@ -43,8 +43,10 @@ async def test_every_screen_is_whole(turn_on: TurnOn, mode: str) -> None:
         ("channels", ("h", "Escape", "ArrowLeft"), ".channels .row.f"),
         ("guide", ("Escape", "g", "ArrowRight"), ".guide .cell.f"),
         ("things", ("h", "ArrowUp", "ArrowRight", "ArrowRight", "ArrowRight", "Enter"), ".things .f"),
+        ("recordings", ("h", "ArrowRight", "Enter"), ".one-kept.f"),
+        ("recording", ("ArrowDown", "ArrowDown", "Enter"), ".menu .f"),
         ("settings", ("h", "Escape", "m"), ".menu .f"),
-        ("phones", ("Enter",), ".phones .qr"),
+        ("phones", ("ArrowDown", "ArrowDown", "ArrowDown", "Enter"), ".phones .qr"),
     ]
     for name, keys, there in walk:
         await tv.press(*keys)

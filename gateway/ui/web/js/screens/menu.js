@@ -56,10 +56,10 @@ export function menu() {
   return choiceOf(() => ({
     title: t("nav.settings"),
     choices: [
-      { name: t("phones"), value: "›", act: () => go("phones") },
       { name: t("settings.elder"), value: yes(preferences.elder), act: () => prefer({ elder: !preferences.elder }) },
       { name: t("settings.contrast"), value: yes(preferences.contrast), act: () => prefer({ contrast: !preferences.contrast }) },
       { name: t("settings.language"), value: t("settings.language.this"), act: otherLanguage },
+      { name: t("phones"), value: "›", act: () => go("phones") },
       { name: t("settings.levelling"), value: yes(household.now.levelling), act: () => changeHousehold({ levelling: !household.now.levelling }) },
       { name: t("settings.share"), value: yes(household.now.share_viewing), act: () => open(consent()) },
       ...(house.tv.tracks.length ? [{ name: t("tracks"), value: "›", act: () => open(trackMenu()) }] : []),
