@@ -73,6 +73,7 @@ class Watching:
         routes.add_get("/api/v1/household", self._get_household)
         routes.add_put("/api/v1/household", self._put_household)
         routes.add_put("/api/v1/household/members/{id}", self._put_member)
+        routes.add_delete("/api/v1/household/members/{id}", self._remove_member)
         routes.add_get("/api/v1/lock", self._get_lock)
         routes.add_put("/api/v1/lock", self._put_lock)
         routes.add_post("/api/v1/lock/open", self._open_lock)
@@ -231,6 +232,11 @@ class Watching:
         others = [each for each in self.household.members if each.id != member.id]
         self.household = msgspec.structs.replace(self.household, members=[*others, member])
         return _json(member)
+
+    async def _remove_member(self, request: web.Request) -> web.Response:
+        left = [each for each in self.household.members if each.id != request.match_info["id"]]
+        self.household = msgspec.structs.replace(self.household, members=left)
+        return web.Response(status=204)
 
     async def _get_lock(self, _request: web.Request) -> web.Response:
         return _json(self.lock)

@@ -35,6 +35,22 @@ async def test_a_phone_joins_by_what_is_on_the_screen_and_can_be_sent_away(turn_
     assert not tv.house.watching.offered
 
 
+async def test_a_child_is_added_without_typing_and_chosen_as_who_watches(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    await tv.press("Escape", "m", *["ArrowDown"] * 7, "Enter")
+    await expect(tv.see(".layer:last-child .choice.f")).to_contain_text("大家一起看")
+    await tv.press("ArrowDown", "Enter")
+    await expect(tv.see(".layer:last-child .choice.f")).to_contain_text("爷爷")
+    await tv.press(*["ArrowDown"] * 4, "Enter")
+    await expect(tv.see(".layer:last-child .choice.f")).to_contain_text("儿子 · 儿童")
+    await tv.press("Enter", "Enter")
+    await expect(tv.see(".layer:last-child .choice.f .set")).to_have_text("✓")
+    assert tv.house.watching.household.current == "son"
+    await tv.press("Enter", "ArrowDown", "ArrowDown", "ArrowDown", "Enter", "ArrowDown", "Enter")
+    await expect(tv.see(".layer:last-child .choice", "儿子")).to_have_count(0)
+    assert tv.house.watching.household.members == []
+
+
 async def test_viewing_is_shared_only_after_it_was_explained(turn_on: TurnOn) -> None:
     tv = await turn_on()
     await tv.press("Escape", "m", *["ArrowDown"] * 5)

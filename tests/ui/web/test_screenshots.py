@@ -45,8 +45,15 @@ async def test_every_screen_is_whole(turn_on: TurnOn, mode: str) -> None:
         ("things", ("h", "ArrowUp", "ArrowRight", "ArrowRight", "ArrowRight", "Enter"), ".things .f"),
         ("recordings", ("h", "ArrowRight", "Enter"), ".one-kept.f"),
         ("recording", ("ArrowDown", "ArrowDown", "Enter"), ".menu .f"),
+        (
+            "search",
+            ("h", "ArrowRight", "Enter", *["ArrowDown"] * 2, "Enter"),
+            ".one-found:first-child",
+        ),
         ("settings", ("h", "Escape", "m"), ".menu .f"),
-        ("phones", ("ArrowDown", "ArrowDown", "ArrowDown", "Enter"), ".phones .qr"),
+        ("members", (*["ArrowDown"] * 7, "Enter"), ".layer:last-child .menu .f"),
+        ("lock-settings", ("Escape", "ArrowUp", "Enter", "2", "5", "8", "0", "Enter"), ".choice.f .set"),
+        ("phones", ("Escape", *["ArrowUp"] * 3, "Enter"), ".phones .qr"),
     ]
     for name, keys, there in walk:
         await tv.press(*keys)

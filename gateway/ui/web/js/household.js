@@ -42,8 +42,8 @@ export function toggleFavourite(channel) {
   return changed(() => call("PUT", `household/members/${encodeURIComponent(who?.id ?? EVERYBODY)}`, body));
 }
 
-/** @param {() => Promise<unknown>} change */
-async function changed(change) {
+/** Do it, read everything anew, and say what was refused. @param {() => Promise<unknown>} change */
+export async function changed(change) {
   try {
     await change();
     await refreshHousehold();

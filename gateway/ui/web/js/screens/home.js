@@ -29,6 +29,7 @@ const NAV = [
   { name: "nav.guide", act: () => go("guide") },
   { name: "nav.things", act: () => go("things") },
   { name: "nav.recordings", act: () => go("recordings") },
+  { name: "nav.search", act: () => go("search") },
   { name: "nav.settings", act: () => open(menu()) },
 ];
 const HERO = [

@@ -13,6 +13,7 @@ const FETCH = {
   guide: async () => (await import("./guide.js")).guide,
   phones: async () => (await import("./phones.js")).phones,
   recordings: async () => (await import("./recordings.js")).recordings,
+  search: async () => (await import("./search.js")).search,
   things: async () => (await import("./things.js")).things,
 };
 

@@ -8,17 +8,21 @@
 
 import { openApp } from "./app.js";
 import { go } from "./late.js";
-import { Grid } from "../focus.js";
+import { Grid, scrolled } from "../focus.js";
 import { html } from "../html.js";
 import { house } from "../house.js";
 import { changeHousehold, household, refreshHousehold } from "../household.js";
 import { tell } from "../hud.js";
-import { prefer, preferences } from "../preferences.js";
+import { canvas, prefer, preferences } from "../preferences.js";
 import { call, CallError } from "../session.js";
-import { close, open, redraw } from "../stage.js";
+import { close, open, openSoon, redraw } from "../stage.js";
 import { localised, sentence, speak, t } from "../words.js";
 
 const IDLE_MS = 30_000;
+const CHOICE_PX = 114;
+const PLAIN_PX = 270;
+const WORDY_PX = 400;
+const LEAST = 3;
 
 /** @typedef {{name: string, value?: string, chosen?: boolean, danger?: boolean, act: () => void}} Choice */
 
@@ -28,15 +32,18 @@ const IDLE_MS = 30_000;
  */
 export function choiceOf(what, name) {
   const grid = new Grid(() => what().choices.length);
+  let first = 0;
   return {
     name,
     covers: false,
     idleMs: IDLE_MS,
     view() {
       const { title, text, choices } = what();
+      const visible = Math.max(LEAST, Math.floor((canvas.height - (text ? WORDY_PX : PLAIN_PX)) / CHOICE_PX));
+      first = scrolled(first, grid.index, visible, choices.length);
       return html`<div class="veil"><section class="menu" role="dialog" aria-label=${title}><h1>${title}</h1>${text && html`<p>${text}</p>`}
-        <div role="menu">${choices.map((choice, i) => html`<button type="button" role="menuitem" tabindex="-1" key=${i}
-          class=${`choice${i === grid.index ? " f" : ""}${choice.danger ? " danger" : ""}`}>
+        <div role="menu" class=${`${first > 0 ? "above" : ""}${first + visible < choices.length ? " below" : ""}`}>${choices.slice(first, first + visible).map((choice, i) => html`<button type="button" role="menuitem" tabindex="-1" key=${first + i}
+          class=${`choice${first + i === grid.index ? " f" : ""}${choice.danger ? " danger" : ""}`}>
           <span>${choice.name}</span><span class="set">${choice.value ?? (choice.chosen ? "✓" : "")}</span></button>`)}</div>
       </section></div>`;
     },
@@ -62,9 +69,19 @@ export function menu() {
       { name: t("phones"), value: "›", act: () => go("phones") },
       { name: t("settings.levelling"), value: yes(household.now.levelling), act: () => changeHousehold({ levelling: !household.now.levelling }) },
       { name: t("settings.share"), value: yes(household.now.share_viewing), act: () => open(consent()) },
+      { name: t("lock.settings"), value: "›", act: () => soon(import("./lock_settings.js").then((own) => own.lockSettings())) },
+      { name: t("members"), value: "›", act: () => soon(import("./members.js").then((own) => own.members())) },
       ...(house.tv.tracks.length ? [{ name: t("tracks"), value: "›", act: () => open(trackMenu()) }] : []),
     ],
   }), "settings");
+}
+
+/** Show what is still being fetched. @param {Promise<Screen>} screen */
+function soon(screen) {
+  openSoon(screen).catch((error) => {
+    const code = error instanceof CallError ? error.code : null;
+    tell(code ? sentence(code).say : t("error.unreachable"), code);
+  });
 }
 
 /** What sharing means, before it begins; ending it needs no question. */
