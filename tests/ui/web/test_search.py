@@ -8,6 +8,7 @@ from tests.ui.web.conftest import TurnOn
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 TO_SEARCH = ("h", "ArrowUp", *["ArrowRight"] * 5, "Enter")
 TO_M = ("ArrowDown", "ArrowDown")
+AT_ONCE_MS = 3_000  # sooner than a request without an answer is given up
 
 
 async def test_letters_find_programmes_and_ok_offers_what_can_be_done(turn_on: TurnOn) -> None:
@@ -42,3 +43,17 @@ async def test_what_finds_nothing_says_so_and_can_be_cleared(turn_on: TurnOn) ->
     await tv.press(*["ArrowDown"] * 6, "Enter")
     await expect(tv.see(".typed")).to_have_text("")
     await expect(tv.see(".found .none")).to_contain_text("选字母")
+
+
+async def test_a_digit_typed_among_the_results_never_leaves_the_focus_nowhere(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    async with tv.page.expect_response("**/keys/taken"):
+        await tv.press(*TO_SEARCH)
+    await tv.press(*TO_M, "Enter")
+    await expect(tv.see(".one-found").first).to_be_visible()
+    await tv.press(*["ArrowRight"] * 6)
+    await expect(tv.see(".one-found.f")).to_be_visible()
+    await tv.page.route("**/guide/search*", lambda _route: None)
+    await tv.house.press("7")
+    await expect(tv.see(".found .none")).to_have_text("正在找…")
+    await expect(tv.see(".letter-key.f")).to_have_text("R", timeout=AT_ONCE_MS)

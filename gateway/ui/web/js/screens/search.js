@@ -109,6 +109,7 @@ function changed() {
   clearTimeout(pause);
   list.index = 0;
   found = typed ? channels() : [];
+  if (!found.length) atKeys = true;
   state = typed ? "looking" : "nothing";
   if (typed) pause = setTimeout(look, PAUSE_MS);
   redraw();
