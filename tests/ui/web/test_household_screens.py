@@ -60,7 +60,7 @@ async def test_viewing_is_shared_only_after_it_was_explained(turn_on: TurnOn) ->
     await tv.press("Enter")
     assert not tv.house.watching.household.share_viewing
     await tv.press("Enter", "ArrowDown", "Enter")
-    await expect(tv.see(".choice.f .set")).to_have_text("开")
+    await expect(tv.see(".layer:last-child .choice.f .set")).to_have_text("开")
     assert tv.house.watching.household.share_viewing
     await tv.press("ArrowUp", "Enter")
     await expect(tv.see(".choice.f", "音量均衡")).to_contain_text("开")
