@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 READY_S = 2.0
 RESIDENT_MB = 90.0
-ATTEMPTS = 8
+ATTEMPTS = 3
 """The best counts: other work on the machine is not the box's."""
 
 

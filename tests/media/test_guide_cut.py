@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-INSTANTS = int(os.environ.get("GUIDE_CUTS", "10"))
+INSTANTS = int(os.environ.get("GUIDE_CUTS", "20"))
 CHANNELS = 40
 A_DAY = 24
 DAYS = 8

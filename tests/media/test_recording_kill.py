@@ -17,7 +17,7 @@ from tests.media.head_end import make_material
 from tests.media.recording_child import SHIFT, SIZE
 from tests.media.reel_fixtures import EVENING, NEWS, media, numbers
 
-KILLS = int(os.environ.get("GATEWAY_KILLS", "8"))
+KILLS = int(os.environ.get("GATEWAY_KILLS", "15"))
 DICE = random.Random(20260301)  # noqa: S311 - a test that can be repeated
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 + 10 * KILLS)]
 
