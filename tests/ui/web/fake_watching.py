@@ -39,6 +39,7 @@ class Watching:
         asked: What was asked of the television in time, by name.
         role: Of the phone that pairs.
         offered: Whether a phone may join.
+        pin: Of the child lock.
     """
 
     def __init__(self, house: "FakeHouse") -> None:
@@ -47,6 +48,7 @@ class Watching:
         self.role = watching.Phone(id="", name="", role="member", paired_at=_now(), seen_at=None).role
         self.phones: list[watching.Phone] = []
         self.offered = False
+        self.pin = PIN
         self.reminders: list[watching.Reminder] = []
         self.series: list[watching.Series] = []
         self.recordings = _recordings()
@@ -77,6 +79,7 @@ class Watching:
         routes.add_get("/api/v1/lock", self._get_lock)
         routes.add_put("/api/v1/lock", self._put_lock)
         routes.add_post("/api/v1/lock/open", self._open_lock)
+        routes.add_post("/api/v1/lock/close", self._close_lock)
         routes.add_post("/api/v1/pairing", self._offer)
         routes.add_delete("/api/v1/pairing", self._withdraw)
         routes.add_post("/api/v1/pairing/claim", self._claim)
@@ -225,7 +228,11 @@ class Watching:
 
     async def _put_member(self, request: web.Request) -> web.Response:
         wanted = msgspec.json.decode(await request.read(), type=watching.PutMember)
-        liked = [] if wanted.favourites is msgspec.UNSET else wanted.favourites
+        known = next((each for each in self.household.members if each.id == request.match_info["id"]), None)
+        if self._holds() and (known is None or known.child != wanted.child):
+            return problem(409, "TV-608")
+        kept = known.favourites if known else []
+        liked = kept if wanted.favourites is msgspec.UNSET else wanted.favourites
         member = watching.Member(
             id=request.match_info["id"], name=wanted.name, child=wanted.child, favourites=liked
         )
@@ -234,8 +241,12 @@ class Watching:
         return _json(member)
 
     async def _remove_member(self, request: web.Request) -> web.Response:
-        left = [each for each in self.household.members if each.id != request.match_info["id"]]
-        self.household = msgspec.structs.replace(self.household, members=left)
+        if self._holds():
+            return problem(409, "TV-608")
+        gone = request.match_info["id"]
+        left = [each for each in self.household.members if each.id != gone]
+        current = None if self.household.current == gone else self.household.current
+        self.household = msgspec.structs.replace(self.household, members=left, current=current)
         return web.Response(status=204)
 
     async def _get_lock(self, _request: web.Request) -> web.Response:
@@ -243,22 +254,32 @@ class Watching:
 
     async def _put_lock(self, request: web.Request) -> web.Response:
         wanted = msgspec.json.decode(await request.read(), type=watching.PutLock)
-        if wanted.pin != PIN:
+        if self.lock.has_pin and wanted.pin != self.pin:
             return problem(409, "TV-605")
+        self.pin = wanted.pin if wanted.new_pin is msgspec.UNSET else wanted.new_pin
         self.lock = msgspec.structs.replace(
-            self.lock, max_age=wanted.max_age, channels=wanted.channels, hours=wanted.hours,
+            self.lock, has_pin=True, max_age=wanted.max_age, channels=wanted.channels, hours=wanted.hours,
             minutes_a_day=wanted.minutes_a_day,
         )  # fmt: skip
         return _json(self.lock)
 
     async def _open_lock(self, request: web.Request) -> web.Response:
-        if msgspec.json.decode(await request.read(), type=watching.OpenLock).pin != PIN:
+        if msgspec.json.decode(await request.read(), type=watching.OpenLock).pin != self.pin:
             return problem(409, "TV-605")
         house = self._house
         self.lock = msgspec.structs.replace(self.lock, open_until=_now() + timedelta(hours=2))
         house.broken.clear()
         await house.show_channel(house.tv.channel or "")
         return _json(self.lock)
+
+    async def _close_lock(self, _request: web.Request) -> web.Response:
+        self.lock = msgspec.structs.replace(self.lock, open_until=None)
+        return _json(self.lock)
+
+    def _holds(self) -> bool:
+        """As the daemon's: for children, and for everybody while nobody is chosen."""
+        chosen = next((each for each in self.household.members if each.id == self.household.current), None)
+        return self.lock.has_pin and self.lock.open_until is None and (chosen is None or chosen.child)
 
     async def _offer(self, request: web.Request) -> web.Response:
         self.offered = True

@@ -6,8 +6,8 @@ import pytest
 from playwright.async_api import expect
 
 from gateway.ui import documents_watching as watching
-from tests.ui.web.conftest import TurnOn
-from tests.ui.web.fake_watching import CODE
+from tests.ui.web.conftest import Television, TurnOn
+from tests.ui.web.fake_watching import CODE, PIN
 from tests.ui.web.test_past import until_playing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -42,13 +42,23 @@ async def test_a_child_is_added_without_typing_and_chosen_as_who_watches(turn_on
     await tv.press("ArrowDown", "Enter")
     await expect(tv.see(".layer:last-child .choice.f")).to_contain_text("爷爷")
     await tv.press(*["ArrowDown"] * 4, "Enter")
+    # The lock holds while nobody is chosen: who lives here is not for a child to say.
+    await type_pin(tv)
     await expect(tv.see(".layer:last-child .choice.f")).to_contain_text("儿子 · 儿童")
     await tv.press("Enter", "Enter")
     await expect(tv.see(".layer:last-child .choice.f .set")).to_have_text("✓")
     assert tv.house.watching.household.current == "son"
     await tv.press("Enter", "ArrowDown", "ArrowDown", "ArrowDown", "Enter", "ArrowDown", "Enter")
+    await type_pin(tv)
     await expect(tv.see(".layer:last-child .choice", "儿子")).to_have_count(0)
+    assert tv.house.watching.lock.open_until is None
     assert tv.house.watching.household.members == []
+
+
+async def type_pin(tv: Television) -> None:
+    await expect(tv.see(".layer:last-child .pin")).to_be_visible()
+    await tv.press(*PIN, "Enter")
+    await expect(tv.see(".pin")).to_have_count(0)
 
 
 async def test_viewing_is_shared_only_after_it_was_explained(turn_on: TurnOn) -> None:
@@ -74,6 +84,7 @@ async def test_a_channel_that_is_liked_is_in_a_list_of_its_own(turn_on: TurnOn) 
     await expect(tv.see(".channels h1")).to_contain_text("收藏")
     await expect(tv.see(".channels .empty")).to_be_visible()
     await tv.press("ArrowLeft", "ArrowDown", "m")
+    await type_pin(tv)
     await expect(tv.see(".channels .row.f .liked")).to_have_text("♥")
     liked = await tv.see(".channels .row.f .name").inner_text()
     await tv.press("ArrowRight")

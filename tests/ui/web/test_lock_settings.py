@@ -21,7 +21,7 @@ async def test_the_pin_is_asked_before_anything_can_be_changed(turn_on: TurnOn) 
     tv = await turn_on()
     await to_settings(tv)
     await tv.press("1", "1", "1", "1", "Enter")
-    await expect(tv.see(".layer:last-child .menu p")).to_have_text("密码错误。")
+    await expect(tv.see(".layer:last-child .menu p")).to_have_text("密码错误。请重试。")
     await tv.press("2", "5", "8", "0", "Enter")
     await expect(tv.see(".layer:last-child .menu h1")).to_have_text("童锁")
     await expect(tv.see(".layer:last-child .choice.f .set")).to_have_text("12 岁以下可看")
@@ -46,3 +46,7 @@ async def test_a_first_pin_is_typed_twice(turn_on: TurnOn) -> None:
     await expect(tv.see(".layer:last-child .menu p")).to_contain_text("不一样")
     await tv.press("2", "5", "8", "0", "Enter")
     await expect(tv.see(".layer:last-child .menu h1")).to_have_text("童锁")
+    assert tv.house.watching.pin == "2580"
+    await tv.press(*["ArrowDown"] * 4, "Enter", "1", "3", "5", "7", "Enter", "1", "3", "5", "7", "Enter")
+    await expect(tv.see(".pill", "密码已更换")).to_be_visible()
+    assert tv.house.watching.pin == "1357"

@@ -5,11 +5,12 @@
  * @import { Household, Member } from "./types.js"
  */
 
-import { tell } from "./hud.js";
+import { tellFailure } from "./hud.js";
 import { call, CallError } from "./session.js";
-import { redraw } from "./stage.js";
-import { sentence, t } from "./words.js";
+import { openSoon, redraw } from "./stage.js";
+import { t } from "./words.js";
 
+const LOCK_HOLDS = "TV-608";
 /** Who keeps favourites while the household has not said who is who. */
 const EVERYBODY = "family";
 
@@ -27,6 +28,9 @@ export async function refreshHousehold() {
 /** @param {Partial<Household>} change */
 export const changeHousehold = (change) => changed(() => call("PUT", "household", change));
 
+/** Those of the household whom one can choose. @returns {Member[]} */
+export const people = () => household.now.members.filter((member) => member.id !== EVERYBODY);
+
 /** Whose favourites are meant: of who is watching, else of everybody. @returns {Member|null} */
 const owner = () =>
   household.now.members.find((member) => member.id === (household.now.current ?? EVERYBODY)) ?? null;
@@ -42,13 +46,16 @@ export function toggleFavourite(channel) {
   return changed(() => call("PUT", `household/members/${encodeURIComponent(who?.id ?? EVERYBODY)}`, body));
 }
 
-/** Do it, read everything anew, and say what was refused. @param {() => Promise<unknown>} change */
+/** Do it, read everything anew, and say what was refused; what the child lock refused needs its PIN. @param {() => Promise<unknown>} change */
 export async function changed(change) {
-  try {
+  const whole = async () => {
     await change();
     await refreshHousehold();
+  };
+  try {
+    await whole();
   } catch (error) {
-    const code = error instanceof CallError ? error.code : null;
-    tell(code ? sentence(code).say : t("error.unreachable"), code);
+    if (!(error instanceof CallError && error.code === LOCK_HOLDS)) return tellFailure(error);
+    openSoon(import("./screens/lock_settings.js").then((lock) => lock.withPin(whole))).catch(tellFailure);
   }
 }

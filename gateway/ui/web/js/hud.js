@@ -8,8 +8,9 @@
 import { html, Icon } from "./html.js";
 import { house } from "./house.js";
 import { stays } from "./preferences.js";
+import { CallError } from "./session.js";
 import { redraw } from "./stage.js";
-import { clock, localised, t } from "./words.js";
+import { clock, localised, sentence, t } from "./words.js";
 
 const NOTICE_MS = 6_000;
 const LOUDNESS_MS = 2_000;
@@ -36,6 +37,18 @@ export function notify(notice) {
 
 /** Say something of the page's own. @param {string} text @param {string|null} [code] */
 export const tell = (text, code = null) => notify({ text: { zh: text, en: text }, code, at: new Date().toISOString() });
+
+/** @param {unknown} error of a call @returns {string} why it was not done, and what helps */
+export function failure(error) {
+  const code = codeOf(error);
+  return code ? sentence(code).say + sentence(code).do : t("error.unreachable");
+}
+
+/** @param {unknown} error */
+export const tellFailure = (error) => tell(failure(error), codeOf(error));
+
+/** @param {unknown} error */
+const codeOf = (error) => (error instanceof CallError ? error.code : null);
 
 function waitForNotice() {
   setTimeout(() => {

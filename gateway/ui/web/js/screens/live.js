@@ -14,7 +14,7 @@ import { menu, trackMenu } from "./menu.js";
 import { Rows } from "../focus.js";
 import { Bar, html, Icon } from "../html.js";
 import { currentChannel, house } from "../house.js";
-import { Clock, tell } from "../hud.js";
+import { Clock, tell, tellFailure } from "../hud.js";
 import { prefer, preferences, stays } from "../preferences.js";
 import { onAir, passed } from "../programmes.js";
 import { library, recordingOf, refreshLibrary } from "../library.js";
@@ -132,7 +132,7 @@ function travel(key) {
 
 /** @param {string} path @param {unknown} [body] */
 export function ask(path, body) {
-  return call("POST", path, body).catch((error) => tell(error.code ? sentence(error.code).say : t("error.unreachable"), error.code));
+  return call("POST", path, body).catch(tellFailure);
 }
 
 function pressOk() {

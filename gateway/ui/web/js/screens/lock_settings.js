@@ -9,10 +9,10 @@
 import { choiceOf } from "./menu.js";
 import { html } from "../html.js";
 import { house } from "../house.js";
-import { tell } from "../hud.js";
+import { failure, tell, tellFailure } from "../hud.js";
 import { call, CallError } from "../session.js";
 import { close, open, redraw } from "../stage.js";
-import { sentence, t } from "../words.js";
+import { t } from "../words.js";
 
 const IDLE_MS = 60_000;
 const SHORTEST = 4;
@@ -29,6 +29,16 @@ export async function lockSettings() {
   const lock = await call("GET", "lock");
   return lock.has_pin ? askPin(t("lock.pin"), (pin) => enter(lock, pin)) : askTwice(t("lock.first"), (pin) => enter(lock, pin));
 }
+
+/** Ask for the PIN, do what the lock refused, and lock again. @param {() => Promise<unknown>} change @returns {Screen} */
+export const withPin = (change) => askPin(t("lock.pin"), async (pin) => {
+  await call("POST", "lock/open", { pin });
+  try {
+    await change();
+  } finally {
+    await call("POST", "lock/close");
+  }
+});
 
 /** @param {string} title @param {(pin: string) => Promise<void>} then */
 function askTwice(title, then) {
@@ -54,8 +64,19 @@ const put = (rules, pin, new_pin) => call("PUT", "lock", { ...rules, pin, ...(ne
 /** @param {Lock} lock @param {string} known @returns {Screen} */
 function menuOf(lock, known) {
   let pin = known;
-  const change = (/** @type {Partial<Rules>} */ part) => () => {
-    put({ ...rulesOf(lock), ...part }, pin).then((now) => { lock = now; redraw(); }, refused);
+  let busy = false;
+  // Each change says all rules: one made before the answer to the last would take that back.
+  const change = (/** @type {Partial<Rules>} */ part) => async () => {
+    if (busy) return;
+    busy = true;
+    try {
+      lock = await put({ ...rulesOf(lock), ...part }, pin);
+      redraw();
+    } catch (error) {
+      tellFailure(error);
+    } finally {
+      busy = false;
+    }
   };
   return {
     ...choiceOf(() => {
@@ -103,7 +124,7 @@ function askPin(title, then) {
     try {
       await then(said);
     } catch (error) {
-      why = error instanceof CallError && error.code ? sentence(error.code).say : error instanceof CallError ? t("error.unreachable") : /** @type {Error} */ (error).message;
+      why = error instanceof CallError ? failure(error) : /** @type {Error} */ (error).message;
       open(screen);
     }
   };
@@ -126,10 +147,4 @@ function askPin(title, then) {
     },
   };
   return screen;
-}
-
-/** @param {unknown} error */
-function refused(error) {
-  const code = error instanceof CallError ? error.code : null;
-  tell(code ? sentence(code).say : t("error.unreachable"), code);
 }

@@ -7,7 +7,7 @@
  */
 
 import { choiceOf } from "./menu.js";
-import { changed, changeHousehold, household, refreshHousehold } from "../household.js";
+import { changed, changeHousehold, household, people, refreshHousehold } from "../household.js";
 import { call } from "../session.js";
 import { close, open } from "../stage.js";
 import { t } from "../words.js";
@@ -23,7 +23,8 @@ const address = (id) => `household/members/${encodeURIComponent(id)}`;
 export function members() {
   refreshHousehold().catch(() => {});
   return choiceOf(() => {
-    const { members: all, current } = household.now;
+    const { current } = household.now;
+    const all = people();
     return {
       title: t("members"),
       text: t("members.what"),
@@ -47,7 +48,7 @@ function sheet(id) {
   };
   /** @type {Screen} */
   const screen = choiceOf(() => {
-    const member = household.now.members.find((each) => each.id === id);
+    const member = people().find((each) => each.id === id);
     if (!member) return { title: t("members"), choices: [{ name: t("cancel"), act: () => close(screen) }] };
     const child = !member.child;
     return {
@@ -81,7 +82,7 @@ function removal(member, under) {
 function adding() {
   /** @type {Screen} */
   const screen = choiceOf(() => {
-    const taken = new Set(household.now.members.map((member) => member.id));
+    const taken = new Set(people().map((member) => member.id));
     return {
       title: t("members.add"),
       choices: USUAL.filter((id) => !taken.has(id)).slice(0, MOST).map((id) => ({

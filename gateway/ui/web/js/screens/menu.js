@@ -12,11 +12,11 @@ import { Grid, scrolled } from "../focus.js";
 import { html } from "../html.js";
 import { house } from "../house.js";
 import { changeHousehold, household, refreshHousehold } from "../household.js";
-import { tell } from "../hud.js";
+import { tell, tellFailure } from "../hud.js";
 import { canvas, prefer, preferences } from "../preferences.js";
-import { call, CallError } from "../session.js";
+import { call } from "../session.js";
 import { close, open, openSoon, redraw } from "../stage.js";
-import { localised, sentence, speak, t } from "../words.js";
+import { localised, speak, t } from "../words.js";
 
 const IDLE_MS = 30_000;
 const CHOICE_PX = 114;
@@ -78,10 +78,7 @@ export function menu() {
 
 /** Show what is still being fetched. @param {Promise<Screen>} screen */
 function soon(screen) {
-  openSoon(screen).catch((error) => {
-    const code = error instanceof CallError ? error.code : null;
-    tell(code ? sentence(code).say : t("error.unreachable"), code);
-  });
+  openSoon(screen).catch(tellFailure);
 }
 
 /** What sharing means, before it begins; ending it needs no question. */
@@ -160,7 +157,6 @@ async function remove(app) {
     await call("POST", `apps/${encodeURIComponent(app.id)}/uninstall`);
     tell(t("app.removed", { name }));
   } catch (error) {
-    const code = error instanceof CallError ? error.code : null;
-    tell(code ? sentence(code).say : t("error.unreachable"), code);
+    tellFailure(error);
   }
 }

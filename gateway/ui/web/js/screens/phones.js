@@ -9,10 +9,10 @@
 import { choiceOf } from "./menu.js";
 import { Grid } from "../focus.js";
 import { html } from "../html.js";
-import { tell } from "../hud.js";
-import { call, CallError } from "../session.js";
+import { failure, tell, tellFailure } from "../hud.js";
+import { call } from "../session.js";
 import { close, isOpen, open, redraw } from "../stage.js";
-import { sentence, t } from "../words.js";
+import { t } from "../words.js";
 
 const LOOK_MS = 2_000;
 const SHOWN = 5;
@@ -20,8 +20,8 @@ const ROLES = /** @type {const} */ (["viewer", "member", "owner"]);
 
 /** @type {PairingOffer|null} */
 let offer = null;
-/** @type {string|null} */
-let refused = null;
+/** Why there is no code. */
+let refused = "";
 /** @type {Phone[]} */
 let list = [];
 let known = false;
@@ -52,7 +52,7 @@ export const phones = {
     <div class="join">${offer
       ? html`<img class="qr" src=${offer.qr} alt=${t("phones.qr")} /><div class="code num" aria-label=${t("phones.code")}>${offer.code.slice(0, 3)} ${offer.code.slice(3)}</div>
         <p>${t("phones.left", { n: left() })}</p>`
-      : html`<p class="amber" role="alert">${refused ? sentence(refused).say + sentence(refused).do : t("phones.wait")}</p>`}</div>
+      : html`<p class="amber" role="alert">${refused || t("phones.wait")}</p>`}</div>
     <div class="those" role="listbox"><h2>${t("phones.count", { n: list.length })}</h2>
       ${list.length ? list.slice(first(), first() + SHOWN).map(row) : html`<div class="phone f" role="option" tabindex="-1" aria-selected="true"><span class="name">${t("phones.none")}</span></div>`}</div>
     <footer class="keys">${t("phones.keys")}</footer></section>`,
@@ -94,13 +94,13 @@ async function look() {
 async function renew() {
   try {
     const fresh = await call("POST", "pairing");
-    refused = null;
+    refused = "";
     // Closed meanwhile: nobody sees the code, so nobody may use it.
     if (isOpen("phones")) offer = fresh;
     else await call("DELETE", "pairing");
   } catch (error) {
     offer = null;
-    refused = (error instanceof CallError && error.code) || "GW-001";
+    refused = failure(error);
   }
   redraw();
 }
@@ -109,7 +109,7 @@ async function renew() {
 function sheet(phone) {
   const keep = (/** @type {() => Promise<unknown>} */ change) => () => {
     close(screen);
-    change().then(look, (error) => tell(error.code ? sentence(error.code).say : t("error.unreachable"), error.code));
+    change().then(look, tellFailure);
   };
   const address = `pairing/phones/${encodeURIComponent(phone.id)}`;
   /** @type {Screen} */

@@ -8,11 +8,11 @@
 
 import { ask, tune } from "./live.js";
 import { choiceOf } from "./menu.js";
-import { tell } from "../hud.js";
+import { tell, tellFailure } from "../hud.js";
 import { recordingFor, refreshLibrary, reminderFor } from "../library.js";
 import { call } from "../session.js";
 import { clear, close, open } from "../stage.js";
-import { clock, sentence, t } from "../words.js";
+import { clock, t } from "../words.js";
 
 /** Whether the operator still has it. @param {Channel} channel @param {Programme} programme */
 export const canGoBack = (channel, programme) =>
@@ -44,7 +44,7 @@ function goBack(channel, programme) {
 function sheet(channel, programme, isOn) {
   const keep = (/** @type {() => Promise<unknown>} */ change) => () => {
     close(screen);
-    change().then(refreshLibrary, (error) => tell(error.code ? sentence(error.code).say : t("error.unreachable"), error.code));
+    change().then(refreshLibrary, tellFailure);
   };
   /** @type {Screen} */
   const screen = choiceOf(() => {

@@ -10,7 +10,7 @@ import { Grid, scrolled } from "../focus.js";
 import { ask } from "./live.js";
 import { choiceOf } from "./menu.js";
 import { Bar, html } from "../html.js";
-import { tell } from "../hud.js";
+import { tellFailure } from "../hud.js";
 import { library, refreshLibrary } from "../library.js";
 import { canvas } from "../preferences.js";
 import { call } from "../session.js";
@@ -82,7 +82,7 @@ function sheet(id) {
   const gone = { title: t("recordings.gone"), choices: [{ name: t("cancel"), act: () => close(screen) }] };
   const keep = (/** @type {() => Promise<unknown>} */ change) => () => {
     close(screen);
-    change().then(refreshLibrary, (error) => tell(error.code ? sentence(error.code).say : t("error.unreachable"), error.code));
+    change().then(refreshLibrary, tellFailure);
   };
   const watch = (/** @type {boolean} */ from_start) => () => {
     clear();
@@ -123,7 +123,7 @@ function deletion(one, under) {
       { name: t("cancel"), act: () => close(screen) },
       { name: t("recordings.delete"), danger: true, act: () => {
         close(under);
-        call("DELETE", `recordings/${encodeURIComponent(one.id)}`).then(refreshLibrary, (error) => tell(error.code ? sentence(error.code).say : t("error.unreachable"), error.code));
+        call("DELETE", `recordings/${encodeURIComponent(one.id)}`).then(refreshLibrary, tellFailure);
       } },
     ],
   }), "deletion");
