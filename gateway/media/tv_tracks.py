@@ -5,7 +5,7 @@ change from one programme to the next; what was chosen on a channel goes before
 what was chosen last anywhere.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +13,8 @@ from gateway.media.lineup import ChannelId
 from gateway.media.player import SUBTITLES_OFF, Track, TracksFound
 
 MAX_CHANNELS = 200
+MOST_TRIES = 4
+"""Players list tracks before they have settled which they use; one that never obeys is left alone."""
 ANYWHERE = ChannelId("")
 OFF = "off"
 
@@ -31,7 +33,7 @@ class Languages:
 
     def __init__(self, choices: Iterable[Choice] = ()) -> None:
         self._choices: OrderedDict[tuple[ChannelId, str], str] = OrderedDict()
-        self._applied: tuple[str, set[str]] = ("", set())
+        self._tries: Counter[str] = Counter()
         self.restore(choices)
 
     @property
@@ -47,6 +49,8 @@ class Languages:
         """Remember that the household chose `track` on `channel`."""
         said = _said(track)
         if not said:
+            # Cannot be known again, but is not to be undone either.
+            self._tries[track.kind] = MOST_TRIES
             return
         for where in (ANYWHERE, channel or ANYWHERE):
             self._choices[where, track.kind] = said
@@ -57,20 +61,17 @@ class Languages:
 
     def began(self) -> None:
         """A stream was opened: it may need its tracks chosen."""
-        self._applied = ("", set())
+        self._tries.clear()
 
     def to_select(self, channel: ChannelId | None, found: TracksFound) -> Iterator[Track]:
-        """Yield the tracks to select, each kind once per opening of a stream."""
-        url, kinds = self._applied
-        if url != found.url:
-            self._applied = (found.url, kinds := set())
-        for kind in sorted({track.kind for track in found.tracks} - kinds):
+        """Yield the tracks to select: those that are wished for and not in use."""
+        for kind in sorted({track.kind for track in found.tracks}):
             wish = self._choices.get((channel or ANYWHERE, kind)) or self._choices.get((ANYWHERE, kind))
             fit = [track for track in found.tracks if track.kind == kind and _said(track) == wish]
-            if not fit:
+            if not fit or any(track.id in found.selected for track in fit):
                 continue
-            kinds.add(kind)
-            if not any(track.id in found.selected for track in fit):
+            self._tries[kind] += 1
+            if self._tries[kind] <= MOST_TRIES:
                 yield fit[0]
 
 

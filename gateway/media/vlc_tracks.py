@@ -5,8 +5,8 @@ given back.
 
 python-vlc's own ``Media.tracks_get`` neither releases the list nor reads it
 right: it declares the union of ``libvlc_media_track_t`` as three pointers, so
-the language lies elsewhere than it says.  And the numbers in that list are not
-those by which the player chooses: the two lists are matched by their order.
+the language lies elsewhere than it says.  And that list is not the player's: it
+keeps tracks that have gone, and numbers those of a transport stream otherwise.
 """
 
 import ctypes
@@ -45,8 +45,8 @@ class _MediaTrack(ctypes.Structure):
 def list_tracks(vlc: Any, player: Any, media: Any) -> tuple[tuple[Track, ...], tuple[str, ...]]:  # noqa: ANN401 - python-vlc has no types
     """Return the tracks of `media` and the ids of those that `player` uses."""
     found = _copy(vlc, media)
-    sounds = _numbered(found["audio"], player.audio_get_track_description())
-    subtitles = _numbered(found["subtitle"], player.video_get_spu_description())
+    sounds = numbered("audio", found["audio"], player.audio_get_track_description())
+    subtitles = numbered("subtitle", found["subtitle"], player.video_get_spu_description())
     selected = [player.audio_get_track()]
     if subtitles:
         subtitles.append(SUBTITLES_OFF)
@@ -57,10 +57,22 @@ def list_tracks(vlc: Any, player: Any, media: Any) -> tuple[tuple[Track, ...], t
     return tracks, tuple(name for name in names if name in known)
 
 
-def _numbered(found: list[Track], described: list[tuple[int, bytes]]) -> list[Track]:
-    """Give the tracks of one kind the numbers of the player's own list, which begins with "off"."""
-    numbers = [number for number, _ in described if number >= 0]
-    return [replace(track, id=str(number)) for track, number in zip(found, numbers, strict=False)]
+def numbered(kind: str, found: list[Track], described: list[tuple[int, bytes]]) -> list[Track]:
+    """Return the tracks of one kind in the player's own list, which begins with "off".
+
+    Those that are in both lists under one number are the same; if none is, and
+    there are as many, those in the same place are.  Of a track that cannot be
+    told only the player's words are known, which is better than another
+    track's language.
+    """
+    own = {str(number): text for number, text in described if number >= 0}
+    known = {track.id: track for track in found}
+    if not own.keys() & known.keys() and len(own) == len(found):
+        known = {number: replace(track, id=number) for track, number in zip(found, own, strict=True)}
+    return [
+        known.get(number) or Track(number, kind, "", text.decode(errors="replace"))
+        for number, text in own.items()
+    ]
 
 
 def _copy(vlc: Any, media: Any) -> dict[str, list[Track]]:  # noqa: ANN401 - python-vlc has no types

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.media.player import FirstFrame, Restarted
+from gateway.media.player import FirstFrame, Restarted, Track
 from gateway.media.player_process import PlayerLimits, PlayerMissingError, ProcessPlayer
 from gateway.media.vlc import VLC
+from gateway.media.vlc_tracks import numbered
 from tests.conftest import Serve
 from tests.media.player_fixtures import Framebuffer, Origin, first_of
 
@@ -89,3 +90,30 @@ async def test_a_channel_without_pictures_is_heard_and_counts_as_shown(
             await player.open(origin.url("radio"))
             async with asyncio.timeout(10):
                 assert (await first_of(FirstFrame, events)).url == origin.url("radio")
+
+
+def sound(number: int, language: str) -> Track:
+    return Track(str(number), "audio", language, language)
+
+
+OFF = (-1, b"Disable")
+
+
+def test_a_track_that_has_gone_does_not_lend_its_language_to_another() -> None:
+    found = [sound(1, "zh"), sound(2, "en"), sound(5, "en"), sound(7, "zh")]
+    described = [OFF, (5, b"English"), (7, b"Chinese")]
+    assert numbered("audio", found, described) == [sound(5, "en"), sound(7, "zh")]
+
+
+def test_tracks_that_are_numbered_otherwise_are_known_by_their_place() -> None:
+    described = [OFF, (257, b"Track 1"), (258, b"Track 2")]
+    told = numbered("audio", [sound(1, "zh"), sound(2, "en")], described)
+    assert [(track.id, track.language) for track in told] == [("257", "zh"), ("258", "en")]
+
+
+def test_a_track_that_cannot_be_told_has_the_words_of_the_player_alone() -> None:
+    described = [OFF, (1, b"Track 1"), (9, b"Track 9")]
+    told = numbered("audio", [sound(1, "zh"), sound(2, "en")], described)
+    assert told == [sound(1, "zh"), Track("9", "audio", "", "Track 9")]
+    gone = numbered("subtitle", [], [OFF, (3, b"Track 3")])
+    assert gone == [Track("3", "subtitle", "", "Track 3")]
