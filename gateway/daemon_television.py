@@ -163,8 +163,9 @@ def compose_television(config: GatewayConfig, state: Path, board: Board, kit: Ki
     viewing = ViewingLog(kit.store, tv, relay, shared=lambda: household.state.share_viewing)
     reminders = Reminders(kit.store, guide, media.reminders)
     units = (
-        # A list that an operator copies onto a new box is looked for often.
-        Unit(name="line-up", service=line_up, essential=False, retry_s=3.0),
+        # A list that an operator copies onto a new box is looked for often.  Its signatures are
+        # read by a child; the set shows its channel as soon as there is a list.
+        Unit(name="line-up", service=line_up, essential=False, retry_s=3.0, alongside=True),
         # Before the set: a locked channel must not be seen for a moment at start.
         Unit(name="household", service=household),
         Unit(name="child lock", service=LockService(lock, tv)),

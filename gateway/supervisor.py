@@ -76,6 +76,7 @@ class Unit:
         ready_s: Seconds it may take to become ready.
         stop_s: Seconds it may take to stop.
         retry_s: Pause between attempts to revive an optional service that was given up.
+        alongside: Whether the units after it start without waiting for it.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Unit:
     ready_s: float = 30.0
     stop_s: float = 2.0
     retry_s: float = 60.0
+    alongside: bool = False
 
 
 class RestartBudget:
@@ -134,26 +136,24 @@ class Supervisor:
         """
         broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            for unit in self._units:
-                await self._start(unit, broken)
+            late = [settled for unit in self._units if (settled := await self._start(unit, broken))]
+            for settled in late:
+                await _either(settled, broken)
             ready()
             await broken
         finally:
             broken.cancel()
             await self._stop()
 
-    async def _start(self, unit: Unit, broken: asyncio.Future[None]) -> None:
+    async def _start(self, unit: Unit, broken: asyncio.Future[None]) -> asyncio.Event | None:
+        """Start it; return what is still to be awaited before everything has started."""
         settled = asyncio.Event()
         task = asyncio.create_task(self._keep(unit, settled, broken), name=f"keep {unit.name}")
         self._tasks.append((unit, task))
-        waiting = asyncio.create_task(settled.wait(), name=f"wait for {unit.name}")
-        try:
-            either: tuple[asyncio.Future[Any], ...] = (waiting, broken)
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-        if broken.done():
-            broken.result()
+        if unit.alongside:
+            return settled
+        await _either(settled, broken)
+        return None
 
     async def _keep(self, unit: Unit, settled: asyncio.Event, broken: asyncio.Future[None]) -> None:
         budget = RestartBudget(unit.restart)
@@ -226,6 +226,18 @@ class Supervisor:
         if self._states[unit.name] is not state:
             self._states[unit.name] = state
             self.changes.publish(self.states)
+
+
+async def _either(settled: asyncio.Event, broken: asyncio.Future[None]) -> None:
+    """Return once that unit has started or was given up; raise what broke the daemon."""
+    waiting = asyncio.create_task(settled.wait(), name="wait for a unit")
+    try:
+        either: tuple[asyncio.Future[Any], ...] = (waiting, broken)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    if broken.done():
+        broken.result()
 
 
 def _foreseen(error: Exception) -> GatewayError | None:

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -92,6 +93,18 @@ class Abandoned:
         await never
 
 
+class Slow:
+    """A service that becomes ready when it may."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        await self.go_on.wait()
+        ready()
+        await asyncio.Event().wait()
+
+
 def unit(name: str, service: Service, *, essential: bool = True, ready_s: float = 5.0) -> Unit:
     return Unit(
         name=name,
@@ -119,6 +132,27 @@ async def test_services_start_in_order_and_stop_in_reverse(serve: Serve) -> None
     async with serve(Supervisor([unit(name, Worker(name, diary)) for name in ("store", "player", "tv")])):
         assert diary == ["store up", "player up", "tv up"]
     assert diary[3:] == ["tv down", "player down", "store down"]
+
+
+async def test_what_starts_alongside_holds_up_only_the_end_of_the_start() -> None:
+    slow = Slow()
+    diary: list[str] = []
+    store, tv = (unit(name, Worker(name, diary)) for name in ("store", "tv"))
+    supervisor = Supervisor([store, replace(unit("line-up", slow), alongside=True), tv])
+    started = asyncio.Event()
+    running = asyncio.create_task(supervisor.run(started.set))
+    try:
+        await until(supervisor, "tv", "running")
+        assert supervisor.states["line-up"] == "starting"
+        assert not started.is_set()
+        slow.go_on.set()
+        async with asyncio.timeout(5):
+            await started.wait()
+        assert supervisor.states["line-up"] == "running"
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+    assert set(supervisor.states.values()) == {"stopped"}
 
 
 async def test_a_service_that_breaks_is_started_again(serve: Serve) -> None:

@@ -27,7 +27,7 @@ FROM_REPOSITORY = "repository"
 
 TOLD_LINES = 3
 
-_TIMES = ("file_every_s", "address_every_s", "signed_every_s", "retry_every_s", "timeout_s", "patience_s")
+_TIMES = ("file_every_s", "address_every_s", "signed_every_s", "retry_every_s", "timeout_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,6 @@ class LineUpConfig:
         signed_every_s: How often the signed repository is asked; spread by a tenth either way over the boxes.
         retry_every_s: How often while there is no line-up at all.
         timeout_s: For a whole download.
-        patience_s: How long a start waits for a fresh list when there is a kept copy.
     """
 
     file_every_s: float = 2.0
@@ -48,7 +47,6 @@ class LineUpConfig:
     signed_every_s: float = 3600.0
     retry_every_s: float = 3.0
     timeout_s: float = 10.0
-    patience_s: float = 1.0
 
     def __post_init__(self) -> None:
         for name in _TIMES:
@@ -170,14 +168,14 @@ class LineUpBook:
             else:
                 self._publish(brought.line_up)
                 self._note(installed=brought.version)
-        # Addresses in an old copy may lead nowhere, but no network must not cost the start.
-        patience_s = self._config.patience_s if self.state.channels else self._config.timeout_s
+        if self.state.channels and not source.is_file:
+            return False  # the picture need not wait for the network
         try:
-            async with asyncio.timeout(None if source.is_file else patience_s):
+            async with asyncio.timeout(None if source.is_file else self._config.timeout_s):
                 # What is raised below is logged by whoever handles it.
                 await self._reload(source, tell=not source.is_file or bool(self.state.channels))
         except TimeoutError:
-            log.info("line-up: beginning with the kept copy" if self.state.channels else "line-up: none yet")
+            log.info("line-up: none yet")
             return False
         if self.problem is not None and source.is_file and not self.state.channels:
             raise self.problem

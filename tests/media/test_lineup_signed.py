@@ -28,7 +28,7 @@ Serve = Callable[[Service], AbstractAsyncContextManager[None]]
 
 ONE = "#EXTM3U\n#EXTINF:-1,One\nhttp://a.example/one.m3u8\n"
 TWO = ONE + "#EXTINF:-1,Two\nhttp://b.example/two.m3u8\n"
-QUICK = LineUpConfig(signed_every_s=3600, retry_every_s=0.1, patience_s=30)
+QUICK = LineUpConfig(signed_every_s=3600, retry_every_s=0.1)
 HERE = "440305001000"
 
 
@@ -232,6 +232,7 @@ async def test_an_expired_line_up_is_refused_and_the_kept_one_goes_on(
     again = box.book()
     async with serve(again):
         assert names(again.state) == ["One"]
+        assert await refused(again) == "TRUST-102"
         assert code(again) == "TRUST-102"
 
 
