@@ -40,6 +40,7 @@ class Watching:
         role: Of the phone that pairs.
         offered: Whether a phone may join.
         pin: Of the child lock.
+        broken: Whether recordings cannot be read.
     """
 
     def __init__(self, house: "FakeHouse") -> None:
@@ -49,6 +50,7 @@ class Watching:
         self.phones: list[watching.Phone] = []
         self.offered = False
         self.pin = PIN
+        self.broken = False
         self.reminders: list[watching.Reminder] = []
         self.series: list[watching.Series] = []
         self.recordings = _recordings()
@@ -66,6 +68,7 @@ class Watching:
         routes.add_get("/api/v1/guide/search", self._search)
         routes.add_get("/api/v1/recordings", self._list_recordings)
         routes.add_post("/api/v1/recordings", self._record)
+        routes.add_post("/api/v1/recordings/{id}/stop", self._stop_recording)
         routes.add_post("/api/v1/recordings/series", self._add_series)
         routes.add_delete("/api/v1/recordings/series/{id}", self._remove_series)
         routes.add_delete("/api/v1/recordings/{id}", self._delete_recording)
@@ -166,6 +169,8 @@ class Watching:
         return _json(self._house.channels)
 
     async def _list_recordings(self, _request: web.Request) -> web.Response:
+        if self.broken:
+            return problem(500, "GW-001")
         space = watching.RecordingSpace(
             used_bytes=34_000_000_000, quota_bytes=50_000_000_000, free_bytes=90_000_000_000
         )
@@ -183,6 +188,12 @@ class Watching:
         )
         self.recordings.insert(0, kept)
         return _json(kept, 201)
+
+    async def _stop_recording(self, request: web.Request) -> web.Response:
+        one = next(each for each in self.recordings if each.id == request.match_info["id"])
+        stopped = msgspec.structs.replace(one, state="partial", stop=_now())
+        self.recordings = [stopped if each is one else each for each in self.recordings]
+        return _json(stopped)
 
     async def _delete_recording(self, request: web.Request) -> web.Response:
         self.recordings = [each for each in self.recordings if each.id != request.match_info["id"]]

@@ -49,3 +49,32 @@ async def test_nothing_is_deleted_without_a_second_yes(turn_on: TurnOn) -> None:
     await tv.press("Enter", "ArrowDown", "Enter")
     await expect(tv.see(".one-kept")).to_have_count(before - 1)
     assert len(tv.house.watching.recordings) == before - 1
+
+
+async def test_a_list_that_cannot_be_read_is_not_called_empty(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    tv.house.watching.broken = True
+    await tv.press("h", "ArrowUp", *["ArrowRight"] * 4, "Enter")
+    await expect(tv.see(".recordings .none")).to_have_text(
+        "盒子内部出错。重启盒子；如再出现，请把代码报给客服。"
+    )
+    tv.house.watching.broken = False
+    await tv.press("Escape", "Enter")
+    await expect(tv.see(".one-kept.f")).to_be_visible()
+
+
+async def test_the_focus_stays_with_a_recording_when_another_goes(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    kept = tv.house.watching.recordings
+    running = kept[1].title
+    await tv.press("h", "ArrowUp", *["ArrowRight"] * 4, "Enter")
+    await expect(tv.see(".one-kept.f")).to_be_visible()
+    await tv.press("ArrowDown")
+    await expect(tv.see(".one-kept.f .name")).to_have_text(running)
+    tv.house.watching.recordings = kept[1:]
+    await tv.press("Enter")
+    await expect(tv.see(".layer:last-child .choice.f")).to_be_visible()
+    offered = await tv.see(".layer:last-child .choice").all_inner_texts()
+    await tv.press(*["ArrowDown"] * offered.index("停止录制"), "Enter")
+    await expect(tv.see(".one-kept")).to_have_count(len(kept) - 1)
+    await expect(tv.see(".one-kept.f .name")).to_have_text(running)

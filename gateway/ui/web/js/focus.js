@@ -81,6 +81,12 @@ export class Grid {
     this._index = clamp(value, this._count());
   }
 
+  /** Stay with what has the focus when the list is another. @param {string[]} was ids @param {string[]} now ids */
+  stay(was, now) {
+    const at = now.indexOf(was[this._index] ?? "");
+    if (at >= 0) this._index = at;
+  }
+
   /** @param {Key} key @param {number} [page] lines that channel up and down move by, 0 for none */
   move(key, page = 0) {
     const columns = this._columns();

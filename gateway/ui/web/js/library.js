@@ -5,6 +5,7 @@
  * @import { Programme, Recording, Recordings, Reminder } from "./types.js"
  */
 
+import { failure } from "./hud.js";
 import { call } from "./session.js";
 import { redraw } from "./stage.js";
 
@@ -14,6 +15,8 @@ export const library = {
   /** @type {Reminder[]} */
   reminders: [],
   loaded: false,
+  /** Why the recordings could not be read the last time. */
+  refused: "",
 };
 
 /** Read both lists. */
@@ -21,6 +24,7 @@ export async function refreshLibrary() {
   const [kept, reminders] = await Promise.allSettled([call("GET", "recordings"), call("GET", "reminders")]);
   if (kept.status === "fulfilled" && kept.value) library.kept = kept.value;
   if (reminders.status === "fulfilled" && reminders.value) library.reminders = reminders.value;
+  library.refused = kept.status === "rejected" ? failure(kept.reason) : "";
   library.loaded = true;
   redraw();
 }

@@ -78,13 +78,14 @@ const left = () => Math.max(0, Math.ceil((Date.parse(offer?.expires_at ?? "") - 
 /** What is there now; a phone that is new has just used the code. */
 async function look() {
   if (offer && left() <= 0) renew();
-  const before = new Set(list.map((phone) => phone.id));
+  const before = list.map((phone) => phone.id);
   try {
     list = (await call("GET", "pairing/phones")) ?? [];
   } catch {
     return redraw();
   }
-  const joined = known ? list.filter((phone) => !before.has(phone.id)) : [];
+  grid.stay(before, list.map((phone) => phone.id));
+  const joined = known ? list.filter((phone) => !before.includes(phone.id)) : [];
   known = true;
   for (const phone of joined) tell(t("phones.joined", { name: phone.name }));
   if (joined.length) renew();

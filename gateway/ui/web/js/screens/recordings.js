@@ -26,6 +26,8 @@ const WATCHABLE = new Set(["done", "partial", "recording"]);
 
 const grid = new Grid(() => library.kept.recordings.length);
 let first = 0;
+/** Ids, as they were drawn last. @type {string[]} */
+let drawn = [];
 let looking = 0;
 
 const visible = () => Math.floor((canvas.height - TOP_PX - BOTTOM_PX) / ROW_PX);
@@ -38,6 +40,7 @@ export const recordings = {
   takes: { channels: true },
   opened() {
     grid.index = 0;
+    drawn = [];
     refreshLibrary();
     looking = setInterval(refreshLibrary, LOOK_MS);
   },
@@ -45,12 +48,15 @@ export const recordings = {
   view() {
     const all = library.kept.recordings;
     const { used_bytes: used, quota_bytes: quota } = library.kept.space;
+    const ids = all.map((one) => one.id);
+    grid.stay(drawn, ids);
+    drawn = ids;
     first = scrolled(first, grid.index, visible(), all.length);
     return html`<section class="recordings paper" aria-label=${t("nav.recordings")}>
       <header class="head"><h1>${t("nav.recordings")}</h1>
         ${quota > 0 && html`<p class="space num">${t("recordings.space", { used: (used / GB).toFixed(1), quota: (quota / GB).toFixed(0) })}<${Bar} part=${Math.min(1, used / quota)} /></p>`}</header>
       <div class="kept" role="listbox">${all.length ? all.slice(first, first + visible()).map(row)
-        : html`<p class="none">${t(library.loaded ? "recordings.none" : "recordings.wait")}</p>`}</div>
+        : html`<p class="none">${library.refused || t(library.loaded ? "recordings.none" : "recordings.wait")}</p>`}</div>
       <footer class="keys">${t("recordings.keys")}</footer></section>`;
   },
   key(key) {
