@@ -11,6 +11,7 @@ from gateway.media.lineup_book import LineUpRecord
 from gateway.media.recordings_facts import Recording, RecordingState
 from gateway.media.timeshift_facts import ShiftDegraded, ShiftFact
 from gateway.pubsub import Publisher
+from gateway.trust.errors import UnreachableError
 from gateway.ui import documents as doc
 from gateway.ui.error_words import ErrorWords
 from gateway.ui.notices import NoticeBoard
@@ -86,9 +87,12 @@ class TimeShiftNotices:
 
 
 def refused_line_up(line_up: LineUps, words: ErrorWords) -> Iterable[doc.Notice]:
-    """Return what stands while the newest signed line-up is refused."""
+    """Return what stands while the newest signed line-up is refused, or there cannot be one."""
     record = line_up.record
-    if record is not None and record.refused_code is not None:
+    if record is None or record.refused_code is None:
+        return
+    # Without the network a box with channels goes on as well as it can; nobody need be told all day.
+    if record.refused_code != UnreachableError.code or record.installed is None:
         yield doc.Notice(
             text=words.of(record.refused_code),
             code=record.refused_code,

@@ -93,3 +93,10 @@ def test_a_refused_line_up_stands_until_it_is_in_order() -> None:
     assert (notice.code, notice.at) == ("TRUST-108", NOW)
     assert not [*refused_line_up(FakeLineUps(LineUpRecord()), WORDS)]
     assert not [*refused_line_up(FakeLineUps(None), WORDS)]
+
+
+def test_a_box_with_channels_says_nothing_of_an_operator_who_does_not_answer() -> None:
+    away = LineUpRecord(refused_code="TRUST-101", checked_at=NOW)
+    (notice,) = refused_line_up(FakeLineUps(away), WORDS)
+    assert notice.code == "TRUST-101"
+    assert not [*refused_line_up(FakeLineUps(replace(away, installed="all/3")), WORDS)]
