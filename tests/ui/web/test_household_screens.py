@@ -25,9 +25,12 @@ async def test_a_phone_joins_by_what_is_on_the_screen_and_can_be_sent_away(turn_
     await expect(tv.see(".phone.f .name")).to_have_text("妈妈的手机")
     await tv.press("Enter")
     await expect(tv.see(".menu h1")).to_have_text("妈妈的手机")
-    await tv.press("Enter")
+    await expect(tv.see(".choice.f .set")).to_have_text("✓")
+    await tv.press("ArrowUp", "Enter")
     await expect(tv.see(".phone.f .role")).to_have_text("访客")
     await tv.press("Enter", "ArrowDown", "ArrowDown", "ArrowDown", "Enter")
+    await expect(tv.see(".layer:last-child .menu h1")).to_contain_text("要移除")
+    await tv.press("ArrowDown", "Enter")
     await expect(tv.see(".phones", "还没有手机连接")).to_be_visible()
     assert tv.house.watching.offered
     async with tv.page.expect_response(lambda answer: answer.request.method == "DELETE"):
@@ -44,6 +47,8 @@ async def test_a_child_is_added_without_typing_and_chosen_as_who_watches(turn_on
     await tv.press(*["ArrowDown"] * 4, "Enter")
     # The lock holds while nobody is chosen: who lives here is not for a child to say.
     await type_pin(tv)
+    await expect(tv.see(".layer:last-child .choice", "儿子 · 儿童")).to_be_visible()
+    await tv.press("ArrowUp")
     await expect(tv.see(".layer:last-child .choice.f")).to_contain_text("儿子 · 儿童")
     await tv.press("Enter", "Enter")
     await expect(tv.see(".layer:last-child .choice.f .set")).to_have_text("✓")
@@ -64,7 +69,7 @@ async def type_pin(tv: Television) -> None:
 async def test_viewing_is_shared_only_after_it_was_explained(turn_on: TurnOn) -> None:
     tv = await turn_on()
     await tv.press("Escape", "m", *["ArrowDown"] * 5)
-    await expect(tv.see(".choice.f", "把观看情况告诉运营商")).to_be_visible()
+    await expect(tv.see(".choice.f", "把观看情况告诉运营商")).to_contain_text("关")
     await tv.press("Enter")
     await expect(tv.see(".menu", "会发给运营商")).to_be_visible()
     await tv.press("Enter")

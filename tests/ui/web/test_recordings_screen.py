@@ -16,6 +16,9 @@ async def test_each_recording_says_what_has_become_of_it_and_offers_what_can_be_
     states = [await each.inner_text() for each in await tv.see(".one-kept .state").all()]
     assert states == ["将录制", "正在录制", "已录好", "只录了一部分", "不会录制"]
     await tv.press("Enter")
+    # The first focus is never on what takes something away.
+    await expect(tv.see(".choice.f")).to_have_text("返回")
+    await tv.press("ArrowDown")
     await expect(tv.see(".choice.f")).to_contain_text("取消录制")
     await tv.press("Enter")
     await expect(tv.see(".one-kept.f .name")).to_have_text(kept[1].title)

@@ -84,7 +84,7 @@ export class Grid {
   /** Stay with what has the focus when the list is another. @param {string[]} was ids @param {string[]} now ids */
   stay(was, now) {
     const at = now.indexOf(was[this._index] ?? "");
-    if (at >= 0) this._index = at;
+    this.index = at >= 0 ? at : this._index;
   }
 
   /** @param {Key} key @param {number} [page] lines that channel up and down move by, 0 for none */

@@ -17,11 +17,13 @@ const EVERYBODY = "family";
 export const household = {
   /** @type {Household} */
   now: { members: [], current: null, levelling: false, share_viewing: false },
+  loaded: false,
 };
 
 /** Read it. */
 export async function refreshHousehold() {
   household.now = (await call("GET", "household")) ?? household.now;
+  household.loaded = true;
   redraw();
 }
 
@@ -37,13 +39,19 @@ const owner = () =>
 
 export const favourites = () => owner()?.favourites ?? [];
 
+let liking = Promise.resolve();
+
 /** Like a channel, or like it no more. @param {string} channel */
 export function toggleFavourite(channel) {
-  const who = owner();
-  const before = favourites();
-  const liked = before.includes(channel) ? before.filter((each) => each !== channel) : [...before, channel];
-  const body = { name: who?.name ?? t("members.family"), child: who?.child ?? false, favourites: liked };
-  return changed(() => call("PUT", `household/members/${encodeURIComponent(who?.id ?? EVERYBODY)}`, body));
+  // The whole list is said each time: one made from an older list would lose what came between.
+  liking = liking.then(() => changed(async () => {
+    if (!household.loaded) await refreshHousehold();
+    const who = owner();
+    const before = favourites();
+    const liked = before.includes(channel) ? before.filter((each) => each !== channel) : [...before, channel];
+    const body = { name: who?.name ?? t("members.family"), child: who?.child ?? false, favourites: liked };
+    await call("PUT", `household/members/${encodeURIComponent(who?.id ?? EVERYBODY)}`, body);
+  }));
 }
 
 /** Do it, read everything anew, and say what was refused; what the child lock refused needs its PIN. @param {() => Promise<unknown>} change */

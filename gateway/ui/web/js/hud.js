@@ -10,7 +10,7 @@ import { house } from "./house.js";
 import { stays } from "./preferences.js";
 import { CallError } from "./session.js";
 import { redraw } from "./stage.js";
-import { clock, localised, sentence, t } from "./words.js";
+import { advice, clock, localised, t } from "./words.js";
 
 const NOTICE_MS = 6_000;
 const LOUDNESS_MS = 2_000;
@@ -41,7 +41,7 @@ export const tell = (text, code = null) => notify({ text: { zh: text, en: text }
 /** @param {unknown} error of a call @returns {string} why it was not done, and what helps */
 export function failure(error) {
   const code = codeOf(error);
-  return code ? sentence(code).say + sentence(code).do : t("error.unreachable");
+  return code ? advice(code) : t("error.unreachable");
 }
 
 /** @param {unknown} error */

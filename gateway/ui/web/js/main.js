@@ -16,11 +16,12 @@ import { forgetGuide, refreshNow, whenLoaded } from "./programmes.js";
 import { appsChanged } from "./screens/app.js";
 import { home } from "./screens/home.js";
 import { fetchAll, go } from "./screens/late.js";
+import { forgetPin } from "./screens/lock.js";
 import { live, showBanner, televisionChanged } from "./screens/live.js";
 import { menu } from "./screens/menu.js";
 import { call, takeToken } from "./session.js";
 import * as stage from "./stage.js";
-import { isTold } from "./taken.js";
+import { isTold, say } from "./taken.js";
 import { hasTravelled } from "./timeline.js";
 import { sentence, speak, t } from "./words.js";
 
@@ -85,6 +86,8 @@ function arrived() {
     setTimeout(fetchAll, FETCH_AFTER_MS);
     house.apps.filter((app) => app.state === "open").forEach((app) => call("POST", `apps/${app.id}/close`).catch(() => {}));
   }
+  // A daemon that was started anew knows no more which keys are taken, and a new page not yet.
+  say();
   document.documentElement.dataset.plane = house.tv.plane;
   play(house.tv, true);
   televisionChanged();
@@ -101,6 +104,7 @@ function onTelevision(before, beforeAt, tv) {
   document.documentElement.dataset.plane = tv.plane;
   play(tv, false);
   televisionChanged();
+  if (before.channel !== tv.channel || before.code !== tv.code) forgetPin();
   if (before.channel !== tv.channel || hasTravelled(before, beforeAt, tv)) {
     if (stage.top() === live) showBanner();
   }
@@ -126,6 +130,7 @@ function showPicture(where) {
 
 /** @param {Key} key @param {boolean} here from this page's keyboard, not from the daemon */
 function press(key, here) {
+  if (key === "home") stage.forgetWaiting();
   if (!begun || stage.keptForLater(() => press(key, here))) return;
   if (here && hasDigits() && (key === "ok" || key === "back")) send(key);
   else if (stage.press(key)) return;

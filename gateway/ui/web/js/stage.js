@@ -30,9 +30,9 @@ let headUp = () => null;
 let onPlace = () => {};
 let drawing = 0;
 let idle = 0;
-/** Screens that are still being fetched, and what was pressed for them meanwhile. */
-let coming = 0;
-/** @type {(() => void)[]} */
+/** Screens that are still being fetched. @type {Set<Promise<Screen>>} */
+const coming = new Set();
+/** What was pressed for them meanwhile. @type {(() => void)[]} */
 let early = [];
 
 /**
@@ -66,15 +66,23 @@ export function open(screen) {
 
 /** Show a screen as soon as it is here; keys wait for it. @param {Promise<Screen>} fetched */
 export async function openSoon(fetched) {
-  coming++;
+  coming.add(fetched);
   try {
-    open(await fetched);
+    const screen = await fetched;
+    if (coming.has(fetched)) open(screen);
   } finally {
-    coming--;
-    const keys = early;
-    early = [];
-    keys.forEach((again) => again());
+    if (coming.delete(fetched)) {
+      const keys = early;
+      early = [];
+      keys.forEach((again) => again());
+    }
   }
+}
+
+/** Wait no more for what is being fetched. */
+export function forgetWaiting() {
+  coming.clear();
+  early = [];
 }
 
 /**
@@ -83,8 +91,8 @@ export async function openSoon(fetched) {
  * @returns {boolean} whether it was kept
  */
 export function keptForLater(again) {
-  if (coming) early.push(again);
-  return coming > 0;
+  if (coming.size) early.push(again);
+  return coming.size > 0;
 }
 
 /** The open screen of that name. @param {string} name */

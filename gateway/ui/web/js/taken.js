@@ -31,6 +31,8 @@ export function take(taken) {
   say();
 }
 
-function say() {
-  told = call("PUT", "keys/taken", JSON.parse(now)).catch(() => {});
+/** Tell the daemon; one word after the other. */
+export function say() {
+  const words = JSON.parse(now);
+  told = told.then(() => call("PUT", "keys/taken", words).catch(() => {}));
 }

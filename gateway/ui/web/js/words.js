@@ -30,6 +30,12 @@ export function sentence(code) {
   return words.codes[code ?? ""] ?? words.codes[`${code?.split("-")[0]}-*`] ?? { say: t("error.unknown"), do: t("error.support") };
 }
 
+/** What is so and what helps, in one breath. @param {string|null} code */
+export function advice(code) {
+  const { say, do: help } = sentence(code);
+  return `${say}${language === "zh" ? "" : " "}${help}`;
+}
+
 /** @param {Record<string, string>} byLocale */
 export function localised(byLocale) {
   const exact = Object.entries(byLocale).find(([locale]) => locale.toLowerCase().startsWith(language));

@@ -26,8 +26,8 @@ let found = null;
 function typed(event) {
   text = /** @type {HTMLInputElement} */ (event.target).value.slice(0, MOST_CHARS);
   clearTimeout(typing);
-  if (!text.trim()) found = null;
-  else typing = setTimeout(search, PAUSE_MS);
+  found = null;
+  if (text.trim()) typing = setTimeout(search, PAUSE_MS);
   changed();
 }
 
@@ -55,7 +55,7 @@ export function Channels() {
 }
 
 function Everything() {
-  if (!desk.channels.length) return html`<p class="hint">${t("lineup.none")}</p>`;
+  if (!desk.channels.length) return html`<p class="hint">${t(desk.isRead ? "lineup.none" : "phone.loading")}</p>`;
   return html`<ul class="list">${desk.channels.map((channel) => {
     const { now = null, next = null } = desk.now.get(channel.id) ?? {};
     return rowOf(channel, now, next);

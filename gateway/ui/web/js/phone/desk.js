@@ -26,6 +26,7 @@ export const desk = {
   tv: null,
   /** @type {Channel[]} */
   channels: [],
+  isRead: false,
   /** @type {Map<string, NowOn>} */
   now: new Map(),
   /** @type {Recording[]|null} */
@@ -122,10 +123,11 @@ async function refresh() {
 }
 
 async function refreshGuide() {
-  guideAt = Date.now();
   const [channels, now, me] = await Promise.all([
     call("GET", "channels"), call("GET", "guide/now"), desk.me ? call("GET", "pairing/me") : null]);
   desk.channels = channels ?? [];
+  desk.isRead = true;
+  guideAt = Date.now();
   desk.now = new Map((now ?? []).map((/** @type {NowOn} */ each) => [each.channel, each]));
   if (me && me.role !== desk.me?.role) desk.tab = me.role === "viewer" ? "channels" : desk.tab;
   desk.me = me;
@@ -195,10 +197,13 @@ export const askTv = (path, body) =>
     desk.tv = await call("POST", `tv/${path}`, body);
   });
 
-/** Press a key of the remote. @param {Key} key */
+/** @type {Promise<unknown>} */
+let pressed = Promise.resolve();
+
+/** Press a key of the remote; keys arrive in the order in which they were pressed. @param {Key} key */
 export function press(key) {
   navigator.vibrate?.(12);
-  return ask(() => call("POST", "keys", { key }));
+  pressed = pressed.then(() => ask(() => call("POST", "keys", { key })));
 }
 
 export async function refreshRecordings() {

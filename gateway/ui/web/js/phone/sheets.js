@@ -9,7 +9,7 @@ import { html } from "../html.js";
 import { call } from "../session.js";
 import { speak, spoken, t } from "../words.js";
 import { when } from "./channels.js";
-import { ask, changed, desk, isMember, leave, open, say } from "./desk.js";
+import { ask, changed, desk, isMember, leave, open, refreshRecordings, say } from "./desk.js";
 import { startOnTv, watchHere, watchOnTv } from "./hand_over.js";
 
 const DAY_MS = 86_400_000;
@@ -64,7 +64,7 @@ function isKept({ id, catchup }, { start }) {
 /** @param {"reminders"|"recordings"} what @param {Programme} programme @param {string} done */
 async function order(what, programme, done) {
   if (await ask(() => call("POST", what, { programme: programme.id }))) say(done);
-  if (what === "recordings") desk.recordings = null;
+  if (what === "recordings") await refreshRecordings();
 }
 
 function Me() {

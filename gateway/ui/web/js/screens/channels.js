@@ -47,7 +47,9 @@ export const channelList = {
     turnTo("");
   },
   view() {
+    const before = listed;
     listed = ofTab();
+    if (listed !== before) grid.stay(before.map((each) => each.id), listed.map((each) => each.id));
     const { names, at } = tabs();
     return html`<section class="channels" aria-label=${t("dock.channels")}>
     <h1>${tabName(tab)}<small class="num">${t("channels.count", { n: listed.length })}</small>

@@ -219,7 +219,7 @@ function fillCell(cell, programme, row, focus) {
   cell.node.setAttribute("aria-selected", String(focus));
   const channel = house.channels.find((each) => each.id === programme.channel);
   const marks = [
-    tense === " past" && channel && canGoBack(channel, programme) ? "↺ " : "",
+    tense === " past" && programme.id && channel && canGoBack(channel, programme) ? "↺ " : "",
     recordingFor(programme) ? "● " : "",
     reminderFor(programme) ? "♪ " : "",
   ];

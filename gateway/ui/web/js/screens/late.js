@@ -5,6 +5,7 @@
  * @import { Screen } from "../stage.js"
  */
 
+import { tellFailure } from "../hud.js";
 import { open, openSoon } from "../stage.js";
 
 /** @type {Record<string, () => Promise<Screen>>} */
@@ -24,7 +25,7 @@ const here = new Map();
 export function go(name) {
   const screen = here.get(name);
   if (screen) open(screen);
-  else openSoon(fetched(name));
+  else openSoon(fetched(name)).catch(tellFailure);
 }
 
 /** Fetch them all while nobody waits. */

@@ -17,7 +17,7 @@ import { currentChannel, house } from "../house.js";
 import { Clock, tell, tellFailure } from "../hud.js";
 import { prefer, preferences, stays } from "../preferences.js";
 import { onAir, passed } from "../programmes.js";
-import { library, recordingOf, refreshLibrary } from "../library.js";
+import { recordingOf, refreshLibrary } from "../library.js";
 import { call } from "../session.js";
 import { open, redraw } from "../stage.js";
 import { isPast, Mode, programmeShown, Timeline } from "../timeline.js";
@@ -33,6 +33,8 @@ const banner = { shown: false, dock: false };
 let bannerTimer = 0;
 let tuningSince = 0;
 let tick = 0;
+/** The recording whose facts were asked for last. @type {string|null} */
+let lookedFor = null;
 
 /** @typedef {{name: string, icon: any, act: () => void}} DockItem */
 
@@ -86,8 +88,9 @@ export function zap(key) {
 
 /** @param {string} channel */
 export function tune(channel) {
-  if (channel === house.tv.channel && house.tv.picture !== "failed") showBanner(false);
-  else call("POST", "tv/tune", { channel }).catch(() => tell(t("error.unreachable")));
+  const { tv } = house;
+  if (channel === tv.channel && !isPast() && (tv.picture === "playing" || tv.picture === "tuning")) showBanner(false);
+  else ask("tv/tune", { channel });
 }
 
 /** @type {Screen} */
@@ -150,7 +153,10 @@ function Banner() {
   const channel = currentChannel();
   const past = isPast();
   const recording = recordingOf(tv.recording);
-  if (tv.recording && !library.loaded) refreshLibrary();
+  if (tv.recording && !recording && lookedFor !== tv.recording) {
+    lookedFor = tv.recording;
+    refreshLibrary();
+  }
   if (past) beat();
   const { now: live, next } = onAir(tv.channel ?? "");
   const now = past ? programmeShown() : live;

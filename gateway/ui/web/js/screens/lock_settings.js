@@ -11,7 +11,7 @@ import { html } from "../html.js";
 import { house } from "../house.js";
 import { failure, tell, tellFailure } from "../hud.js";
 import { call, CallError } from "../session.js";
-import { close, open, redraw } from "../stage.js";
+import { close, open, redraw, top } from "../stage.js";
 import { t } from "../words.js";
 
 const IDLE_MS = 60_000;
@@ -40,20 +40,16 @@ export const withPin = (change) => askPin(t("lock.pin"), async (pin) => {
   }
 });
 
-/** @param {string} title @param {(pin: string) => Promise<void>} then */
+/** @param {string} title @param {(pin: string) => Promise<Screen|void>} then see `askPin` */
 function askTwice(title, then) {
-  return askPin(title, async (first) => {
-    open(askPin(t("lock.again"), async (again) => {
-      if (again !== first) throw new Error(t("lock.differ"));
-      await then(first);
-    }));
-  });
+  return askPin(title, async (first) => askPin(t("lock.again"), async (again) => {
+    if (again !== first) throw new Error(t("lock.differ"));
+    return then(first);
+  }));
 }
 
 /** @param {Lock} lock @param {string} pin */
-async function enter(lock, pin) {
-  open(menuOf(await put(rulesOf(lock), pin), pin));
-}
+const enter = async (lock, pin) => menuOf(await put(rulesOf(lock), pin), pin);
 
 /** @param {Lock} lock @returns {Rules} */
 const rulesOf = ({ max_age, channels, hours, minutes_a_day }) => ({ max_age, channels, hours, minutes_a_day });
@@ -111,21 +107,29 @@ function after(all, now) {
 }
 
 /**
- * @param {string} title @param {(pin: string) => Promise<void>} then closes with success; what it throws is said
+ * @param {string} title
+ * @param {(pin: string) => Promise<Screen|void>} then what comes in its place when all is well; what it throws is said
  * @returns {Screen}
  */
 function askPin(title, then) {
   let pin = "";
   let why = "";
+  let busy = false;
   const take = async () => {
     const said = pin;
     pin = "";
-    close(screen);
+    busy = true;
     try {
-      await then(said);
+      const next = await then(said);
+      // Left meanwhile: nothing opens over what is there now.
+      if (top() !== screen) return;
+      close(screen);
+      if (next) open(next);
     } catch (error) {
       why = error instanceof CallError ? failure(error) : /** @type {Error} */ (error).message;
-      open(screen);
+    } finally {
+      busy = false;
+      redraw();
     }
   };
   /** @type {Screen} */
@@ -137,6 +141,7 @@ function askPin(title, then) {
     view: () => html`<div class="veil"><section class="menu" role="dialog" aria-label=${title}><h1>${title}</h1><p>${why || t("lock.digits")}</p>
       <div class="pin" role="img" aria-label=${t("lock.typed", { n: pin.length })}>${Array.from({ length: Math.max(SHORTEST, pin.length) }, (_, i) => html`<i key=${i} class=${i < pin.length ? "on" : ""} />`)}</div></section></div>`,
     key(key) {
+      if (busy) return key !== "back";
       if (/^[0-9]$/.test(key) && pin.length < LONGEST) {
         pin += key;
         why = "";

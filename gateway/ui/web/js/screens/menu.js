@@ -15,7 +15,7 @@ import { changeHousehold, household, refreshHousehold } from "../household.js";
 import { tell, tellFailure } from "../hud.js";
 import { canvas, prefer, preferences } from "../preferences.js";
 import { call } from "../session.js";
-import { close, open, openSoon, redraw } from "../stage.js";
+import { close, named, open, openSoon, redraw } from "../stage.js";
 import { localised, speak, t } from "../words.js";
 
 const IDLE_MS = 30_000;
@@ -28,17 +28,27 @@ const LEAST = 3;
 
 /**
  * @param {() => {title: string, text?: string, choices: Choice[]}} what drawn anew each time
- * @param {string} name @returns {Screen}
+ * @param {string} name @param {number} [at] the first focus @returns {Screen}
  */
-export function choiceOf(what, name) {
+export function choiceOf(what, name, at = 0) {
   const grid = new Grid(() => what().choices.length);
   let first = 0;
+  /** @type {string[]} */
+  let drawn = [];
+  /** Stay with the choice that has the focus when others come or go. @param {Choice[]} choices */
+  const settle = (choices) => {
+    const names = choices.map((choice) => choice.name);
+    if (names.join() !== drawn.join()) grid.stay(drawn, names);
+    drawn = names;
+  };
+  grid.index = at;
   return {
     name,
     covers: false,
     idleMs: IDLE_MS,
     view() {
       const { title, text, choices } = what();
+      settle(choices);
       const visible = Math.max(LEAST, Math.floor((canvas.height - (text ? WORDY_PX : PLAIN_PX)) / CHOICE_PX));
       first = scrolled(first, grid.index, visible, choices.length);
       return html`<div class="veil"><section class="menu" role="dialog" aria-label=${title}><h1>${title}</h1>${text && html`<p>${text}</p>`}
@@ -48,7 +58,9 @@ export function choiceOf(what, name) {
       </section></div>`;
     },
     key(key) {
-      if (key === "ok") what().choices[grid.index]?.act();
+      const { choices } = what();
+      settle(choices);
+      if (key === "ok") choices[grid.index]?.act();
       else if (key === "menu") close(this);
       else return grid.move(key) || ["up", "down", "left", "right"].includes(key);
       return true;
@@ -67,8 +79,8 @@ export function menu() {
       { name: t("settings.contrast"), value: yes(preferences.contrast), act: () => prefer({ contrast: !preferences.contrast }) },
       { name: t("settings.language"), value: t("settings.language.this"), act: otherLanguage },
       { name: t("phones"), value: "›", act: () => go("phones") },
-      { name: t("settings.levelling"), value: yes(household.now.levelling), act: () => changeHousehold({ levelling: !household.now.levelling }) },
-      { name: t("settings.share"), value: yes(household.now.share_viewing), act: () => open(consent()) },
+      { name: t("settings.levelling"), value: household.loaded ? yes(household.now.levelling) : "…", act: () => changeHousehold({ levelling: !household.now.levelling }) },
+      { name: t("settings.share"), value: household.loaded ? yes(household.now.share_viewing) : "…", act: () => household.loaded && open(consent()) },
       { name: t("lock.settings"), value: "›", act: () => soon(import("./lock_settings.js").then((own) => own.lockSettings())) },
       { name: t("members"), value: "›", act: () => soon(import("./members.js").then((own) => own.members())) },
       ...(house.tv.tracks.length ? [{ name: t("tracks"), value: "›", act: () => open(trackMenu()) }] : []),
@@ -109,7 +121,7 @@ export function trackMenu() {
     title: t("tracks"),
     choices: [
       ...house.tv.tracks.map((track) => ({ name: `${t(`track.${track.kind}`)} · ${trackName(track)}`, chosen: track.selected, act: () => select(track) })),
-      { name: t("nav.settings"), value: "›", act: () => open(menu()) },
+      { name: t("nav.settings"), value: "›", act: () => open(named("settings") ?? menu()) },
     ],
   }), "tracks");
 }

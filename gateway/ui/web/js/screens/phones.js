@@ -9,7 +9,7 @@
 import { choiceOf } from "./menu.js";
 import { Grid } from "../focus.js";
 import { html } from "../html.js";
-import { failure, tell, tellFailure } from "../hud.js";
+import { failure, tellFailure } from "../hud.js";
 import { call } from "../session.js";
 import { close, isOpen, open, redraw } from "../stage.js";
 import { t } from "../words.js";
@@ -25,6 +25,7 @@ let refused = "";
 /** @type {Phone[]} */
 let list = [];
 let known = false;
+let renewing = false;
 let looking = 0;
 
 const grid = new Grid(() => Math.max(1, list.length));
@@ -53,8 +54,8 @@ export const phones = {
       ? html`<img class="qr" src=${offer.qr} alt=${t("phones.qr")} /><div class="code num" aria-label=${t("phones.code")}>${offer.code.slice(0, 3)} ${offer.code.slice(3)}</div>
         <p>${t("phones.left", { n: left() })}</p>`
       : html`<p class="amber" role="alert">${refused || t("phones.wait")}</p>`}</div>
-    <div class="those" role="listbox"><h2>${t("phones.count", { n: list.length })}</h2>
-      ${list.length ? list.slice(first(), first() + SHOWN).map(row) : html`<div class="phone f" role="option" tabindex="-1" aria-selected="true"><span class="name">${t("phones.none")}</span></div>`}</div>
+    <div class="those" role="listbox"><h2>${known ? t("phones.count", { n: list.length }) : ""}</h2>
+      ${list.length ? list.slice(first(), first() + SHOWN).map(row) : html`<div class="phone f" role="option" tabindex="-1" aria-selected="true"><span class="name">${t(known ? "phones.none" : "recordings.wait")}</span></div>`}</div>
     <footer class="keys">${t("phones.keys")}</footer></section>`,
   key(key) {
     const phone = list[grid.index];
@@ -77,22 +78,26 @@ const left = () => Math.max(0, Math.ceil((Date.parse(offer?.expires_at ?? "") - 
 
 /** What is there now; a phone that is new has just used the code. */
 async function look() {
-  if (offer && left() <= 0) renew();
-  const before = list.map((phone) => phone.id);
+  if (refused || (offer && left() <= 0)) renew();
+  /** @type {Phone[]} */
+  let fresh;
   try {
-    list = (await call("GET", "pairing/phones")) ?? [];
+    fresh = (await call("GET", "pairing/phones")) ?? [];
   } catch {
     return redraw();
   }
-  grid.stay(before, list.map((phone) => phone.id));
-  const joined = known ? list.filter((phone) => !before.includes(phone.id)) : [];
+  const before = list.map((phone) => phone.id);
+  const ids = fresh.map((phone) => phone.id);
+  list = fresh;
+  grid.stay(before, ids);
+  if (known && ids.some((id) => !before.includes(id))) renew();
   known = true;
-  for (const phone of joined) tell(t("phones.joined", { name: phone.name }));
-  if (joined.length) renew();
   redraw();
 }
 
 async function renew() {
+  if (renewing) return;
+  renewing = true;
   try {
     const fresh = await call("POST", "pairing");
     refused = "";
@@ -103,6 +108,7 @@ async function renew() {
     offer = null;
     refused = failure(error);
   }
+  renewing = false;
   redraw();
 }
 
@@ -119,9 +125,22 @@ function sheet(phone) {
     text: t(`role.${phone.role}`),
     choices: [
       ...ROLES.map((role) => ({ name: t(`phones.role.${role}`), chosen: role === phone.role, act: keep(() => call("PUT", address, { role })) })),
-      { name: t("phones.remove"), danger: true, act: keep(() => call("DELETE", address)) },
+      { name: t("phones.remove"), danger: true, act: () => open(removal(phone, keep(() => call("DELETE", address)))) },
       { name: t("cancel"), act: () => close(screen) },
     ],
-  }), "phone");
+  }), "phone", ROLES.indexOf(phone.role));
+  return screen;
+}
+
+/** @param {Phone} phone @param {() => void} remove @returns {Screen} */
+function removal(phone, remove) {
+  /** @type {Screen} */
+  const screen = choiceOf(() => ({
+    title: t("phones.remove.ask", { name: phone.name }),
+    choices: [
+      { name: t("cancel"), act: () => close(screen) },
+      { name: t("phones.remove"), danger: true, act: remove },
+    ],
+  }), "removal");
   return screen;
 }

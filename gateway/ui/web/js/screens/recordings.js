@@ -15,7 +15,7 @@ import { library, refreshLibrary } from "../library.js";
 import { canvas } from "../preferences.js";
 import { call } from "../session.js";
 import { clear, close, open } from "../stage.js";
-import { calendarDay, clock, sentence, t } from "../words.js";
+import { advice, calendarDay, clock, t } from "../words.js";
 
 const ROW_PX = 124;
 const TOP_PX = 220;
@@ -100,19 +100,21 @@ function sheet(id) {
     if (!one) return gone;
     const address = `recordings/${encodeURIComponent(id)}`;
     const rule = library.kept.series.find((each) => each.id === one.series);
-    const why = one.code ? ` ${sentence(one.code).say}${sentence(one.code).do}` : "";
+    const has_begun = one.state !== "planned" && one.state !== "conflict";
+    const back = { name: t("key.back"), act: () => close(screen) };
     return {
       title: one.title,
-      text: `${facts(one)}。${t(`recordings.${one.state}`)}。${why}`,
+      text: [facts(one), t(`recordings.${one.state}`), one.code && advice(one.code)].filter(Boolean).join(" · "),
       choices: [
+        ...(has_begun ? [] : [back]),
         ...(WATCHABLE.has(one.state) && one.duration_s > 0 ? [
           ...(one.position_s > 0 ? [{ name: t("recordings.go.on", { n: Math.floor(one.position_s / 60) }), act: watch(false) }] : []),
           { name: t("recordings.from.start"), act: watch(true) }] : []),
         ...(one.state === "recording" ? [{ name: t("recordings.stop"), act: keep(() => call("POST", `${address}/stop`)) }] : []),
-        ...(one.state === "planned" || one.state === "conflict" ? [{ name: t("recordings.cancel"), act: keep(() => call("DELETE", address)) }]
-          : [{ name: t("recordings.delete"), danger: true, act: () => open(deletion(one, screen)) }]),
+        has_begun ? { name: t("recordings.delete"), danger: true, act: () => open(deletion(one, screen)) }
+          : { name: t("recordings.cancel"), act: keep(() => call("DELETE", address)) },
         ...(rule ? [{ name: t("recordings.rule.end"), act: keep(() => call("DELETE", `recordings/series/${encodeURIComponent(rule.id)}`)) }] : []),
-        { name: t("cancel"), act: () => close(screen) },
+        ...(has_begun ? [back] : []),
       ],
     };
   }, "recording");
