@@ -34,6 +34,7 @@ class Languages:
     def __init__(self, choices: Iterable[Choice] = ()) -> None:
         self._choices: OrderedDict[tuple[ChannelId, str], str] = OrderedDict()
         self._tries: Counter[str] = Counter()
+        self._listed: dict[str, list[str]] = {}
         self.restore(choices)
 
     @property
@@ -52,6 +53,7 @@ class Languages:
             # Cannot be known again, but is not to be undone either.
             self._tries[track.kind] = MOST_TRIES
             return
+        self._tries[track.kind] = 0
         for where in (ANYWHERE, channel or ANYWHERE):
             self._choices[where, track.kind] = said
             self._choices.move_to_end((where, track.kind))
@@ -62,10 +64,15 @@ class Languages:
     def began(self) -> None:
         """A stream was opened: it may need its tracks chosen."""
         self._tries.clear()
+        self._listed.clear()
 
     def to_select(self, channel: ChannelId | None, found: TracksFound) -> Iterator[Track]:
         """Yield the tracks to select: those that are wished for and not in use."""
         for kind in sorted({track.kind for track in found.tracks}):
+            listed = [track.id for track in found.tracks if track.kind == kind]
+            if self._listed.get(kind, listed) != listed:  # another programme, or a break for adverts
+                self._tries[kind] = 0
+            self._listed[kind] = listed
             wish = self._choices.get((channel or ANYWHERE, kind)) or self._choices.get((ANYWHERE, kind))
             fit = [track for track in found.tracks if track.kind == kind and _said(track) == wish]
             if not fit or any(track.id in found.selected for track in fit):

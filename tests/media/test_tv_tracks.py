@@ -50,6 +50,13 @@ def test_a_player_that_never_obeys_is_left_alone(languages: Languages) -> None:
     assert list(languages.to_select(FILM, found("7"))) == [ENGLISH]
 
 
+def test_each_new_list_of_tracks_is_another_chance(languages: Languages) -> None:
+    other = (Track("1", "audio", "zh", ""), Track("2", "audio", "en", ""))
+    for _ in range(2 * MOST_TRIES):
+        assert list(languages.to_select(FILM, found("7"))) == [ENGLISH]
+        assert list(languages.to_select(FILM, found("1", tracks=other))) == [other[1]]
+
+
 def test_a_track_without_a_language_stays_when_it_was_chosen(languages: Languages) -> None:
     languages.chosen(FILM, NAMELESS)
     assert list(languages.to_select(FILM, found("9", tracks=(ENGLISH, NAMELESS)))) == []
