@@ -348,9 +348,11 @@ def _key(said: dict[str, str], url: str) -> Key | None:
 def _iv(text: str) -> bytes | None:
     digits = text[2:] if text[:2].lower() == "0x" else ""
     try:
-        return bytes.fromhex(digits.rjust(32, "0"))[-16:] if digits else None
+        vector = bytes.fromhex(digits.rjust(32, "0"))[-16:]
     except ValueError:
         return None
+    # Blanks between digits are no error to `fromhex`.
+    return vector if digits and len(vector) == 16 else None  # noqa: PLR2004 - a block of AES
 
 
 def _byte_range(text: str, follows: int) -> ByteRange | None:

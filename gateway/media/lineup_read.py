@@ -45,7 +45,7 @@ def parse(text: str, *, base: str = "") -> LineUp:
     """
     if len(text) > MAX_LINE_UP_BYTES:
         raise LineUpError(f"The line-up is larger than {MAX_LINE_UP_BYTES} bytes")
-    if text.count("\n") + text.count("\r") > MAX_LINES:
+    if text.count("\n") + text.count("\r") - text.count("\r\n") > MAX_LINES:
         raise LineUpError(f"The line-up has more than {MAX_LINES} lines")
     if text.lstrip("\ufeff \t\r\n")[:1] == "<":
         raise LineUpError("The line-up's address answers with a web page")

@@ -227,3 +227,13 @@ def test_no_order_of_lines_makes_the_reader_fall(lines: list[str]) -> None:
 def test_no_text_makes_the_reader_fall(text: str) -> None:
     with contextlib.suppress(PlaylistError):
         parse("#EXTM3U\n#EXTINF:1,\nx\n" + text, AT)
+
+
+def test_a_vector_that_is_no_block_is_none() -> None:
+    text = '#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="k",IV={}\n#EXTINF:2,\na.ts\n'
+    for said in ("0x" + " " * 20 + "2a", "0x" + "0" * 30 + "zz", "42"):
+        playlist = parse(text.format(said), AT)
+        assert isinstance(playlist, MediaPlaylist)
+        key = playlist.segments[0].key
+        assert key is not None
+        assert key.iv is None

@@ -23,6 +23,7 @@ def test_a_list_of_endless_lines_is_refused() -> None:
         parse(GOOD + "\n" * MAX_LINES)
     with pytest.raises(LineUpError, match="lines"):
         parse(GOOD + "\r" * MAX_LINES)
+    assert parse(GOOD + "\r\n" * (MAX_LINES - 10)).channels
 
 
 @pytest.mark.parametrize(
