@@ -176,9 +176,13 @@ class Past:
         on when they open it anew.  Ends, too, at the first instant that is not `allowed`.
         """
         seam = Seam()
+        # The first piece may begin a little before: what is watched of it is later.
+        wanted = min(at, self._clock())
         async with aclosing(self.pieces(channel, at)) as pieces:
             async for piece in pieces:
-                if not seam.goes_on(piece) or (allowed is not None and not await allowed(piece.at)):
+                if allowed is not None and not await allowed(max(wanted, piece.at)):
+                    return
+                if not seam.goes_on(piece):
                     return
                 for chunk in seam.sewn(piece):
                     yield chunk

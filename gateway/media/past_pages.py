@@ -10,7 +10,7 @@ import secrets
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 from urllib.parse import quote
 
@@ -99,10 +99,13 @@ class PastPages:
             async with asyncio.timeout(None) as patience, aclosing(self._past.pieces(channel, at)) as pieces:
                 session.patience = patience
                 session.touch()
+                # The first piece may begin a little before: what is watched of it is later.
+                wanted = min(at, datetime.now(UTC))
                 async for piece in pieces:
-                    if allowed is not None and not await allowed(piece.at):
-                        session.fail(NoSuchPieceError("What follows may not be watched now"))
-                        return
+                    if allowed is not None and not await allowed(max(wanted, piece.at)):
+                        session.end(NoSuchPieceError("What follows may not be watched now"))
+                        # What is there may be watched to its end.
+                        await asyncio.get_running_loop().create_future()
                     await session.put(piece)
         except TimeoutError:
             pass
@@ -129,6 +132,7 @@ class _Session:
         self._asked = 0
         self._passed_discontinuities = 0
         self._failure: GatewayError | None = None
+        self._is_over = False
         self._changed = asyncio.Event()
 
     def touch(self) -> None:
@@ -146,6 +150,11 @@ class _Session:
         while self._next > self._asked + AHEAD:
             self._changed.clear()
             await self._changed.wait()
+
+    def end(self, error: GatewayError) -> None:
+        """Let nothing follow, because of `error`."""
+        self._is_over = True
+        self.fail(error)
 
     def fail(self, error: GatewayError) -> None:
         """Tell whoever waits for the first piece."""
@@ -187,6 +196,7 @@ class _Session:
                 sequence=segments[0].sequence,
                 discontinuity_sequence=self._passed_discontinuities,
                 segments=segments,
+                ended=self._is_over,
             ),
             from_first=True,
         )

@@ -247,6 +247,40 @@ async def test_the_past_ends_where_it_may_not_be_watched_any_more(set_: Set) -> 
                 await pages.begin(NEWS, at + LENGTH, allowed=allowed)
 
 
+async def test_what_may_be_watched_begins_though_its_first_piece_is_older(set_: Set) -> None:
+    at = NOW - timedelta(hours=2)
+
+    async def allowed(instant: datetime) -> bool:
+        return instant >= at + STEP / 2
+
+    async with asyncio.timeout(20):
+        async with aclosing(set_.past.continuous(NEWS, at + STEP / 2, allowed=allowed)) as stream:
+            assert await anext(stream)
+        pages = PastPages(set_.past)
+        async with running(pages.run):
+            assert (await pages.begin(NEWS, at + STEP / 2, allowed=allowed)).body
+
+
+async def test_a_page_plays_to_the_end_of_what_it_may_watch(set_: Set) -> None:
+    at = NOW - timedelta(hours=2)
+    pages = PastPages(set_.past)
+
+    async def allowed(instant: datetime) -> bool:
+        return instant < at + 3 * STEP
+
+    async with asyncio.timeout(20), running(pages.run):
+        master = parse((await pages.begin(NEWS, at, allowed=allowed)).body.decode(), "")
+        assert isinstance(master, MasterPlaylist)
+        name = master.variants[0].uri
+        while b"#EXT-X-ENDLIST" not in (found := (await pages.resource(name)).body):  # noqa: ASYNC110 - as a player asks
+            await asyncio.sleep(0.01)
+        playlist = parse(found.decode(), "")
+        assert isinstance(playlist, MediaPlaylist)
+        assert [segment.program_date for segment in playlist.segments] == [at + n * STEP for n in range(3)]
+        for segment in playlist.segments:
+            assert (await pages.resource(segment.uri)).body
+
+
 async def test_a_page_asking_for_nothing_kept_is_told_so(set_: Set) -> None:
     set_.archive.gone = True
     pages = PastPages(set_.past)
