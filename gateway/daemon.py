@@ -11,6 +11,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway import life
@@ -57,7 +58,12 @@ from gateway.ui.phones import Phones
 from gateway.ui.reminder_notices import ReminderNotices
 from gateway.ui.screen import AppScreen
 from gateway.ui.server import Desk, UiServer
-from gateway.ui.television_notices import RecordingNotices, TimeShiftNotices, refused_line_up
+from gateway.ui.television_notices import (
+    RecordingNotices,
+    TimeShiftNotices,
+    missed_recordings,
+    refused_line_up,
+)
 from hw.board import Board, load_board
 from hw.display import x_display
 from hw.remote import RemoteReader
@@ -119,7 +125,14 @@ def compose(
     words = ErrorWords(WEB / "strings")
     television: Television
     # Asked by pages, when there is a television.
-    notices = NoticeBoard(lambda: (*_recovery(store), *refused_line_up(television.line_up, words)))
+    started = datetime.now(UTC)
+    notices = NoticeBoard(
+        lambda: (
+            *_recovery(store),
+            *refused_line_up(television.line_up, words),
+            *missed_recordings(television.recorder, words, started),
+        )
+    )
     kit = Kit(
         store,
         focus,

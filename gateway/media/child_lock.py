@@ -171,7 +171,22 @@ class ChildLock:
         """
         return await self._judged(channel.id, at) if self.holds() else None
 
-    async def verdict_elsewhere(self, channel: ChannelId, at: datetime | None = None) -> str | None:
+    async def verdict_recorded(self, channel: ChannelId, at: datetime, age: int) -> str | None:
+        """Return the code of the reason why a recording is locked, or None.
+
+        Args:
+            channel: It was on; empty if nobody knows.
+            at: When.
+            age: Kept with it: the guide forgets after some days.
+
+        Raises:
+            GuideError: the guide cannot be asked for whom the programme was.
+        """
+        return await self._judged(channel, at, age) if self.holds() else None
+
+    async def verdict_elsewhere(
+        self, channel: ChannelId, at: datetime | None = None, *, age: int = 0
+    ) -> str | None:
         """Return the code of the reason why `channel` is locked on another screen than the box's own.
 
         Who holds a phone is not known, whoever sits before the television: there the lock holds
@@ -180,11 +195,12 @@ class ChildLock:
         Args:
             channel: Of the line-up, or once recorded from it.
             at: The instant of it that is wanted; None for the present.
+            age: What is known of it besides the guide.
 
         Raises:
             GuideError: the guide cannot be asked for whom the programme is.
         """
-        return await self._judged(channel, at) if self.has_pin and self.open_for_s is None else None
+        return await self._judged(channel, at, age) if self.has_pin and self.open_for_s is None else None
 
     async def put(self, settings: LockSettings, *, pin: str, new_pin: str | None = None) -> None:
         """Set what children may watch.
@@ -249,12 +265,11 @@ class ChildLock:
         """Keep the account of `day`."""
         await self._memory.charge(day, self._days.get(day, 0.0))
 
-    async def _judged(self, channel: ChannelId, at: datetime | None) -> str | None:
+    async def _judged(self, channel: ChannelId, at: datetime | None, age: int = 0) -> str | None:
         now = self._local_now()
-        age = 0
         if self._settings.max_age is not None:
             on = (await self._guide.now([channel], at or now)).get(channel)
-            age = on.now.age if on is not None and on.now is not None else 0
+            age = max(age, on.now.age if on is not None and on.now is not None else 0)
         situation = Situation(channel=channel, age=age, moment=now, watched_s=self._watched_s())
         return verdict(self._settings, situation)
 

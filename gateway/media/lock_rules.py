@@ -70,6 +70,8 @@ def verdict(settings: LockSettings, situation: Situation) -> str | None:
     """Return the code of the reason why this is locked, or None."""
     if situation.channel in settings.channels:
         return CHANNEL_LOCKED
+    if not situation.channel and (settings.channels or settings.max_age is not None):
+        return CHANNEL_LOCKED  # a recording of which nobody knows what it is
     if settings.hours is not None and not settings.hours.holds(situation.moment.time()):
         return NOT_NOW
     if settings.minutes_a_day is not None and situation.watched_s >= settings.minutes_a_day * 60:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from gateway.errors import GatewayError
 from gateway.media import recorder_wishes as wishes
@@ -99,7 +100,9 @@ class Recorder:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                group.create_task(self._hear_guide(), name="recorder: hear the guide")
+                there_is = self._programmes
+                group.create_task(self._hear(there_is.changed), name="recorder: hear the guide")
+                group.create_task(self._hear(there_is.line_up.changes), name="recorder: hear the line-up")
                 await self._look()
                 ready()
                 while True:
@@ -242,8 +245,9 @@ class Recorder:
             raise NoRecordingsError("There is no such recording")
         return one
 
-    async def _hear_guide(self) -> None:
-        with self._programmes.changed.subscribe(backlog=1) as changes:
+    async def _hear(self, publisher: Publisher[Any]) -> None:
+        """Look again when there may be other programmes."""
+        with publisher.subscribe(backlog=1) as changes:
             async for _ in changes:
                 self._agenda.changed()
                 self._look_again.set()
@@ -316,15 +320,15 @@ class Recorder:
             capture.code = error.code
             log.warning("a recording cannot be made: %s", error.line())
         try:
-            await self._settle(capture.recording, capture.code)
+            await self._settle(capture.recording, capture.code, stopped=capture.stopped)
         except GatewayError as error:
             log.warning("a recording's end could not be noted: %s", error.line())
         del self._running[capture.recording]
         self._look_again.set()
         log.info("a recording ended (%d running)", len(self._running))
 
-    async def _settle(self, recording: str, code: str | None) -> None:
-        """Say what became of a recording that is over."""
+    async def _settle(self, recording: str, code: str | None, *, stopped: bool = False) -> None:
+        """Say what became of a recording that is over; one `stopped` by the household missed nothing."""
         reel = await self._library.reel(recording)
         await self._library.do(reel.close)
         self._library.grow(recording, reel)
@@ -335,6 +339,9 @@ class Recorder:
         lost_s = missing_s(reel.entries, wanted_from, one.stop)
         if not reel.entries:
             state = RecordingState.FAILED
+            if stopped:
+                await self._library.put(replace(one, state=state, code=code))
+                return
         elif lost_s > self._config.shortest_loss_s:
             state = RecordingState.PARTIAL
         else:

@@ -67,18 +67,18 @@ class Capture:
         self._sources = sources
         self._config = config
         self._deadline: asyncio.Timeout | None = None
-        self._stopped = False
+        self.stopped = False
         self._before: Piece | None = None
 
     def stop(self) -> None:
         """End now, with what there is."""
-        self._stopped = True
+        self.stopped = True
         if self._deadline is not None:
             self._deadline.reschedule(asyncio.get_running_loop().time())
 
     def extend(self, ends_at: datetime) -> None:
         """End then instead, reckoned from what was said before."""
-        if self._deadline is not None and not self._stopped and (when := self._deadline.when()) is not None:
+        if self._deadline is not None and not self.stopped and (when := self._deadline.when()) is not None:
             self._deadline.reschedule(when + (ends_at - self.ends_at).total_seconds())
         self.ends_at = ends_at
 
@@ -101,7 +101,7 @@ class Capture:
         end_s += self._config.late_s
         try:
             async with asyncio.timeout_at(end_s) as self._deadline:
-                if self._stopped:
+                if self.stopped:
                     return
                 await self._collect(reel, since, now)
         except TimeoutError:

@@ -15,6 +15,7 @@ from gateway.media.guide_words import folded, series_of
 from gateway.media.lineup import ChannelId, LineUp
 from gateway.media.recorder_plan import Rank, Showing, Wish
 from gateway.media.recordings_facts import Recording, SeriesRule
+from gateway.pubsub import Publisher
 
 MOVED_BY = timedelta(hours=6)
 MAX_SHOWINGS = 8
@@ -36,6 +37,8 @@ class LineUpOwner(Protocol):
 
     @property
     def state(self) -> LineUp: ...
+    @property
+    def changes(self) -> Publisher[LineUp]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ def of_programme(
         programme=programme.id,
         series=episode.rule.id if episode else None,
         episode=episode.name if episode else "",
+        age=programme.age,
     )
 
 

@@ -49,6 +49,7 @@ class Recordings:
             start=one.begun_at,
             stop=one.begun_at + timedelta(seconds=one.duration_s),
             position_s=one.resume_s,
+            age=one.age,
         )
 
     async def left_at(self, recording: str, position_s: float) -> None:

@@ -84,6 +84,7 @@ class Recording:
         programme: Its id in the guide; None for a time on a channel.
         series: Id of the rule that wants it.
         episode: What all showings of it have in common; empty without a rule.
+        age: For whom the programme is fit, in years; 0 for everybody.
         begun_at: Wall time of its first picture.
         size_bytes: On the disk.
         duration_s: Of what plays.
@@ -105,6 +106,7 @@ class Recording:
     programme: str | None = None
     series: str | None = None
     episode: str = ""
+    age: int = 0
     begun_at: datetime | None = None
     size_bytes: int = 0
     duration_s: float = 0.0

@@ -27,13 +27,14 @@ MIGRATIONS: tuple[str, ...] = (
         series TEXT NOT NULL, episode TEXT NOT NULL, PRIMARY KEY (series, episode)
     ) STRICT, WITHOUT ROWID;
     """,
+    "ALTER TABLE recording ADD COLUMN age INTEGER NOT NULL DEFAULT 0",
 )
 
 _COLUMNS = (
     "id, channel, channel_name, title, subtitle, description, start, stop, asked_at, state, programme, "
-    "series, episode, begun_at, size_bytes, duration_s, position_s, watched, code"
+    "series, episode, begun_at, size_bytes, duration_s, position_s, watched, code, age"
 )
-_PUT = "INSERT OR REPLACE INTO recording VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT = "INSERT OR REPLACE INTO recording VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class RecordingTable:
@@ -131,6 +132,7 @@ def _row(one: Recording) -> tuple[str | float | None, ...]:
         one.position_s,
         int(one.watched),
         one.code,
+        one.age,
     )
 
 
@@ -156,6 +158,7 @@ def _recording(row: Sequence[str | float | None]) -> Recording:
         position_s=float(row[16] or 0.0),
         watched=bool(row[17]),
         code=texts[18],
+        age=int(row[19] or 0),
     )
 
 

@@ -24,6 +24,7 @@ class Recorded:
         start: The instant of its first picture.
         stop: The instant up to which it goes by now.
         position_s: Where it was left.
+        age: For whom it is fit, in years.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Recorded:
     start: datetime
     stop: datetime
     position_s: float = 0.0
+    age: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

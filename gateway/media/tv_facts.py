@@ -136,6 +136,9 @@ class Gate(Protocol):
             at: The instant of it that is wanted; None for the present.
         """
 
+    async def verdict_recorded(self, channel: ChannelId, at: datetime, age: int) -> str | None:
+        """Return the same of a recording, fit for `age`; it may be of a channel that is no more."""
+
 
 class Programmes(Protocol):
     """See `gateway.media.epg.Guide`."""

@@ -220,7 +220,8 @@ class Watch:
 
 async def locked(gate: Gate | None, wanted: Wanted | None) -> str | None:
     """Return the code of the reason why `wanted` may not be shown, or None."""
-    if gate is None or wanted is None or wanted.channel is None:
+    if gate is None or wanted is None:
         return None
-    at = wanted.recorded.start if wanted.recorded is not None else wanted.at
-    return await gate.verdict(wanted.channel, at)
+    if (tape := wanted.recorded) is not None:
+        return await gate.verdict_recorded(tape.channel, tape.start, tape.age)
+    return await gate.verdict(wanted.channel, wanted.at) if wanted.channel is not None else None

@@ -3,8 +3,8 @@
 One rule: each is told once, when it happens; only what stays true stands.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from gateway.media.lineup_book import LineUpRecord
@@ -15,6 +15,9 @@ from gateway.trust.errors import UnreachableError
 from gateway.ui import documents as doc
 from gateway.ui.error_words import ErrorWords
 from gateway.ui.notices import NoticeBoard
+
+LATELY = timedelta(days=1)
+MOST_MISSED = 3
 
 _TOLD = {
     RecordingState.FAILED: {"zh-CN": "《{}》没有录成。", "en": "“{}” was not recorded. "},
@@ -53,20 +56,40 @@ class RecordingNotices:
             ready()
             async for _ in changes:
                 for one in self._recorder.all:
-                    if one.state in _TOLD and known.get(one.id) not in {None, one.state}:
-                        self._tell(one)
+                    if _is_worth_telling(one) and known.get(one.id) not in {None, one.state}:
+                        self._board.put(_told(one, self._words), code=one.code)
                 known = self._states()
 
     def _states(self) -> dict[str, RecordingState]:
         return {one.id: one.state for one in self._recorder.all}
 
-    def _tell(self, one: Recording) -> None:
-        why = self._words.of(one.code) if one.code else {}
-        text = {
-            locale: (said.format(one.title) + why.get(locale, "")).strip()
-            for locale, said in _TOLD[one.state].items()
-        }
-        self._board.put(text, code=one.code)
+
+def _is_worth_telling(one: Recording) -> bool:
+    """Whether it is news to the household; what it stopped itself has failed without a reason."""
+    return one.state is RecordingState.CONFLICT or (
+        one.state is RecordingState.FAILED and one.code is not None
+    )
+
+
+def _told(one: Recording, words: ErrorWords) -> Mapping[str, str]:
+    why = words.of(one.code) if one.code else {}
+    return {
+        locale: (said.format(one.title) + why.get(locale, "")).strip()
+        for locale, said in _TOLD[one.state].items()
+    }
+
+
+def missed_recordings(recorder: Recorder, words: ErrorWords, started: datetime) -> Iterable[doc.Notice]:
+    """Return what was not recorded because the box was off, which nobody could be told at the time."""
+    missed = [
+        one
+        for one in recorder.all
+        if one.state is RecordingState.FAILED
+        and one.code is not None
+        and started - LATELY < one.stop <= started
+    ]
+    for one in missed[:MOST_MISSED]:
+        yield doc.Notice(text=dict(_told(one, words)), code=one.code, at=one.stop)
 
 
 class TimeShiftNotices:

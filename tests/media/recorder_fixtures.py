@@ -80,6 +80,7 @@ class Book:
     """See `gateway.media.lineup_book.LineUpBook`."""
 
     state: LineUp = LINE_UP
+    changes: Publisher[LineUp] = field(default_factory=Publisher)
 
 
 @dataclass
@@ -126,6 +127,7 @@ class Parts:
     guide: Guide = field(default_factory=Guide)
     clock: Clock = field(default_factory=Clock)
     shift: Shift | None = None
+    book: Book = field(default_factory=Book)
     config: RecorderConfig = QUICK
 
     @asynccontextmanager
@@ -138,7 +140,7 @@ class Parts:
             recorder = Recorder(
                 library,
                 Sources(self.tape or self.air, self.shift),
-                Programmes(self.guide, Book(), self.guide.changes),
+                Programmes(self.guide, self.book, self.guide.changes),
                 config,
                 self.clock,
             )

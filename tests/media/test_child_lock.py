@@ -226,3 +226,24 @@ async def test_minutes_are_of_the_day_and_survive_the_plug_and_the_clock(tmp_pat
         room.time.local = EVENING + timedelta(days=1)
         assert await room.lock.verdict(NEWS) is None
         assert room.lock.minutes_left == 30
+
+
+async def test_a_recording_is_as_old_as_it_was_when_it_was_made(tmp_path: Path) -> None:
+    long_ago = EVENING - timedelta(days=30)
+    async with locked_up(tmp_path) as room:
+        await room.lock.put(LockSettings(max_age=12), pin="1234")
+        assert await room.lock.verdict_recorded(CRIME.id, long_ago, 18) == TOO_OLD
+        assert await room.lock.verdict_recorded(CRIME.id, long_ago, 6) is None
+        assert await room.lock.verdict_elsewhere(CRIME.id, long_ago, age=18) == TOO_OLD
+        room.home.watches("grandma")
+        assert await room.lock.verdict_recorded(CRIME.id, long_ago, 18) is None
+
+
+async def test_a_recording_of_which_nothing_is_known_is_not_for_children(tmp_path: Path) -> None:
+    nowhere = ChannelId("")
+    async with locked_up(tmp_path) as room:
+        await room.lock.put(LockSettings(minutes_a_day=60), pin="1234")
+        assert await room.lock.verdict_recorded(nowhere, EVENING, 0) is None
+        for settings in (LockSettings(max_age=12), NO_NEWS):
+            await room.lock.put(settings, pin="1234")
+            assert await room.lock.verdict_recorded(nowhere, EVENING, 0) == CHANNEL_LOCKED

@@ -201,6 +201,37 @@ async def test_a_series_is_recorded_once_per_episode_and_a_repeat_stands_in(
             await studio.recorder.remove_series(rule.id)
 
 
+async def test_a_line_up_that_comes_late_is_heard(tmp_path: Path, serve: Serve) -> None:
+    parts = Parts(folder=tmp_path)
+    async with parts.studio(serve) as studio:
+        await studio.recorder.add_series("甄嬛传", None, 0)
+        assert studio.recorder.all == []
+        # As the guide does while it knows no channel: nothing is published of it.
+        parts.guide.programmes = [programme("甄嬛传(1)", 600, 600)]
+        parts.book.changes.publish(parts.book.state)
+        await until(lambda: [one.title for one in studio.recorder.all] == ["甄嬛传(1)"])
+
+
+async def test_what_was_stopped_before_it_began_was_not_missed(tmp_path: Path, serve: Serve) -> None:
+    parts = Parts(folder=tmp_path)
+    async with parts.studio(serve) as studio:
+        one = await studio.recorder.record_time(NEWS, ahead(0), ahead(60))
+        await until(lambda: bool(parts.air.following))
+        await studio.recorder.stop(one.id)
+        await studio.state_becomes(one.id, FAILED)
+        assert studio.library.recordings[one.id].code is None
+
+
+async def test_for_whom_a_programme_is_is_kept_with_it(tmp_path: Path, serve: Serve) -> None:
+    parts = Parts(folder=tmp_path)
+    thriller = structs.replace(programme("大案", 600, 600), age=18)
+    parts.guide.become(thriller)
+    async with parts.studio(serve) as studio:
+        one = await studio.recorder.record_programme(thriller.id)
+    async with parts.studio(serve) as studio:
+        assert studio.library.recordings[one.id].age == 18
+
+
 async def test_an_episode_that_was_recorded_is_not_recorded_again(tmp_path: Path, serve: Serve) -> None:
     parts = Parts(folder=tmp_path)
     now, repeat = programme("甄嬛传(1)", -1, 33), programme("甄嬛传(1)", 7200, 600)

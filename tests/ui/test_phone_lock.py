@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import pytest
 
+from gateway.media.lineup import ChannelId
 from gateway.media.recordings_facts import RecordingState
 from gateway.media.relay_facts import Weight
+from gateway.ui.api.locked import LOOK_EVERY_S, PhoneLock
+from gateway.ui.guard import PHONE
 from gateway.ui.roles import Role
 from tests.ui.conftest import Box
 from tests.ui.living import FOR_ADULTS_AT
@@ -76,6 +79,32 @@ async def test_the_boxs_own_player_has_been_asked_already(box: Box) -> None:
     async with aiohttp.ClientSession() as player:
         assert await code(player, f"{box.root}/live/news.ts", ticket="secret") == (200, "")
     assert box.living.upstream.weights == [Weight.TV]
+
+
+async def test_a_recording_that_is_being_watched_ends_when_the_lock_closes() -> None:
+    seen = 0
+
+    async def tape() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+
+    shut = asyncio.Event()
+
+    class Lock:
+        async def verdict_elsewhere(
+            self, channel: ChannelId, at: datetime | None = None, *, age: int = 0
+        ) -> str | None:
+            assert (channel, at, age) == ("news", FOR_ADULTS_AT, 18)
+            return "TV-603" if shut.is_set() else None
+
+    phone = PhoneLock(Lock(), {PHONE: object()}, "news", age=18)
+    async with asyncio.timeout(2 * LOOK_EVERY_S):
+        async for _ in phone.while_open(tape(), FOR_ADULTS_AT):
+            seen += 1
+            if seen == 2:
+                shut.set()
+            await asyncio.sleep(0.01)
+    assert seen > 2
 
 
 async def test_a_phone_is_no_television(box: Box, phone: aiohttp.ClientSession) -> None:

@@ -37,8 +37,10 @@ class House:
 class Unlocked:
     """A house without a child lock."""
 
-    async def verdict_elsewhere(self, channel: ChannelId, at: datetime | None = None) -> None:
-        del channel, at
+    async def verdict_elsewhere(
+        self, channel: ChannelId, at: datetime | None = None, *, age: int = 0
+    ) -> None:
+        del channel, at, age
 
 
 @pytest.fixture(name="house")

@@ -14,7 +14,12 @@ from gateway.media.timeshift_facts import ShiftDegraded, ShiftFact, ShiftRecover
 from gateway.pubsub import Publisher
 from gateway.ui.error_words import ErrorWords
 from gateway.ui.notices import NoticeBoard
-from gateway.ui.television_notices import RecordingNotices, TimeShiftNotices, refused_line_up
+from gateway.ui.television_notices import (
+    RecordingNotices,
+    TimeShiftNotices,
+    missed_recordings,
+    refused_line_up,
+)
 
 WORDS = ErrorWords(Path(__file__).parents[2] / "gateway/ui/web/strings")
 NOW = datetime(2026, 1, 31, 20, tzinfo=UTC)
@@ -74,6 +79,28 @@ async def test_a_recording_that_fails_is_told_once_with_its_reason() -> None:
     assert first.code == "TV-501"
     assert first.text["zh-CN"] == "《新闻联播》没有录成。" + WORDS.of("TV-501")["zh-CN"]
     assert second.text == {"zh-CN": "《天气预报》将无法录制。", "en": "“天气预报” will not be recorded."}
+
+
+async def test_what_the_household_stopped_itself_is_not_told() -> None:
+    other = replace(NEWS, id="r2")
+    board, recorder = NoticeBoard(), FakeRecorder((NEWS, other))
+    with board.changes.subscribe() as told:
+        async with running(RecordingNotices(recorder, WORDS, board)):
+            stopped = replace(NEWS, state=RecordingState.FAILED)
+            recorder.now(stopped, replace(other, state=RecordingState.FAILED, code="TV-513"))
+            assert (await anext(told)).code == "TV-513"
+
+
+def test_what_was_missed_while_the_box_was_off_stands() -> None:
+    started = NEWS.stop + timedelta(hours=3)
+    missed = replace(NEWS, state=RecordingState.FAILED, code="TV-513")
+    long_ago = replace(missed, id="r2", stop=started - timedelta(days=2))
+    since = replace(missed, id="r3", stop=started + timedelta(hours=1))
+    stopped = replace(missed, id="r4", code=None)
+    recorder = FakeRecorder((since, missed, stopped, long_ago, NEWS))
+    (notice,) = missed_recordings(recorder, WORDS, started)
+    assert (notice.code, notice.at) == ("TV-513", NEWS.stop)
+    assert notice.text["zh-CN"].startswith("《新闻联播》没有录成。")
 
 
 async def test_only_a_disk_that_stops_time_shift_is_told() -> None:

@@ -23,7 +23,9 @@ LOOK_EVERY_S = 5.0
 class Lock(Protocol):
     """See `gateway.media.child_lock.ChildLock`."""
 
-    async def verdict_elsewhere(self, channel: ChannelId, at: datetime | None = None) -> str | None: ...
+    async def verdict_elsewhere(
+        self, channel: ChannelId, at: datetime | None = None, *, age: int = 0
+    ) -> str | None: ...
 
 
 class ChannelLockedError(RequestError):
@@ -62,9 +64,11 @@ class PhoneLock:
         is_asked: Whether the lock is asked at all: whether this is a phone.
     """
 
-    def __init__(self, lock: Lock, scope: Mapping[str, Any], channel: str) -> None:
+    def __init__(self, lock: Lock, scope: Mapping[str, Any], channel: str, *, age: int = 0) -> None:
+        """Describe a request; `age` is what is known of a recording."""
         self._lock = lock
         self._channel = ChannelId(channel)
+        self._age = age
         self.is_asked = PHONE in scope
 
     async def check(self, at: datetime | None = None) -> None:
@@ -74,27 +78,32 @@ class PhoneLock:
             ChannelLockedError: with the lock's code.
             GuideError: the guide cannot be asked.
         """
-        if self.is_asked and (code := await self._lock.verdict_elsewhere(self._channel, at)):
+        if self.is_asked and (code := await self._verdict(at)):
             raise _ERRORS[code]("The child lock holds on every phone of the house")
 
     def allowed(self) -> Allowed | None:
         """Return what tells of each instant of the past whether it may be watched; None for all."""
         return self._is_open if self.is_asked else None
 
-    async def while_open(self, live: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield a live stream for as long as it may be watched; closes it."""
+    async def while_open(
+        self, stream: AsyncIterator[bytes], at: datetime | None = None
+    ) -> AsyncIterator[bytes]:
+        """Yield a stream of the present, or of a recording begun `at`, while it may be watched; closes it."""
         looked_s = time.monotonic()
         try:
-            async for chunk in live:
+            async for chunk in stream:
                 if self.is_asked and time.monotonic() - looked_s > LOOK_EVERY_S:
                     looked_s = time.monotonic()
-                    if not await self._is_open():
+                    if not await self._is_open(at):
                         return
                 yield chunk
         finally:
-            close = getattr(live, "aclose", None)
+            close = getattr(stream, "aclose", None)
             if close is not None:
                 await close()
 
     async def _is_open(self, at: datetime | None = None) -> bool:
-        return await self._lock.verdict_elsewhere(self._channel, at) is None
+        return await self._verdict(at) is None
+
+    async def _verdict(self, at: datetime | None) -> str | None:
+        return await self._lock.verdict_elsewhere(self._channel, at, age=self._age)

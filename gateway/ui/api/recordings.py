@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Protocol
 
@@ -20,6 +20,7 @@ from gateway.ui import documents_watching as doc
 from gateway.ui.api.body import Body
 from gateway.ui.api.endless import after, until
 from gateway.ui.api.locked import Lock, PhoneLock
+from gateway.ui.guard import PHONE
 from gateway.ui.problems import MalformedError, UnknownError, answers
 
 _TS = "video/mp2t"
@@ -126,19 +127,27 @@ def handlers(recorder: Recorder, library: Library) -> list[BaseRouteHandler]:
     return [list_recordings, record, delete_recording, stop_recording, record_series, delete_series]
 
 
+Guarded = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
+
+
 def media_handlers(
     recordings: Recordings, recorder: Recorder, lock: Lock, closing: asyncio.Event
 ) -> list[BaseRouteHandler]:
     """Return the handlers of ``/recordings``; streams end when `closing` is set."""
 
-    async def check(request: Request[Any, Any, Any], recording: str) -> None:
+    async def check(request: Request[Any, Any, Any], recording: str) -> Guarded:
+        """Refuse a phone what is locked; return what guards the stream from then on."""
+        if PHONE not in request.scope:
+            return lambda chunks: chunks
         one = next((each for each in recorder.all if each.id == recording), None)
         if one is None:
-            return
-        phone, at = PhoneLock(lock, request.scope, one.channel), one.start
-        while phone.is_asked and at < one.stop:  # of several programmes each counts
+            return lambda chunks: chunks
+        phone, at = PhoneLock(lock, request.scope, one.channel, age=one.age), one.start
+        await phone.check(at)
+        # Of several programmes each counts.
+        while one.programme is None and (at := at + LOOK_EVERY) < one.stop:
             await phone.check(at)
-            at += LOOK_EVERY
+        return lambda chunks: phone.while_open(chunks, one.start)
 
     @get("/recordings/{file:str}", include_in_schema=False)
     async def continuous(
@@ -146,8 +155,9 @@ def media_handlers(
     ) -> Stream:
         if not file.endswith(".ts"):
             raise UnknownError("There is no such stream; try .ts or /index.m3u8")
-        await check(request, file.removesuffix(".ts"))
-        chunks = until(closing, recordings.continuous(file.removesuffix(".ts"), _second(from_s)))
+        recording = file.removesuffix(".ts")
+        guarded = await check(request, recording)
+        chunks = until(closing, guarded(recordings.continuous(recording, _second(from_s))))
         # The first piece is waited for, so that a refusal is an answer and not a torn stream.
         first = await anext(chunks, b"")
         return Stream(after(first, chunks), media_type=_TS)
