@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from playwright.async_api import expect
 
@@ -80,6 +81,17 @@ async def test_viewing_is_shared_only_after_it_was_explained(turn_on: TurnOn) ->
     await tv.press("ArrowUp", "Enter")
     await expect(tv.see(".choice.f", "音量均衡")).to_contain_text("开")
     assert tv.house.watching.household.levelling
+
+
+async def test_two_channels_that_are_liked_at_once_are_both_kept(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    await until_playing(tv)
+    tv.house.watching.lock = msgspec.structs.replace(tv.house.watching.lock, has_pin=False)
+    await tv.press("Escape", "ArrowLeft")
+    await expect(tv.see(".channels .row.f")).to_be_visible()
+    await tv.press("m", "ArrowDown", "m")
+    await expect(tv.see(".channels .row .liked", "♥")).to_have_count(2)
+    assert len(tv.house.watching.household.members[0].favourites) == 2
 
 
 async def test_a_channel_that_is_liked_is_in_a_list_of_its_own(turn_on: TurnOn) -> None:
