@@ -52,7 +52,8 @@ async def test_every_screen_is_whole(turn_on: TurnOn, mode: str) -> None:
         ),
         ("settings", ("h", "Escape", "m"), ".menu .f"),
         ("members", (*["ArrowDown"] * 7, "Enter"), ".layer:last-child .menu .f"),
-        ("lock-settings", ("Escape", "ArrowUp", "Enter", "2", "5", "8", "0", "Enter"), ".choice.f .set"),
+        ("lock-pin", ("Escape", "ArrowUp", "Enter"), ".layer:last-child .pin"),
+        ("lock-settings", ("2", "5", "8", "0", "Enter"), ".layer:last-child .choice.f .set"),
         ("phones", ("Escape", *["ArrowUp"] * 3, "Enter"), ".phones .qr"),
     ]
     for name, keys, there in walk:
