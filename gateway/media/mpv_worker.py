@@ -75,6 +75,7 @@ class MpvEngine:
         # Mpv numbers what it is told to load, and says the number in its events.
         self._wanted = _NOT_LOADED
         self._heard = True
+        self._paused = self._silent = False
         self._line: socket.socket | None = None
         self._answers: queue.SimpleQueue[tuple[str, socket.socket, bool]] = queue.SimpleQueue()
         self._begun = 0
@@ -102,7 +103,7 @@ class MpvEngine:
             self._load(url, line, plain=bool(plain))
             return
         # The channel is not here yet; meanwhile the older one neither moves nor is heard.
-        self._player.pause = self._player.mute = True
+        self._hold(paused=True, silent=True)
         self._line = line
         Thread(target=self._await, args=(url, line), name="mpv: answer", daemon=True).start()
 
@@ -165,17 +166,16 @@ class MpvEngine:
 
     def set_heard(self, heard: bool) -> None:
         self._heard = heard
-        self._player.mute = not heard
+        self._hold(paused=self._paused, silent=not heard)
 
     def set_paused(self, paused: bool) -> None:
-        self._player.pause = paused
+        self._hold(paused=paused, silent=self._silent)
 
     def set_levelling(self, on: bool) -> None:
         self._player.af = _LEVELLING if on else ""
 
     def _load(self, url: str, line: socket.socket | None, *, plain: bool) -> None:
-        self._player.pause = False
-        self._player.mute = not self._heard
+        self._hold(paused=False, silent=not self._heard)
         of_stream = _KNOWN_FORMAT if urlsplit(url).path.endswith(".ts") else ""
         address = url
         if line is not None and plain:
@@ -184,6 +184,13 @@ class MpvEngine:
             line.close()
         loaded = self._player.command("loadfile", address, "replace", of_stream)
         self._wanted = loaded["playlist_entry_id"]
+
+    def _hold(self, *, paused: bool, silent: bool) -> None:
+        """Say only what is new: mpv answers when it has decoded the older channel's next picture."""
+        if paused != self._paused:
+            self._paused = self._player.pause = paused
+        if silent != self._silent:
+            self._silent = self._player.mute = silent
 
     def _await(self, url: str, line: socket.socket) -> None:
         """Wait for a channel that is cold; on a thread of its own."""
