@@ -29,7 +29,7 @@ from gateway.media.relay_facts import (
     UnknownChannelError,
     Weight,
 )
-from gateway.media.relay_fetch import Line, client_session
+from gateway.media.relay_fetch import Learnt, client_session
 from gateway.media.relay_hosts import Allowed, anywhere
 from gateway.media.relay_offer import PICTURE
 from gateway.media.relay_pull import ChannelPull, House
@@ -86,7 +86,7 @@ class Relay:
         self._ticket = ticket
         self._deep = deep
         self._allowed = allowed
-        self._line = Line()
+        self._learnt = Learnt()
         self._numbers: dict[ChannelId, int] = {}
         self._remuxer = Remuxer()
         self._warm: tuple[ChannelId, ...] = ()
@@ -112,7 +112,7 @@ class Relay:
                 try:
                     async with asyncio.TaskGroup() as group:
                         self._group = group
-                        self._house = House(session, self.facts, worker, self._allowed, self._line)
+                        self._house = House(session, self.facts, worker, self._allowed, self._learnt)
                         group.create_task(self._remuxer.run(), name="remuxer")
                         self._keep_warm()
                         ready()

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from gateway.media import ts
 
-FIRST_S = 0.25
+FIRST_S = 0.16
 GROWTH = 2.0
 """Each part is longer than the one before: the player has something to play by then."""
 
 LEAST_BYTES = 16 * 1024
-LOOKED_SHARE = 8
+LOOKED_SHARE = 32
 """It is looked at again when it has grown by this part of itself."""
 
 SHORTEST_S = 1.0

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 
 import aiohttp
 
-from gateway.media import hls
+from gateway.media import hls, relay_abreast
 from gateway.media.hls import ByteRange
 from gateway.media.relay_facts import BadMediaError, RelayConfig, SlowSourceError, SourceError
 from gateway.media.relay_hosts import Allowed, Hosts, anywhere
-from gateway.media.relay_http import Getter, Listener, Terms
+from gateway.media.relay_http import Getter, Listener, PartsServed, Terms
+from gateway.media.relay_masters import Masters
 
 MAX_KEY_BYTES = 1024
 MIN_MEASURED_BYTES = 64 * 1024
@@ -23,10 +24,18 @@ USER_AGENT = "gateway"
 
 
 @dataclass(slots=True)
-class Line:
-    """What the house's line was seen to carry, by any pull; None before the first."""
+class Learnt:
+    """What all pulls of the house have learnt together.
+
+    Attributes:
+        throughput_bps: What its line was seen to carry; None before the first segment.
+        parts: Who sends parts.
+        masters: Playlists of playlists, which hardly ever change.
+    """
 
     throughput_bps: float | None = None
+    parts: PartsServed = field(default_factory=PartsServed)
+    masters: Masters = field(default_factory=Masters)
 
 
 @dataclass(slots=True)
@@ -37,7 +46,7 @@ class Meter:
         throughput_bps: Of recent segments; None before the first.
     """
 
-    line: Line = field(default_factory=Line)
+    learnt: Learnt = field(default_factory=Learnt)
 
     playlists: int = 0
     segments: int = 0
@@ -54,12 +63,12 @@ class Meter:
         if size >= MIN_MEASURED_BYTES:
             seen_bps = size * 8 / max(took_s, 0.001)
             self.throughput_bps = _blend(self.throughput_bps, seen_bps)
-            self.line.throughput_bps = _blend(self.line.throughput_bps, seen_bps)
+            self.learnt.throughput_bps = _blend(self.learnt.throughput_bps, seen_bps)
 
     @property
     def expected_bps(self) -> float | None:
         """What this pull may expect of the line; None if nobody knows."""
-        return self.throughput_bps or self.line.throughput_bps
+        return self.throughput_bps or self.learnt.throughput_bps
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,7 @@ class Upstream:
             meter: Where the cost is counted.
             allowed: Which hosts may be asked.
         """
-        self._get = Getter(session, Hosts(allowed))
+        self._get = Getter(session, Hosts(allowed), meter.learnt.parts)
         self._config = config
         self._meter = meter
 
@@ -143,14 +152,16 @@ class Upstream:
             SourceError: it could not be fetched whole.
         """
         clock = asyncio.get_running_loop().time
+        waits = listener is not None and listener.waits
         terms = replace(self._terms(self._config.max_segment_bytes), deadline_s=deadline_s, listener=listener)
         began_s = clock()
         with _explained(url):
             async with asyncio.timeout(deadline_s):
-                if part is None:
-                    body = await self._get.get(url, headers, terms)
-                else:
+                if part is not None:
                     body = await self._get.part(url, headers, part, terms)
+                else:
+                    abreast = await relay_abreast.fetch(self._get, url, headers, terms) if waits else None
+                    body = abreast or await self._get.get(url, headers, terms)
         if not body.data:
             raise BadMediaError("A segment is empty")
         self._meter.fetched(len(body.data), clock() - began_s)

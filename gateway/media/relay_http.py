@@ -33,7 +33,9 @@ _REFUSED = (401, 403)
 _MISSING = (404, 410)
 _SERVER = 500
 _ERROR = 400
-_PARTIAL = 206
+PARTIAL = 206
+UNSATISFIABLE = 416
+MOST_HOSTS = 256
 _CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-\d+/(\d+|\*)")
 
 
@@ -45,10 +47,15 @@ class Listener:
         began: Called when bytes arrive.
         arriving: Called with all there is so far, each time more has come, if the origin says
             how long it will be.
+        waits: Somebody waits for its beginning; it is fetched over several connections if it can be.
     """
 
     began: Callable[[], None]
     arriving: Callable[[bytes | bytearray], None] | None = None
+    waits: bool = False
+
+
+NOBODY = Listener(lambda: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +93,38 @@ class _Partial:
     url: str = ""
 
 
-class Getter:
-    """Fetches whole bodies over one session."""
+class PartsServed:
+    """Which hosts said that they send parts of a body (RFC 9110 section 14.3)."""
 
-    def __init__(self, session: aiohttp.ClientSession, hosts: Hosts) -> None:
+    def __init__(self) -> None:
+        self._hosts: dict[str, None] = {}
+
+    def learn(self, response: aiohttp.ClientResponse) -> None:
+        """Take from a whole body's head whether its host sends parts as well."""
+        if response.headers.get("Accept-Ranges", "").lower() == "bytes":
+            self._hosts[response.url.authority] = None
+            if len(self._hosts) > MOST_HOSTS:
+                del self._hosts[next(iter(self._hosts))]
+
+    def served_by(self, url: str) -> bool:
+        """Tell whether the host of `url` is known to send parts."""
+        return _address(url).authority in self._hosts
+
+    def forget(self, url: str) -> None:
+        """Do not rely on the host of `url` until it says so again."""
+        self._hosts.pop(_address(url).authority, None)
+
+
+class Getter:
+    """Fetches whole bodies over one session.
+
+    Attributes:
+        parts: Who sends parts.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, hosts: Hosts, parts: PartsServed) -> None:
         """Describe a getter; the caller closes `session`."""
+        self.parts = parts
         self._session = session
         self._hosts = hosts
 
@@ -124,10 +158,10 @@ class Getter:
             asked = {**headers, "Range": f"bytes={part.offset + len(data)}-{end - 1}"}
             had = len(data)
             try:
-                async with self._response(url, asked) as response:
+                async with self.response(url, asked) as response:
                     final = str(response.url)
-                    if response.status == _PARTIAL:
-                        _check_place(response, part.offset + len(data))
+                    if response.status == PARTIAL:
+                        place_of(response, part.offset + len(data))
                         await _read(response, data, terms)
                     else:
                         whole = bytearray()
@@ -148,13 +182,14 @@ class Getter:
             asked["Range"] = f"bytes={len(partial.data)}-"
             if partial.same_if:
                 asked["If-Range"] = partial.same_if
-        async with self._response(url, asked) as response:
+        async with self.response(url, asked) as response:
             partial.url = str(response.url)
-            if response.status == _PARTIAL:
-                total = _check_place(response, len(partial.data))
+            if response.status == PARTIAL:
+                total = place_of(response, len(partial.data))
                 if total is not None and partial.total is not None and total != partial.total:
                     raise BadMediaError("The origin goes on with something else")
             else:
+                self.parts.learn(response)
                 partial.data.clear()
                 partial.total = response.content_length
                 partial.same_if = _validator(response)
@@ -163,8 +198,10 @@ class Getter:
                 raise aiohttp.ClientPayloadError("short")
 
     @asynccontextmanager
-    async def _response(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask for `url` and follow where it leads."""
+    async def response(
+        self, url: str, headers: Mapping[str, str], expected: tuple[int, ...] = ()
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Ask for `url` and follow where it leads; a status that is `expected` is no error."""
         self._hosts.check(url)
         first = url
         for _hop in range(MAX_REDIRECTS + 1):
@@ -172,7 +209,8 @@ class Getter:
             async with self._session.get(_address(url), headers=asked, allow_redirects=False) as response:
                 location = response.headers.get("Location") if response.status in _REDIRECTS else None
                 if location is None:
-                    _check(response.status)
+                    if response.status not in expected:
+                        _check(response.status)
                     yield response
                     return
             url = await self._hosts.redirected(url, location)
@@ -205,8 +243,8 @@ async def _read(
                 raise SlowSourceError("The origin would take far too long")
 
 
-def _check_place(response: aiohttp.ClientResponse, offset: int) -> int | None:
-    """Return the whole size a 206 names, if it begins at `offset`."""
+def place_of(response: aiohttp.ClientResponse, offset: int) -> int | None:
+    """Return the whole size a 206 names; an error if it does not begin at `offset`."""
     said = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
     if said is None or int(said[1]) != offset:
         raise BadMediaError("The origin sends another part than asked for")

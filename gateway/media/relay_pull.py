@@ -35,7 +35,7 @@ from gateway.media.relay_facts import (
     SourceMissingError,
     UnsupportedSourceError,
 )
-from gateway.media.relay_fetch import Line, Meter, Upstream
+from gateway.media.relay_fetch import Learnt, Meter, Upstream
 from gateway.media.relay_hosts import Allowed, Hosts, anywhere
 from gateway.media.relay_keys import KeyRing
 from gateway.media.relay_multicast import Sink
@@ -74,14 +74,14 @@ class House:
         facts: Where failures and changes are told.
         worker: For decrypting large segments.
         allowed: Which hosts may be asked.
-        line: What the line was seen to carry.
+        learnt: What pulls learn from each other.
     """
 
     session: aiohttp.ClientSession
     facts: Publisher[RelayFact]
     worker: Executor
     allowed: Allowed = anywhere
-    line: Line = field(default_factory=Line)
+    learnt: Learnt = field(default_factory=Learnt)
 
 
 class ChannelPull:
@@ -120,7 +120,7 @@ class ChannelPull:
         self._config = config
         self._house = house
         self._first = first
-        self._meter = Meter(house.line)
+        self._meter = Meter(house.learnt)
         self._offer = NO_OFFER
         self._source = 0
         self._shown: int | None = None

@@ -5,8 +5,8 @@ other: each round trip is seen by whoever waits for the picture.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from gateway.errors import ungrouped
 from gateway.media import ts
@@ -30,9 +30,6 @@ LONGEST_S = 120.0
 
 KEPT_INITS = 3
 _BOXES = frozenset({b"ftyp", b"styp", b"moof", b"sidx", b"emsg", b"prft", b"moov"})
-
-Arriving = Callable[[bytes | bytearray], None]
-"""Told of all there is of a segment so far, in the clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +56,8 @@ class SegmentFetch:
         self._inits: dict[InitSection, int] = {}
         self._init_lock = asyncio.Lock()
 
-    async def get(self, segment: Segment, began: asyncio.Event, arriving: Arriving | None = None) -> Got:
-        """Fetch `segment`.
-
-        Args:
-            segment: Of a playlist.
-            began: Set with the first byte.
-            arriving: Told of the segment while it comes.
-        """
+    async def get(self, segment: Segment, listener: Listener) -> Got:
+        """Fetch `segment`; `listener` is told of it in the clear."""
         clock = asyncio.get_running_loop().time
         began_s = clock()
         try:
@@ -75,23 +66,24 @@ class SegmentFetch:
             with ungrouped():
                 async with asyncio.TaskGroup() as group:
                     init = group.create_task(self._init(segment.init), name="init section")
-                    data = group.create_task(self._opened(segment, began, arriving), name="media")
+                    data = group.create_task(self._opened(segment, listener), name="media")
             number, body = init.result(), data.result()
             media = Media(_kind(body, has_init=number is not None), body, number)
         except SourceError as error:
             return Got(None, error, clock() - began_s)
         return Got(media, None, clock() - began_s)
 
-    async def _opened(self, segment: Segment, began: asyncio.Event, arriving: Arriving | None) -> bytes:
+    async def _opened(self, segment: Segment, listener: Listener) -> bytes:
         if segment.key is None:
-            return await self._insist(segment, Listener(began.set, arriving))
-        seen = Opening(segment.key, segment.sequence, arriving) if arriving is not None else None
+            return await self._insist(segment, listener)
+        hears = listener.arriving
+        seen = Opening(segment.key, segment.sequence, hears) if hears is not None else None
         async with asyncio.TaskGroup() as group:
             fetching = group.create_task(self._keys.secret(segment.key), name="key")
             if seen is not None:
                 fetching.add_done_callback(seen.unlocked)
-            listener = Listener(began.set, seen.arriving if seen is not None else None)
-            sealed = group.create_task(self._insist(segment, listener), name="sealed media")
+            opens = replace(listener, arriving=seen.arriving if seen is not None else None)
+            sealed = group.create_task(self._insist(segment, opens), name="sealed media")
         return await self._keys.opened(sealed.result(), segment.key, segment.sequence)
 
     async def _insist(self, segment: Segment, listener: Listener) -> bytes:

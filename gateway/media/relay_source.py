@@ -82,7 +82,9 @@ class SourcePull:
             SourceError, PlaylistError: why it is given up.
         """
         self._cursors[PICTURE] = cursor
-        offer = await self._resolve(meter)
+        offer, recalled = self._recall(meter), True
+        if offer is None:
+            offer, recalled = await self._resolve(meter), False
         resumed = False
         while True:
             before = self._segments
@@ -91,11 +93,14 @@ class SourcePull:
             except ChangeRungError:
                 resumed = False
                 offer = self._on_rung()
-            except SourceRefusedError:
-                if self._segments == before:
-                    raise
+            except (SourceError, PlaylistError) as error:
+                meter.learnt.masters.forget(self._source.url)
+                flowed = self._segments > before
                 # Its token ran out: the address before the redirect leads to a new one.
-                resumed = True
+                expired = flowed and isinstance(error, SourceRefusedError)
+                if not expired and (flowed or not recalled):
+                    raise
+                resumed, recalled = flowed, False
                 offer = await self._resolve(meter)
 
     async def _resolve(self, meter: Meter) -> Offer:
@@ -104,6 +109,15 @@ class SourcePull:
         if isinstance(playlist, MediaPlaylist):
             self._master = self._ladder = None
             return plain(fetched.url, playlist)
+        meter.learnt.masters.keep(self._source.url, playlist, asyncio.get_running_loop().time())
+        return self._chosen(playlist, meter)
+
+    def _recall(self, meter: Meter) -> Offer | None:
+        """Return what was on offer a while ago, a round trip sooner than the origin could."""
+        master = meter.learnt.masters.recall(self._source.url, asyncio.get_running_loop().time())
+        return self._chosen(master, meter) if master is not None else None
+
+    def _chosen(self, playlist: MasterPlaylist, meter: Meter) -> Offer:
         rungs = hls_choice.ladder(playlist.variants, self._config.ability)
         variant = hls_choice.choose(playlist.variants, self._config.ability, meter.expected_bps)
         if self._ladder is not None:

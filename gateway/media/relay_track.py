@@ -25,7 +25,9 @@ from gateway.media.relay_facts import (
     StaleSourceError,
 )
 from gateway.media.relay_fetch import Upstream
+from gateway.media.relay_http import NOBODY, Listener
 from gateway.media.relay_keys import KeyRing
+from gateway.media.relay_offer import PICTURE
 from gateway.media.relay_quality import Report
 from gateway.media.relay_segment import LONGEST_S, Got, SegmentFetch
 from gateway.media.relay_shelf import Arrival, Media, Shelf
@@ -140,10 +142,12 @@ class TrackPull:
             began = asyncio.Event()
             early = self._early(segment, newer_s)
             arriving = early.arriving if early is not None else None
-            fetch = ahead or group.create_task(self._segments.get(segment, began, arriving), name="segment")
+            waits = early is not None and self._shelf.name == PICTURE
+            listener = Listener(began.set, arriving, waits=waits)
+            fetch = ahead or group.create_task(self._segments.get(segment, listener), name="segment")
             ahead = None
             if at + 1 < len(new) and not await _begun(fetch, began):
-                following = self._segments.get(new[at + 1], asyncio.Event())
+                following = self._segments.get(new[at + 1], NOBODY)
                 ahead = group.create_task(following, name="segment ahead")
             got = await fetch
             if got.media is None:

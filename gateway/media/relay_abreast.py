@@ -1,0 +1,133 @@
+"""One body over several connections at once, for whoever waits for its beginning.
+
+One rule: nothing depends on it.  Whatever is not as expected ends it, and the
+body is fetched over one connection as always.
+
+A connection that is new or has rested carries some ten packets in its first round
+trip and doubles from there (RFC 6928, RFC 5681 section 4.1): a key frame of
+200 kB needs four round trips on one of them, and two on as many as a browser opens.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Mapping
+
+import aiohttp
+
+from gateway.errors import GatewayError, ungrouped
+from gateway.media.relay_facts import SourceError
+from gateway.media.relay_http import PARTIAL, UNSATISFIABLE, Body, Getter, Terms, place_of
+
+CONNECTIONS = 6
+SHARES_BYTES = (56 * 1024, 32 * 1024, 96 * 1024, 192 * 1024)
+"""What each carries, one after the other; one of them fetches all the rest.
+
+Six grow side by side, so what is there without a hole grows by leaps of a whole
+round: small ones for as long as somebody waits for the next.
+"""
+
+
+class UnsuitedError(GatewayError):
+    """Not a failure: it does not come in parts.  Never leaves this module."""
+
+
+async def fetch(getter: Getter, url: str, headers: Mapping[str, str], terms: Terms) -> Body | None:
+    """Return the body at `url`, or None if it does not come this way."""
+    if not getter.parts.served_by(url):
+        return None
+    shares = _Shares(getter, url, headers, terms)
+    try:
+        with ungrouped():
+            await shares.run()
+    except (UnsuitedError, SourceError, aiohttp.ClientError, ValueError, OSError):
+        getter.parts.forget(url)
+        return None
+    return Body(bytes(shares.data), url)
+
+
+def _shares() -> list[tuple[int, int | None]]:
+    """Return where each share begins and ends; the last has no end."""
+    shares: list[tuple[int, int | None]] = []
+    begin = 0
+    for size in SHARES_BYTES:
+        for _ in range(CONNECTIONS):
+            shares.append((begin, begin + size))
+            begin += size
+    return [*shares, (begin, None)]
+
+
+class _Shares:
+    """A body in shares, fetched in their order.
+
+    Attributes:
+        data: The beginning, as far as it is there without a hole.
+    """
+
+    def __init__(self, getter: Getter, url: str, headers: Mapping[str, str], terms: Terms) -> None:
+        self.data = bytearray()
+        self._getter = getter
+        self._url = url
+        self._headers = headers
+        self._terms = terms
+        self._total: int | None = None
+        self._todo = deque(enumerate(_shares()))
+        self._at = 0
+        self._whole: set[int] = set()
+        self._ahead: defaultdict[int, bytearray] = defaultdict(bytearray)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CONNECTIONS):
+                group.create_task(self._fetch_some(), name="shares of a segment")
+        if len(self.data) != self._total:
+            raise UnsuitedError("The shares do not make a whole")
+
+    async def _fetch_some(self) -> None:
+        while self._todo:
+            share, (begin, end) = self._todo.popleft()
+            if self._total is not None and begin >= self._total:
+                return
+            await self._fetch(share, begin, end)
+            self._whole.add(share)
+            while self._at in self._whole:
+                self._at += 1
+                self._grow(self._ahead.pop(self._at, b""))
+
+    async def _fetch(self, share: int, begin: int, end: int | None) -> None:
+        asked = {**self._headers, "Range": f"bytes={begin}-{'' if end is None else end - 1}"}
+        async with self._getter.response(self._url, asked, expected=(UNSATISFIABLE,)) as response:
+            if response.status == UNSATISFIABLE and begin:
+                return  # the body ends before it
+            if response.status != PARTIAL:
+                raise UnsuitedError("The origin sends the whole instead of a part")
+            total = self._agree(place_of(response, begin))
+            missing = min(end or total, total) - begin
+            async for chunk in response.content.iter_any():
+                missing -= len(chunk)
+                if missing < 0:
+                    break
+                self._came(share, chunk)
+            if missing:
+                raise UnsuitedError("A part is not as long as it should be")
+
+    def _agree(self, total: int | None) -> int:
+        if total is None or total > self._terms.limit_bytes or self._total not in (None, total):
+            raise UnsuitedError("The parts are not of one body of known size")
+        self._total = total
+        return total
+
+    def _came(self, share: int, chunk: bytes) -> None:
+        if self._terms.listener is not None:
+            self._terms.listener.began()
+        if self._terms.received is not None:
+            self._terms.received(len(chunk))
+        if share == self._at:
+            self._grow(chunk)
+        else:
+            self._ahead[share] += chunk
+
+    def _grow(self, more: bytes | bytearray) -> None:
+        self.data += more
+        hears = self._terms.listener.arriving if self._terms.listener is not None else None
+        if more and hears is not None and self._total is not None and len(self.data) < self._total:
+            hears(self.data)

@@ -1,0 +1,156 @@
+"""The beginning of a cold channel comes over several connections, where its origin sends parts."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from aiohttp import web
+
+from gateway.media.relay_facts import RelayConfig
+from tests.conftest import Serve
+from tests.media.head_end import HeadEnd, Regular, regular_body
+from tests.media.relay_fixtures import bodies_until, relaying
+
+Spoil = Callable[[web.Request, web.Response], web.StreamResponse]
+PADDING = 40
+"""So many times the small pictures of the tests are made longer, by packets that say nothing."""
+
+
+def padded(body: bytes) -> bytes:
+    """Return `body` with null packets (ISO 13818-1 section 2.4.3.3) behind each of its own."""
+    null = b"\x47\x1f\xff\x10" + b"\xff" * 184
+    return b"".join(body[at : at + 188] + null * PADDING for at in range(0, len(body), 188))
+
+
+class Parts:
+    """An origin of long segments that sends parts.
+
+    Attributes:
+        asked: The ``Range`` of each request for a segment, empty for none, by segment.
+    """
+
+    def __init__(self, head_end: HeadEnd, spoil: Spoil | None = None, *, says: str = "bytes") -> None:
+        self.asked: dict[str, list[str]] = {}
+        self._spoil = spoil
+        self._says = says
+        head_end.offset = 104
+        head_end.interfere("long/", self._answer)
+
+    async def _answer(self, request: web.Request, regular: Regular) -> web.StreamResponse:
+        if request.path.endswith(".m3u8"):
+            response = await regular()
+            response.headers["Accept-Ranges"] = self._says
+            return response
+        body = padded(await regular_body(regular))
+        asked = request.headers.get("Range", "")
+        self.asked.setdefault(request.path, []).append(asked)
+        if not asked:
+            return web.Response(body=body)
+        begin, _, last = asked.removeprefix("bytes=").partition("-")
+        if int(begin) >= len(body):
+            return web.Response(status=416)
+        part = body[int(begin) : int(last) + 1 if last else len(body)]
+        place = f"bytes {begin}-{int(begin) + len(part) - 1}/{len(body)}"
+        regular_part = web.Response(status=206, body=part, headers={"Content-Range": place})
+        return self._spoil(request, regular_part) if self._spoil else regular_part
+
+    @property
+    def first(self) -> list[str]:
+        """What was asked of the first segment."""
+        return next(iter(self.asked.values()))
+
+
+async def pulled(serve: Serve, head_end: HeadEnd, segments: int = 4) -> bytes:
+    """Return the first pieces of the channel, together."""
+    async with relaying(serve, head_end, RelayConfig(), news="long/index.m3u8") as relay, asyncio.timeout(20):
+        bodies, breaks = await bodies_until(relay, "news", segments)
+    assert not any(breaks)
+    return b"".join(bodies)
+
+
+def is_of(head_end: HeadEnd, whole: bytes) -> bool:
+    """Tell whether `whole` begins with a segment as the origin has it."""
+    return any(whole.startswith(padded(head_end.media("long", at))) for at in range(90, 130))
+
+
+async def test_the_first_segment_comes_in_shares_and_is_whole(serve: Serve, head_end: HeadEnd) -> None:
+    origin = Parts(head_end)
+
+    assert is_of(head_end, await pulled(serve, head_end))
+    assert len(origin.first) > 6
+    assert all(origin.first)
+    later = list(origin.asked.values())[1:]
+    assert later
+    assert all(asked == [""] for asked in later)
+
+
+async def test_who_does_not_say_it_sends_parts_is_asked_for_none(serve: Serve, head_end: HeadEnd) -> None:
+    origin = Parts(head_end, says="none")
+
+    assert is_of(head_end, await pulled(serve, head_end))
+    assert origin.first == [""]
+
+
+def refused(_request: web.Request, _part: web.Response) -> web.StreamResponse:
+    return web.Response(status=403)
+
+
+def the_whole(_request: web.Request, _part: web.Response) -> web.StreamResponse:
+    return web.Response(body=b"G" * 1000)
+
+
+def elsewhere(_request: web.Request, part: web.Response) -> web.StreamResponse:
+    part.headers["Content-Range"] = "bytes 7-9/5000000"
+    return part
+
+
+def of_unknown_size(_request: web.Request, part: web.Response) -> web.StreamResponse:
+    part.headers["Content-Range"] = part.headers["Content-Range"].rpartition("/")[0] + "/*"
+    return part
+
+
+def too_short(request: web.Request, part: web.Response) -> web.StreamResponse:
+    begins = request.headers["Range"].removeprefix("bytes=").partition("-")[0]
+    if begins != "0":
+        assert isinstance(part.body, bytes)
+        part.body = part.body[:-188]
+    return part
+
+
+def too_long(request: web.Request, part: web.Response) -> web.StreamResponse:
+    if not request.headers["Range"].startswith("bytes=0-"):
+        assert isinstance(part.body, bytes)
+        part.body += b"G" * 1000
+    return part
+
+
+def of_another_size(request: web.Request, part: web.Response) -> web.StreamResponse:
+    if not request.headers["Range"].startswith("bytes=0-"):
+        part.headers["Content-Range"] = part.headers["Content-Range"].rpartition("/")[0] + "/99999999"
+    return part
+
+
+@pytest.mark.parametrize(
+    "spoil", [refused, the_whole, elsewhere, of_unknown_size, too_short, too_long, of_another_size]
+)
+async def test_an_origin_whose_parts_are_wrong_is_asked_for_the_whole(
+    serve: Serve, head_end: HeadEnd, spoil: Spoil
+) -> None:
+    origin = Parts(head_end, spoil)
+
+    assert is_of(head_end, await pulled(serve, head_end))
+    assert origin.first[-1] == ""
+
+
+async def test_a_short_segment_has_fewer_shares(serve: Serve, head_end: HeadEnd) -> None:
+    async def said(_request: web.Request, regular: Regular) -> web.StreamResponse:
+        response = await regular()
+        response.headers["Accept-Ranges"] = "bytes"
+        return response
+
+    head_end.offset = 104
+    head_end.interfere("long/", said)
+    async with relaying(serve, head_end, RelayConfig(), news="long/index.m3u8") as relay, asyncio.timeout(20):
+        bodies, _ = await bodies_until(relay, "news", 1)
+
+    assert any(b"".join(bodies).startswith(head_end.media("long", at)) for at in range(90, 130))
