@@ -272,9 +272,17 @@ class Relay:
     def _begin(self, channel: ChannelId, group: asyncio.TaskGroup, house: House) -> "_Watched":
         # A phone that slept meanwhile must not see the same numbers with other media.
         first = self._numbers.get(channel, 0)
-        pull = ChannelPull(channel, lambda: self._sources(channel), self._config, house, first)
+        claims = Claims(asyncio.get_running_loop().time)
+        pull = ChannelPull(
+            channel,
+            lambda: self._sources(channel),
+            self._config,
+            house,
+            first,
+            awaited=lambda: claims.is_awaited,
+        )
         transport = TransportShelf(pull, self._remuxer, self._config)
-        watched = _Watched(pull, transport, Claims(asyncio.get_running_loop().time))
+        watched = _Watched(pull, transport, claims)
         self._watched[channel] = watched
         watched.claims.warm = channel in self._warm
         watched.claims.on_screen = self._on_screen in (None, channel)

@@ -98,6 +98,17 @@ class Claims:
         return self._used_at + idle_s - self._clock()
 
     @property
+    def is_awaited(self) -> bool:
+        """Whether somebody wants to see it now: not a guess, not time-shift, not a recording."""
+        phone_at = self._asked.get(Weight.PHONE, -1e9)
+        return (
+            self._streams[Weight.TV] > 0
+            or self._streams[Weight.PHONE] > 0
+            or (self._players > 0 and self.on_screen)
+            or self._clock() - phone_at < GRACE_S
+        )
+
+    @property
     def age_key(self) -> tuple[bool, float]:
         """Orders equal claims: what is read from comes last, then what was used last."""
         return (self._open > 0, self._used_at)

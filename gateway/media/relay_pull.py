@@ -94,13 +94,15 @@ class ChannelPull:
         trouble: Why no source works, or None.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it pulls, what from, and who for
         self,
         channel: ChannelId,
         sources: Callable[[], tuple[Source, ...]],
         config: RelayConfig,
         house: House,
         first: int = 0,
+        *,
+        awaited: Callable[[], bool] = lambda: True,
     ) -> None:
         """Describe a pull.
 
@@ -110,6 +112,8 @@ class ChannelPull:
             config: Limits and times.
             house: What all pulls share.
             first: Number of its first piece.
+            awaited: Whether somebody wants to see it now; a guess takes no more of the line than
+                it must.
         """
         self.channel = channel
         self.number = secrets.randbelow(1 << 48)
@@ -120,6 +124,7 @@ class ChannelPull:
         self._config = config
         self._house = house
         self._first = first
+        self._awaited = awaited
         self._meter = Meter(house.learnt)
         self._offer = NO_OFFER
         self._source = 0
@@ -281,7 +286,7 @@ class ChannelPull:
         if scheme not in ("http", "https"):
             raise UnsupportedSourceError(f"The relay cannot fetch by {scheme[:20]}")
         upstream = Upstream(self._house.session, self._config, self._meter, self._house.allowed)
-        hooks = Hooks(self._offered, self._flows, self._watch, self._shelf)
+        hooks = Hooks(self._offered, self._flows, self._watch, self._shelf, self._awaited)
         keys = KeyRing(upstream, source.headers, self._house.worker)
         self._following = SourcePull(source, upstream, keys, self._config, hooks)
         await self._following.run(self._meter, self._cursor())

@@ -41,12 +41,14 @@ class Hooks:
         flows: Told of every new piece.
         watch: Told of every segment of the picture; what it raises ends the source.
         shelf: Returns the shelf of a track.
+        awaited: Whether somebody wants to see it now.
     """
 
     offered: Callable[[Offer], None]
     flows: Callable[[], None]
     watch: Watch
     shelf: Callable[[str], Shelf]
+    awaited: Callable[[], bool]
 
 
 class SourcePull:
@@ -151,7 +153,9 @@ class SourcePull:
 
     async def _once(self, wanted: Wanted, *, joins: bool) -> None:
         watch = self._watch if wanted.name == PICTURE else _unwatched
-        supply = Supply(self._upstream, self._keys, self._source.headers, self._flows, watch)
+        supply = Supply(
+            self._upstream, self._keys, self._source.headers, self._flows, watch, self._hooks.awaited
+        )
         pull = TrackPull(supply, self._hooks.shelf(wanted.name), self._config)
         cursor = self._cursors.setdefault(wanted.name, Cursor())
         await pull.run(wanted.url, cursor, wanted.first, resumed=joins)

@@ -52,6 +52,7 @@ class Supply:
     Attributes:
         news: Called when a piece is on the shelf.
         watch: Hears of every segment; what it raises ends the track.
+        awaited: Whether somebody wants to see it now.
     """
 
     upstream: Upstream
@@ -59,6 +60,7 @@ class Supply:
     headers: Mapping[str, str]
     news: Callable[[], None]
     watch: Watch
+    awaited: Callable[[], bool]
 
 
 class TrackPull:
@@ -142,7 +144,7 @@ class TrackPull:
             began = asyncio.Event()
             early = self._early(segment, newer_s)
             arriving = early.arriving if early is not None else None
-            waits = early is not None and self._shelf.name == PICTURE
+            waits = early is not None and self._shelf.name == PICTURE and self._supply.awaited()
             listener = Listener(began.set, arriving, waits=waits)
             fetch = ahead or group.create_task(self._segments.get(segment, listener), name="segment")
             ahead = None

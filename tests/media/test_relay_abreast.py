@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
+from gateway.media.lineup import ChannelId
 from gateway.media.relay_facts import RelayConfig
 from tests.conftest import Serve
 from tests.media.head_end import HeadEnd, Regular, regular_body
@@ -88,6 +89,19 @@ async def test_who_does_not_say_it_sends_parts_is_asked_for_none(serve: Serve, h
     origin = Parts(head_end, says="none")
 
     assert is_of(head_end, await pulled(serve, head_end))
+    assert origin.first == [""]
+
+
+async def test_a_guess_takes_no_more_of_the_line_than_it_must(serve: Serve, head_end: HeadEnd) -> None:
+    origin = Parts(head_end)
+    news, other = ChannelId("news"), ChannelId("other")
+    channels = {"news": "long/index.m3u8", "other": "plain/index.m3u8"}
+    async with relaying(serve, head_end, RelayConfig(), **channels) as relay, asyncio.timeout(20):
+        await relay.open(other)
+        relay.warm([news])
+        while news not in relay.state or relay.temperature(news) == "cold":  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.05)
+
     assert origin.first == [""]
 
 
