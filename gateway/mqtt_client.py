@@ -1,32 +1,21 @@
-"""The way to a real broker; see `gateway.mqtt.Broker`.
+"""The way to a real broker over all losses of the connection; see `gateway.mqtt.Broker`.
 
-The only module that imports aiomqtt.  Four rules come from it:
-
-* it wakes a task per received message, so messages are taken from its queue at
-  the moment they are put there;
-* a publication under way does not notice that the connection is gone, so this
-  module ends it;
-* one client object serves one connection, because paho would repeat old
-  messages on the next;
-* its own timeouts are not used: they rest on `asyncio.wait_for`, which in
-  Python 3.11 may swallow a cancellation.
+One rule: what is on its way when a connection breaks has failed, and whoever
+sent it learns so at once; trying again is theirs to decide.
 """
 
 import asyncio
 import functools
 import logging
-import math
 import secrets
-import socket
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 
-import aiomqtt
-
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, ungrouped
 from gateway.mqtt import MAX_BACKLOG, MAX_PAYLOAD_BYTES, BrokerAddress, BrokerError, Message
+from gateway.mqtt_connection import Connection
 from gateway.pubsub import Publisher
 from gateway.topics import Routes, TopicSubscription
 
@@ -36,20 +25,15 @@ MAX_WAITING = 2000
 """Publications that may wait for the broker at once; more are refused."""
 
 PUBLISH_TIMEOUT_S = 5.0
-CONNECT_TIMEOUT_S = 3.0
 LEAVE_TIMEOUT_S = 1.0
 SUBSCRIBE_TIMEOUT_S = 30.0
 """The answer comes behind everything that the broker retains on the filters before."""
-KEEPALIVE_S = 15
 PAUSES_S = (0.0, 0.25, 0.5, 1.0, 2.0, 5.0)
 """Before each next attempt to connect; the last one repeats."""
 STEADY_S = 5.0
 """A connection that lived this long was a good one: the next loss is retried at once."""
 
 _FILTERS_PER_REQUEST = 100
-_CONCURRENT_PUBLISHES = 64
-_REFUSED = 0x80
-"""MQTT 3.1.1 section 3.9.3: from here on a SUBACK code is a failure."""
 
 
 class MqttClient:
@@ -94,8 +78,8 @@ class MqttClient:
         self._requests: deque[tuple[str, bool]] = deque()
         self._requested = asyncio.Event()
         self._settled = asyncio.Event()
-        self._client: aiomqtt.Client | None = None
-        self._waiting: set[asyncio.Timeout] = set()
+        self._connection: Connection | None = None
+        self._waiting = 0
         self._since: float | None = None
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -117,26 +101,23 @@ class MqttClient:
             attempt += 1
 
     async def publish(self, message: Message) -> None:
-        client = self._client
-        if client is None:
+        connection = self._connection
+        if connection is None:
             raise BrokerError(f"not connected to the broker, so {message.topic} was not published")
-        if len(message.payload) > MAX_PAYLOAD_BYTES or len(self._waiting) >= MAX_WAITING:
+        if len(message.payload) > MAX_PAYLOAD_BYTES or self._waiting >= MAX_WAITING:
             raise BrokerError(f"too much to publish on {message.topic} ({len(message.payload)} bytes)")
-        limit = asyncio.timeout(PUBLISH_TIMEOUT_S)
+        self._waiting += 1
         try:
-            async with limit:
-                self._waiting.add(limit)
+            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 # What we publish, our own listeners hear: their filters go first.
                 await self._settled.wait()
-                await client.publish(
-                    message.topic, message.payload, message.qos, message.retain, timeout=math.inf
-                )
+                await connection.publish(message)
         except TimeoutError:
             raise BrokerError(f"the broker did not take {message.topic} in time") from None
-        except (aiomqtt.MqttError, ValueError, RuntimeError) as error:
+        except BrokerError as error:
             raise BrokerError(f"the broker did not take {message.topic}: {error}") from error
         finally:
-            self._waiting.discard(limit)
+            self._waiting -= 1
 
     @contextmanager
     def subscribe(
@@ -160,162 +141,96 @@ class MqttClient:
 
     async def _session(self, ready: Callable[[], None]) -> None:
         address = self._address()
-        async with self._connection(address) as client:
+        async with self._connected(address) as connection:
             try:
-                await self._live(client, address, ready)
+                with ungrouped():
+                    async with asyncio.TaskGroup() as tasks:
+                        tasks.create_task(_until_lost(connection, address), name="mqtt-connection")
+                        await self._greet(connection)
+                        log.info("Connected to the broker %s", address)
+                        ready()
+                        await self._keep_subscribed(connection)
             except asyncio.CancelledError:
-                await self._take_leave(client)
+                await self._take_leave(connection)
                 raise
             finally:
                 self._lose()
 
-    async def _live(self, client: aiomqtt.Client, address: BrokerAddress, ready: Callable[[], None]) -> None:
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_until_lost(client), name="mqtt-connection")
-                await self._greet(client)
-                log.info("Connected to the broker %s", address)
-                ready()
-                await self._keep_subscribed(client)
-        except ExceptionGroup as errors:
-            # Not `except*`: see `gateway.errors.ungrouped`.
-            lost, rest = errors.split((aiomqtt.MqttError, OSError, ValueError))
-            if lost is None or rest is not None:
-                raise
-            raise BrokerError(f"the connection to {address} is lost: {lost.exceptions[0]}") from errors
-
     @asynccontextmanager
-    async def _connection(self, address: BrokerAddress) -> AsyncIterator[aiomqtt.Client]:
-        # The library warns about each attempt; that is said once, in `run`.
-        quiet = log.getChild("library")
-        quiet.setLevel(logging.ERROR)
-        client = aiomqtt.Client(
-            address.host,
-            address.port,
-            username=address.username or None,
-            password=address.password or None,
-            identifier=self._client_id,
-            logger=quiet,
-            queue_type=_hand_over(self._deliver),
-            will=_as_will(self._will),
-            timeout=CONNECT_TIMEOUT_S,
-            keepalive=KEEPALIVE_S,
-            max_inflight_messages=_CONCURRENT_PUBLISHES,
-            max_concurrent_outgoing_calls=_CONCURRENT_PUBLISHES,
-            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-        )
-        client.pending_calls_threshold = MAX_WAITING
-        # The library connects in a thread, where nothing can interrupt it: we
-        # wait for the outcome even when cancelled, or its socket would be left.
-        connecting = asyncio.create_task(_enter(client), name="mqtt-connect")
+    async def _connected(self, address: BrokerAddress) -> AsyncIterator[Connection]:
+        connection = Connection(self._client_id, self._deliver, will=self._will)
         try:
-            await asyncio.shield(connecting)
-        except (aiomqtt.MqttError, ValueError) as error:
-            await _abandon(client)
-            raise BrokerError(f"cannot connect to {address}: {error}") from error
-        except asyncio.CancelledError:
-            with suppress(aiomqtt.MqttError):
-                await connecting
-            await _abandon(client)
-            raise
-        try:
-            yield client
+            await connection.open(address)
+            yield connection
         finally:
-            with suppress(aiomqtt.MqttError):
-                await client.__aexit__(None, None, None)
+            connection.close()
 
-    async def _greet(self, client: aiomqtt.Client) -> None:
+    async def _greet(self, connection: Connection) -> None:
         self._requests.clear()
         self._requests.extend((pattern, True) for pattern in self._routes.filters())
-        await self._settle_requests(client)
+        await self._settle_requests(connection)
         if self._birth is not None:
-            await _say(client, self._birth)
-        self._client = client
+            await _say(connection, self._birth)
+        self._connection = connection
         self._since = time.monotonic()
         self.connected = True
         self.changes.publish(True)
 
-    async def _keep_subscribed(self, client: aiomqtt.Client) -> None:
+    async def _keep_subscribed(self, connection: Connection) -> None:
         while True:
             await self._requested.wait()
             self._requested.clear()
-            await self._settle_requests(client)
+            await self._settle_requests(connection)
 
-    async def _settle_requests(self, client: aiomqtt.Client) -> None:
+    async def _settle_requests(self, connection: Connection) -> None:
         while self._requests:
             batch = [self._requests.popleft() for _ in range(min(len(self._requests), _FILTERS_PER_REQUEST))]
             last = dict(batch)
             begun = [pattern for pattern, wanted in last.items() if wanted]
             ended = [pattern for pattern, wanted in last.items() if not wanted]
-            if ended:
-                async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S):
-                    await client.unsubscribe(ended, timeout=math.inf)
-            if begun:
-                wishes = [(each, self._routes.qos(each)) for each in begun]
-                async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S):
-                    answers = await client.subscribe(wishes, timeout=math.inf)
-                for pattern, answer in zip(begun, answers, strict=False):
-                    if isinstance(answer, int) and answer >= _REFUSED:
+            async with _in_time(SUBSCRIBE_TIMEOUT_S):
+                if ended:
+                    await connection.unsubscribe(ended)
+                if begun:
+                    granted = await connection.subscribe([(each, self._routes.qos(each)) for each in begun])
+                    for pattern in (each for each, yes in zip(begun, granted, strict=False) if not yes):
                         log.warning("The broker does not let us listen to %s", pattern)
         self._settled.set()
 
-    async def _take_leave(self, client: aiomqtt.Client) -> None:
+    async def _take_leave(self, connection: Connection) -> None:
         if self._will is not None:
             # A clean goodbye makes the broker forget the will, so we say it ourselves.
-            with suppress(aiomqtt.MqttError, TimeoutError):
-                await _say(client, self._will, timeout_s=LEAVE_TIMEOUT_S)
+            with suppress(BrokerError):
+                await _say(connection, self._will, timeout_s=LEAVE_TIMEOUT_S)
 
     def _lose(self) -> None:
-        self._client = None
-        now = asyncio.get_running_loop().time()
-        for limit in self._waiting:
-            if not limit.expired():
-                limit.reschedule(now)
+        self._connection = None
         if self.connected:
             self.connected = False
             self.changes.publish(False)
 
-    def _deliver(self, received: aiomqtt.Message) -> None:
-        if len(received.payload) > MAX_PAYLOAD_BYTES:
+    def _deliver(self, message: Message) -> None:
+        if len(message.payload) > MAX_PAYLOAD_BYTES:
             self.dropped += 1
             return
-        topic = received.topic.value
-        message = Message(topic, received.payload, received.qos, received.retain)
-        for subscription in self._routes.to(topic):
+        for subscription in self._routes.to(message.topic):
             subscription.put(message)
 
 
-def _hand_over(deliver: Callable[[aiomqtt.Message], None]) -> type[asyncio.Queue[aiomqtt.Message]]:
-    class _Straight(asyncio.Queue[aiomqtt.Message]):
-        """Keeps nothing: what is put goes straight to `deliver`."""
-
-        def put_nowait(self, item: aiomqtt.Message) -> None:
-            deliver(item)
-
-    return _Straight
+async def _say(connection: Connection, message: Message, *, timeout_s: float = PUBLISH_TIMEOUT_S) -> None:
+    async with _in_time(timeout_s):
+        await connection.publish(message)
 
 
-async def _enter(client: AbstractAsyncContextManager[aiomqtt.Client]) -> None:
-    await client.__aenter__()
+async def _until_lost(connection: Connection, address: BrokerAddress) -> None:
+    why = await asyncio.shield(connection.lost)
+    raise BrokerError(f"the connection to {address} is lost: {why}")
 
 
-async def _say(client: aiomqtt.Client, message: Message, *, timeout_s: float = PUBLISH_TIMEOUT_S) -> None:
-    async with asyncio.timeout(timeout_s):
-        await client.publish(message.topic, message.payload, message.qos, message.retain, timeout=math.inf)
-
-
-async def _until_lost(client: aiomqtt.Client) -> None:
-    """Wait for the end of the connection; the messages themselves never come this way."""
-    async for _ in client.messages:
-        pass
-
-
-async def _abandon(client: aiomqtt.Client) -> None:
-    """Close the socket of an attempt that did not get as far as a connection."""
-    client.timeout = 0.1
-    with suppress(aiomqtt.MqttError):
-        await client.__aexit__(None, None, None)
-
-
-def _as_will(will: Message | None) -> aiomqtt.Will | None:
-    return None if will is None else aiomqtt.Will(will.topic, will.payload, will.qos, will.retain)
+@asynccontextmanager
+async def _in_time(limit_s: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(limit_s):
+            yield
+    except TimeoutError:
+        raise BrokerError("the broker does not answer") from None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -95,7 +96,8 @@ class Lamp:
 
     async def _report(self, client: aiomqtt.Client) -> None:
         if not self._mute:
-            await client.publish("lamp/state", "ON" if self.lit else "OFF", 1, retain=True)
+            # The library's own time limit may swallow a cancellation on Python 3.11.
+            await client.publish("lamp/state", "ON" if self.lit else "OFF", 1, retain=True, timeout=math.inf)
 
 
 class Publishing:
