@@ -16,6 +16,7 @@ from gateway.errors import BadInputError
 from gateway.iot.bridge import BridgeConfig
 from gateway.iot.coap_endpoint import CoapConfig
 from gateway.iot.commands import CommandsConfig
+from gateway.iot.history import HistoryConfig
 from gateway.iot.mqtt import MqttLinkConfig
 from gateway.iot.rules import RulesFileError, read_rules
 from gateway.media.guide_renewal import GuideConfig
@@ -114,6 +115,7 @@ class IotConfig:
     coap: CoapConfig = field(default_factory=CoapConfig)
     commands: CommandsConfig = field(default_factory=CommandsConfig)
     bridge: BridgeConfig = field(default_factory=BridgeConfig)
+    history: HistoryConfig = field(default_factory=HistoryConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,7 +24,7 @@ from gateway.broker import ManagedBroker
 from gateway.config import BOARDS, GatewayConfig
 from gateway.daemon_television import TELEVISION_TABLES, Kit, Television, compose_television
 from gateway.focus import Focus
-from gateway.iot import coap_directory, commands, rules, television
+from gateway.iot import coap_directory, commands, history, rules, television
 from gateway.iot.bridge import BridgeOut
 from gateway.iot.bridge_topics import Topics
 from gateway.iot.coap import CoapLink
@@ -32,6 +32,7 @@ from gateway.iot.coap_endpoint import CoapEndpoint
 from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands
 from gateway.iot.entity import EntityId, Value
+from gateway.iot.history import Historian
 from gateway.iot.mqtt import MqttLink
 from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
@@ -159,6 +160,7 @@ def compose(
         past=television.past,
         past_pages=television.past_pages,
         registry=home.registry,
+        historian=home.historian,
         commands=home.commands,
         rules=home.rules,
         catalog=apps.catalog,
@@ -221,6 +223,7 @@ class Home:
     """Devices, commands and rules."""
 
     registry: Registry
+    historian: Historian
     commands: Commands
     rules: Rules
     units: tuple[Unit, ...]
@@ -256,9 +259,14 @@ def _home(
     tv = TelevisionLink(_television_set(television.tv))
     registry = Registry([mqtt, coap, tv])
     commands = Commands(store, registry, [mqtt, coap, tv], iot.commands)
+    # What was reported a few seconds before the plug was pulled is worth no waiting for the disk.
+    past = Store(state / "history.db", {"history": history.MIGRATIONS}, durable=False)
+    historian = Historian(past, registry, iot.history)
     rules = Rules(iot.rules, registry, store, _rule_actions(television.tv, commands, notices))
     services: dict[str, Service] = {
         "registry": registry,
+        "history store": past,
+        "history": historian,
         "commands": commands,
         "rules": rules,
         **({"broker": broker} if broker else {}),
@@ -271,7 +279,7 @@ def _home(
         "tv in the home": tv,
     }
     units = tuple(Unit(name=name, service=service, essential=False) for name, service in services.items())
-    return Home(registry, commands, rules, units)
+    return Home(registry, historian, commands, rules, units)
 
 
 def _apps(config: GatewayConfig, state: Path, home: Home, notices: NoticeBoard) -> Apps:

@@ -6,6 +6,7 @@ the past and television must not wait for a slow page.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 DEFAULT_BACKLOG = 256
+SLICE_S = 0.005
+"""After this long with facts at hand, everybody else gets a turn."""
 
 
 class Subscription(Generic[T]):
@@ -68,3 +71,13 @@ class Publisher(Generic[T]):
             yield subscription
         finally:
             self._subscriptions.remove(subscription)
+
+
+async def in_turns(facts: AsyncIterator[T]) -> AsyncIterator[T]:
+    """Yield `facts`, letting everybody else have a turn now and then."""
+    began = time.monotonic()
+    async for fact in facts:
+        yield fact
+        if time.monotonic() - began > SLICE_S:
+            await asyncio.sleep(0)
+            began = time.monotonic()

@@ -11,15 +11,14 @@ import hashlib
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import msgspec
 
-from gateway.errors import BadInputError
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId
 from gateway.iot.ha_fields import AnnouncementFieldError, Fields
 from gateway.iot.ha_keys import AVAILABILITY_KEYS, DEVICE_KEYS, ENTITY_KEYS, SHARED_KEYS
 from gateway.iot.ha_template import Filter, Template
+from gateway.iot.link import AnnouncementError
 from gateway.iot.mqtt_entity import AvailabilityMode, AvailabilitySource, Instruction, MqttEntity, Report
 
 MAX_ANNOUNCEMENT_BYTES = 64 * 1024
@@ -33,13 +32,6 @@ _UNTIDY = re.compile(r"[^A-Za-z0-9_-]")
 _WORD_CLASSES = ("date", "timestamp", "enum")
 _STATE = Template(json=True, steps=("state",), filters=(Filter("default", (None,)),))
 """A JSON light may report its brightness alone."""
-
-
-class AnnouncementError(BadInputError):
-    """A device announced something that we do not understand or must not believe."""
-
-    code: ClassVar[str] = "IOT-105"
-    hint = "Look at the device's MQTT settings; the other devices are not affected."
 
 
 @dataclass(frozen=True, slots=True)

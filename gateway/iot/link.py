@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from gateway.errors import GatewayError
+from gateway.errors import BadInputError, GatewayError
 from gateway.iot.entity import Entity, EntityId, Reading, Value
 from gateway.pubsub import Publisher
 
@@ -36,6 +36,13 @@ class Availability:
 
 
 LinkEvent = Found | Lost | Availability | Reading
+
+
+class AnnouncementError(BadInputError):
+    """A device announced something that we do not understand or must not believe."""
+
+    code: ClassVar[str] = "IOT-105"
+    hint = "Look at the device's MQTT settings; the other devices are not affected."
 
 
 class DeviceRefusedError(GatewayError):

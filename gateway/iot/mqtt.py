@@ -9,24 +9,31 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
 
 from gateway.iot.entity import EntityId, Reading, Value
 from gateway.iot.ha_discovery import (
-    AnnouncementError,
     is_ours,
     parse_announcement,
     place_of,
     understood,
 )
 from gateway.iot.ha_template import Payload, UnreadableError
-from gateway.iot.link import Availability, DeviceRefusedError, Found, LinkDownError, LinkEvent, Lost
+from gateway.iot.link import (
+    AnnouncementError,
+    Availability,
+    DeviceRefusedError,
+    Found,
+    LinkDownError,
+    LinkEvent,
+    Lost,
+)
 from gateway.iot.mqtt_entity import MqttEntity
 from gateway.mqtt import Broker, BrokerError, Message
-from gateway.pubsub import Publisher, Subscription
+from gateway.pubsub import Publisher, Subscription, in_turns
 from gateway.schema import FieldError
 from gateway.topics import TopicSubscription, is_topic
 
@@ -37,8 +44,6 @@ MAX_NAMED_REFUSALS = 200
 """Refused announcements kept by name; further ones are counted only."""
 MAX_LOGGED_REFUSALS = 20
 BACKLOG = 50_000
-SLICE_S = 0.005
-"""After this long with messages at hand, everybody else gets a turn."""
 STATUS_TIMEOUT_S = 1.0
 OURS = "gateway/"
 """What is announced with topics below this, the gateway itself announced."""
@@ -158,11 +163,11 @@ class MqttLink:
     async def _learn(
         self, announcements: TopicSubscription[Message], reports: TopicSubscription[Message]
     ) -> None:
-        async for message in _in_turns(announcements):
+        async for message in in_turns(announcements):
             self._hear_announcement(message, reports)
 
     async def _hear(self, reports: TopicSubscription[Message]) -> None:
-        async for message in _in_turns(reports):
+        async for message in in_turns(reports):
             self._hear_report(message)
 
     def _hear_announcement(self, message: Message, reports: TopicSubscription[Message]) -> None:
@@ -303,16 +308,6 @@ class MqttLink:
             except TimeoutError:
                 for entity in tuple(self._present):
                     self._tell_availability(entity)
-
-
-async def _in_turns(messages: TopicSubscription[Message]) -> AsyncIterator[Message]:
-    """Yield `messages`, letting everybody else have a turn now and then."""
-    slice_began = time.monotonic()
-    async for message in messages:
-        yield message
-        if time.monotonic() - slice_began > SLICE_S:
-            await asyncio.sleep(0)
-            slice_began = time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)

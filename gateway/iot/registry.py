@@ -6,7 +6,6 @@ device said.
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,14 +13,12 @@ from types import MappingProxyType
 
 from gateway.iot.entity import Device, DeviceId, EntityId, Reading, State, StateChanged
 from gateway.iot.link import Availability, Found, Link, LinkEvent, Lost
-from gateway.pubsub import Publisher
+from gateway.pubsub import Publisher, in_turns
 
 log = logging.getLogger(__name__)
 
 MAX_ENTITIES = 5_000
 BACKLOG = 50_000
-SLICE_S = 0.005
-"""After this long with events at hand, everybody else gets a turn."""
 _AHEAD = timedelta(seconds=2)
 """A report from further in the future was stamped by a clock that has been put right since."""
 
@@ -77,12 +74,8 @@ class Registry:
     async def _heed(self, link: Link, listening: asyncio.Event) -> None:
         with link.events.subscribe(BACKLOG) as events:
             listening.set()
-            slice_began = time.monotonic()
-            async for event in events:
+            async for event in in_turns(events):
                 self._apply(link, event)
-                if time.monotonic() - slice_began > SLICE_S:
-                    await asyncio.sleep(0)
-                    slice_began = time.monotonic()
 
     def _apply(self, link: Link, event: LinkEvent) -> None:
         if isinstance(event, Found):

@@ -176,6 +176,26 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
+class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A report, or what the reports of one step come to; of numbers the least, the most and the mean too."""
+
+    at: datetime
+    value: Value
+    count: int = 1
+    least: float | None = None
+    most: float | None = None
+    mean: float | None = None
+
+
+class EntityHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """What an entity reported; a step of 0 seconds means that each point is one report."""
+
+    id: str
+    unit: str
+    step_s: int
+    points: list[HistoryPoint]
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an entity should become."""
 

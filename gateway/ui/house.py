@@ -14,6 +14,7 @@ from gateway.apps.shelf import InstalledApp
 from gateway.focus import Holder
 from gateway.iot.commands import Command
 from gateway.iot.entity import EntityId, State, StateChanged, Value
+from gateway.iot.history import History
 from gateway.iot.rules_model import Rule, RuleId
 from gateway.media.epg import NowNext, Programme
 from gateway.media.inpage import InPagePlayer
@@ -205,6 +206,12 @@ class Registry(Protocol):
     def changes(self) -> Publisher[StateChanged]: ...
 
 
+class Historian(Protocol):
+    """See `gateway.iot.history.Historian`."""
+
+    async def of(self, entity: EntityId, since: datetime, until: datetime) -> History: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class House:
     """What `gateway.ui` was given.
@@ -229,6 +236,7 @@ class House:
     past: Past
     past_pages: PastPages
     registry: Registry
+    historian: Historian
     commands: Commands
     rules: Rules
     catalog: Catalog

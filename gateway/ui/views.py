@@ -11,7 +11,8 @@ import msgspec
 from gateway.apps.installer import UpdateRecord
 from gateway.focus import Holder
 from gateway.iot.commands import Command
-from gateway.iot.entity import State
+from gateway.iot.entity import Entity, State
+from gateway.iot.history import History
 from gateway.iot.rules_file import document_of
 from gateway.iot.rules_model import Rule
 from gateway.media.epg import Programme
@@ -108,6 +109,22 @@ def stream_address(url: str | None) -> str | None:
         return url
     query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name != "ticket"])
     return f"{parts.path}?{query}" if query else parts.path
+
+
+def history(entity: Entity, found: History) -> doc.EntityHistory:
+    """Return what an entity reported."""
+    points = [
+        doc.HistoryPoint(
+            at=point.at,
+            value=point.value,
+            count=point.count,
+            least=point.least,
+            most=point.most,
+            mean=point.mean,
+        )
+        for point in found.points
+    ]
+    return doc.EntityHistory(id=entity.id, unit=entity.unit, step_s=found.step_s, points=points)
 
 
 def entity(state: State) -> doc.Entity:

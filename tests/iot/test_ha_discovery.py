@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Value
 from gateway.iot.ha_discovery import (
-    AnnouncementError,
     Place,
     is_ours,
     parse_announcement,
@@ -20,6 +19,7 @@ from gateway.iot.ha_discovery import (
 )
 from gateway.iot.ha_keys import ENTITY_KEYS
 from gateway.iot.ha_template import Payload, Template, TemplateError, UnreadableError, parse_template
+from gateway.iot.link import AnnouncementError
 from gateway.iot.mqtt_entity import AvailabilityMode, AvailabilitySource, Instruction, MqttEntity, Report
 
 JSON = st.recursive(

@@ -18,9 +18,10 @@ from gateway.apps.catalog import Catalog
 from gateway.apps.host import AppHost, AppsConfig
 from gateway.apps.installer import Installer
 from gateway.focus import Focus
-from gateway.iot import commands, rules
+from gateway.iot import commands, history, rules
 from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Reading, Value
+from gateway.iot.history import Historian
 from gateway.iot.link import Found, LinkEvent, Lost
 from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
@@ -365,6 +366,7 @@ class LivingHouse:
         migrations = {
             "commands": commands.MIGRATIONS,
             "rules": rules.MIGRATIONS,
+            "history": history.MIGRATIONS,
             "tv": tv_memory.MIGRATIONS,
             "viewing": viewing_log.MIGRATIONS,
             "phones": phones.MIGRATIONS,
@@ -399,6 +401,7 @@ class LivingHouse:
         )
         self.viewing = ViewingLog(self.store, self.tv, Upstream())
         self._registry = Registry([self.things])
+        self.historian = Historian(self.store, self._registry)
         self._commands = Commands(self.store, self._registry, [self.things], CommandsConfig(deadline_s=1.0))
         self._rules = Rules(None, self._registry, self.store, {"command": self._order})
         self.catalog = Catalog(state / "apps")
@@ -419,6 +422,7 @@ class LivingHouse:
             past=Yesterday(),
             past_pages=Yesterday(),
             registry=self._registry,
+            historian=self.historian,
             commands=self._commands,
             rules=self._rules,
             catalog=self.catalog,
@@ -466,6 +470,7 @@ class LivingHouse:
             self.tv,
             self.viewing,
             self._registry,
+            self.historian,
             self.things,
             self._commands,
             self._rules,

@@ -1,6 +1,8 @@
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -123,6 +125,31 @@ async def test_the_home_is_devices_with_entities(box: Box) -> None:
     )
     assert len(await ask(box, "GET", "entities")) == 2
     assert (await ask(box, "GET", "entities/mqtt.nothing", status=404))["code"] == "UI-104"
+
+
+async def test_what_was_reported_can_be_looked_up(box: Box) -> None:
+    box.living.things.report(TEMPERATURE.id, 22.5)
+    while (await ask(box, "GET", f"entities/{TEMPERATURE.id}"))["value"] != 22.5:
+        pass
+    now = datetime.now(UTC)
+    span = urlencode(
+        {"from": (now - timedelta(hours=1)).isoformat(), "to": (now + timedelta(hours=1)).isoformat()}
+    )
+    history = await ask(box, "GET", f"entities/{TEMPERATURE.id}/history?{span}")
+
+    assert (history["id"], history["unit"], history["step_s"]) == (TEMPERATURE.id, "°C", 0)
+    assert history["points"][-1]["value"] == 22.5
+    assert "mean" not in history["points"][-1]
+    nothing = await ask(box, "GET", f"entities/mqtt.nothing/history?{span}", status=404)
+    assert nothing["code"] == "UI-104"
+    wrong = {
+        "": "UI-102",
+        "?from=2026-01-01T00:00:00Z": "UI-102",
+        "?from=x&to=2026-01-01T00:00:00Z": "UI-103",
+    }
+    for query, code in wrong.items():
+        problem = await ask(box, "GET", f"entities/{TEMPERATURE.id}/history{query}", status=400)
+        assert problem["code"] == code
 
 
 async def test_a_command_is_confirmed_by_the_lamp_itself(box: Box) -> None:

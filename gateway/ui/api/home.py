@@ -4,11 +4,12 @@ from typing import Annotated
 
 from litestar import get
 from litestar.handlers.base import BaseRouteHandler
-from litestar.params import PathParameter
+from litestar.params import PathParameter, QueryParameter
 
 from gateway.iot.entity import EntityId, State
 from gateway.ui import documents as doc
 from gateway.ui import views
+from gateway.ui.api.moment import TIME, moment
 from gateway.ui.house import House
 from gateway.ui.problems import UnknownError, answers
 
@@ -33,7 +34,18 @@ def handlers(house: House) -> list[BaseRouteHandler]:
         """One ability, with what it last reported."""
         return views.entity(known_entity(house, entity))
 
-    return [list_devices, list_entities, get_entity]
+    @get("/api/v1/entities/{entity:str}/history", responses=answers())
+    async def get_history(
+        entity: EntityName,
+        since: Annotated[str, QueryParameter(name="from", schema_extra=TIME, max_length=40)],
+        until: Annotated[str, QueryParameter(name="to", schema_extra=TIME, max_length=40)],
+    ) -> doc.EntityHistory:
+        """What it reported from `from` to before `to`: each report, or sums of 5 minutes or an hour."""
+        state = known_entity(house, entity)
+        history = await house.historian.of(state.entity.id, moment("from", since), moment("to", until))
+        return views.history(state.entity, history)
+
+    return [list_devices, list_entities, get_entity, get_history]
 
 
 def known_entity(house: House, entity: str) -> State:

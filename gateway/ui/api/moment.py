@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from gateway.schema import Problem as Fault
 from gateway.ui.problems import MalformedError
 
+TIME = {"format": "date-time"}
+"""What the OpenAPI document says of such a parameter."""
+
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 _RFC_3339 = re.compile(

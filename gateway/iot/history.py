@@ -1,0 +1,238 @@
+"""What the home reported, for later: samples for days, sums for months.
+
+One rule: flash wears out by writing.  Reports wait in memory for a few seconds
+and go to the disk together; what a power cut takes is those seconds.
+"""
+
+import asyncio
+import logging
+import math
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from gateway.iot import history_table
+from gateway.iot.entity import EntityId, StateChanged, Value
+from gateway.iot.history_table import MS, RAW_S, STEPS_S, Point
+from gateway.iot.registry import Registry
+from gateway.pubsub import Subscription, in_turns
+from gateway.schema import FieldError
+from gateway.store import Store, StoreError
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS = history_table.MIGRATIONS
+BACKLOG = 50_000
+MOST_WAITING = 20_000
+REPEATED_S = 300.0
+"""A value that does not change is kept this often."""
+
+CLOSEST_MS, CLOSEST_SWITCH_MS = 1_000, 100
+"""Of what comes faster, the newest is kept; what is on or off may change more often than other things."""
+
+RAW_SPAN = timedelta(hours=6)
+FINE_SPAN = timedelta(days=14)
+CROWDED_SHARE = 0.1
+LAST_WRITE_S = 2.0
+DAY_S = 86_400
+NOT_KEPT = "tv."
+"""What was watched is nobody's business later."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryConfig:
+    """The ``iot.history`` section.
+
+    Attributes:
+        kept: Whether anything is kept at all.
+        write_every_s: How long reports may wait.
+        samples_days: How long each report is kept.
+        minutes_days: How long the sums of five minutes are kept.
+        hours_days: How long the sums of an hour are kept.
+        max_mb: Of disk; when there is more, the oldest reports go first.
+    """
+
+    kept: bool = True
+    write_every_s: float = 5.0
+    samples_days: int = 2
+    minutes_days: int = 30
+    hours_days: int = 730
+    max_mb: int = 256
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "write_every_s": (0.01, 300),
+            "samples_days": (1, 31),
+            "minutes_days": (1, 366),
+            "hours_days": (1, 3660),
+            "max_mb": (1, 4096),
+        }
+        for name, (least, most) in bounds.items():
+            if not least <= getattr(self, name) <= most:
+                raise FieldError(name, f"{getattr(self, name)} is outside {least}..{most}")
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What one entity reported in some time.
+
+    Attributes:
+        step_s: Seconds that each point stands for; 0 if each is one report.
+        points: Oldest first.
+    """
+
+    step_s: int
+    points: tuple[Point, ...]
+
+
+@dataclass(slots=True)
+class _Kept:
+    at_ms: int
+    value: Value
+
+
+class Historian:
+    """A service over a store of its own.
+
+    Attributes:
+        dropped: Reports that came faster than they could be written.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        config: HistoryConfig | None = None,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Describe it.
+
+        Args:
+            store: With `MIGRATIONS`; need not be durable.
+            registry: Whose changes are kept.
+            config: How much and for how long.
+            clock: Timezone-aware.
+        """
+        self.dropped = 0
+        self._store = store
+        self._registry = registry
+        self._config = config or HistoryConfig()
+        self._clock = clock
+        self._waiting: dict[tuple[int, EntityId], Value] = {}
+        self._kept: dict[EntityId, _Kept] = {}
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Keep what is reported until cancelled."""
+        if not self._config.kept:
+            ready()
+            await asyncio.get_running_loop().create_future()
+        with self._registry.changes.subscribe(BACKLOG) as changes:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._hear(changes), name="history: reports")
+                    group.create_task(self._write_often(), name="history: write")
+                    ready()
+            finally:
+                with suppress(TimeoutError, StoreError):
+                    async with asyncio.timeout(LAST_WRITE_S):
+                        await self._write()
+
+    async def of(self, entity: EntityId, since: datetime, until: datetime) -> History:
+        """Return what `entity` reported from `since` to before `until`.
+
+        The longer that is, the coarser; at most `history_table.MOST_POINTS` points.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        span = until - since
+        finest_s = RAW_S if span <= RAW_SPAN else STEPS_S[0] if span <= FINE_SPAN else STEPS_S[1]
+        samples_from = self._clock() - timedelta(days=self._config.samples_days)
+        if since < samples_from:
+            finest_s = max(finest_s, STEPS_S[0])
+        if since < self._clock() - timedelta(days=self._config.minutes_days):
+            finest_s = STEPS_S[1]
+        step_s, points = await self._store.read(
+            lambda db: history_table.points(db, entity, since, until, finest_s=finest_s)
+        )
+        if step_s == RAW_S:
+            known = {point.at for point in points}
+            waiting = (
+                Point(at=datetime.fromtimestamp(at_ms / MS, UTC), value=value)
+                for (at_ms, whose), value in self._waiting.items()
+                if whose == entity
+            )
+            points += [point for point in waiting if since <= point.at < until and point.at not in known]
+        return History(step_s, tuple(points))
+
+    async def _hear(self, changes: Subscription[StateChanged]) -> None:
+        async for change in in_turns(changes):
+            self._heed(change)
+
+    def _heed(self, change: StateChanged) -> None:
+        after = change.after
+        if after is None:
+            if change.before is not None:
+                self._kept.pop(change.before.entity.id, None)
+            return
+        entity = after.entity.id
+        if after.value is None or after.reported_at is None or not change.live or entity.startswith(NOT_KEPT):
+            return
+        # A clock that is ahead would put its reports where nobody looks for years.
+        at = min(after.reported_at, self._clock())
+        at_ms = math.floor(at.timestamp() * MS)
+        before = self._kept.get(entity)
+        if before is not None and change.repeated and at_ms - before.at_ms < REPEATED_S * MS:
+            return
+        self._keep(at_ms, entity, after.value, before)
+
+    def _keep(self, at_ms: int, entity: EntityId, value: Value, before: _Kept | None) -> None:
+        closest_ms = CLOSEST_SWITCH_MS if isinstance(value, bool) else CLOSEST_MS
+        if before is not None and 0 <= at_ms - before.at_ms < closest_ms:
+            at_ms = before.at_ms
+        elif len(self._waiting) >= MOST_WAITING:
+            self.dropped += 1
+            if self.dropped == 1:
+                log.warning("More is reported than can be kept; some of it is not")
+            return
+        self._waiting[at_ms, entity] = value
+        self._kept[entity] = _Kept(at_ms, value)
+
+    async def _write_often(self) -> None:
+        rolled_s = 0
+        while True:
+            await asyncio.sleep(self._config.write_every_s)
+            now_s = int(self._clock().timestamp())
+            try:
+                await self._write()
+                if now_s // STEPS_S[0] != rolled_s // STEPS_S[0]:
+                    await self._store.write(partial(self._tidy, now_s=now_s))
+                    rolled_s = now_s
+            except StoreError as error:
+                # What waits stays, up to its bound: the disk may have room again.
+                log.warning("%s", error.line())
+
+    async def _write(self) -> None:
+        batch, self._waiting = self._waiting, {}
+        if not batch:
+            return
+        samples = [(at_ms, entity, value) for (at_ms, entity), value in batch.items()]
+        try:
+            await self._store.write(lambda db: history_table.add(db, samples))
+        except StoreError:
+            self._waiting = batch | self._waiting
+            raise
+
+    def _tidy(self, db: sqlite3.Connection, *, now_s: int) -> None:
+        config = self._config
+        history_table.roll_up(db, now_s)
+        raw_before_s = now_s - config.samples_days * DAY_S
+        spans = (now_s - config.minutes_days * DAY_S, now_s - config.hours_days * DAY_S)
+        oldest_s = history_table.oldest_s(db)
+        if oldest_s is not None and history_table.bytes_used(db) > config.max_mb << 20:
+            raw_before_s = max(raw_before_s, oldest_s + int((now_s - oldest_s) * CROWDED_SHARE))
+        history_table.forget(db, raw_before_s=raw_before_s, spans_before_s=spans)
