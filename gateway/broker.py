@@ -85,6 +85,7 @@ topic readwrite {name}/#
 topic write homeassistant/+/{name}/#
 topic write homeassistant/device/{name}/#
 topic read homeassistant/status
+topic readwrite homie/5/{name}/#
 """
 
 

@@ -17,6 +17,7 @@ from gateway.iot.bridge import BridgeConfig
 from gateway.iot.coap_endpoint import CoapConfig
 from gateway.iot.commands import CommandsConfig
 from gateway.iot.history import HistoryConfig
+from gateway.iot.homie import HomieConfig
 from gateway.iot.mqtt import MqttLinkConfig
 from gateway.iot.rules import RulesFileError, read_rules
 from gateway.media.guide_renewal import GuideConfig
@@ -112,6 +113,7 @@ class IotConfig:
 
     rules: Path | None = None
     mqtt: MqttLinkConfig = field(default_factory=MqttLinkConfig)
+    homie: HomieConfig = field(default_factory=HomieConfig)
     coap: CoapConfig = field(default_factory=CoapConfig)
     commands: CommandsConfig = field(default_factory=CommandsConfig)
     bridge: BridgeConfig = field(default_factory=BridgeConfig)

@@ -33,6 +33,7 @@ from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands
 from gateway.iot.entity import EntityId, Value
 from gateway.iot.history import Historian
+from gateway.iot.homie import HomieLink
 from gateway.iot.mqtt import MqttLink
 from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
@@ -255,10 +256,11 @@ def _home(
     topics = Topics(box, iot.mqtt.prefix)
     endpoint = CoapEndpoint(iot.coap)
     mqtt = MqttLink(client, iot.mqtt, accounts=config.broker.devices)
+    homie = HomieLink(client, iot.homie)
     coap = CoapLink(iot.coap, endpoint, store)
     tv = TelevisionLink(_television_set(television.tv))
-    registry = Registry([mqtt, coap, tv])
-    commands = Commands(store, registry, [mqtt, coap, tv], iot.commands)
+    registry = Registry([mqtt, homie, coap, tv])
+    commands = Commands(store, registry, [mqtt, homie, coap, tv], iot.commands)
     # What was reported a few seconds before the plug was pulled is worth no waiting for the disk.
     past = Store(state / "history.db", {"history": history.MIGRATIONS}, durable=False)
     historian = Historian(past, registry, iot.history)
@@ -275,6 +277,7 @@ def _home(
         "coap server": CoapServer(endpoint, registry, commands),
         "bridge": BridgeOut(topics, client, registry, commands, iot.bridge),
         "mqtt devices": mqtt,
+        "homie devices": homie,
         "coap devices": coap,
         "tv in the home": tv,
     }

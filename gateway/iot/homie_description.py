@@ -1,0 +1,187 @@
+"""What a Homie 5 device says of itself (homieiot.github.io, specification 5.0).
+
+One rule: pure.  A description is believed whole or not at all, and what it
+means is decided here; `gateway.iot.homie` carries the payloads.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Value
+from gateway.iot.link import AnnouncementError
+
+MAX_DESCRIPTION_BYTES = 256 * 1024
+MAX_PROPERTIES = 200
+MAX_NAME_CHARS = 128
+MAX_VALUE_CHARS = 255
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
+_FLOAT = re.compile(r"-?[0-9]{1,17}(\.[0-9]{1,17})?([eE][-+]?[0-9]{1,3})?")
+_EXACT = 2**53
+_WORDS = {"true": True, "false": False}
+
+
+class _Property(msgspec.Struct, frozen=True):
+    datatype: str
+    name: str = ""
+    format: str = ""
+    settable: bool = False
+    retained: bool = True
+    unit: str = ""
+
+
+class _Node(msgspec.Struct, frozen=True):
+    name: str = ""
+    type: str = ""
+    properties: dict[str, _Property] = {}
+
+
+class _Description(msgspec.Struct, frozen=True):
+    homie: str
+    version: int
+    name: str = ""
+    type: str = ""
+    nodes: dict[str, _Node] = {}
+
+
+_decoder = msgspec.json.Decoder(_Description)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomieProperty:
+    """One property of a device.
+
+    Attributes:
+        entity: What the home sees.
+        topic: Below the domain: ``device/node/property``.
+        datatype: Homie's word.
+        lowest, highest: Of numbers; None without a bound.
+        words: Of an enumeration; empty for others.
+        settable: Whether it takes commands.
+        retained: Whether the broker keeps its value.
+    """
+
+    entity: Entity
+    topic: str
+    datatype: str
+    lowest: float | None = None
+    highest: float | None = None
+    words: tuple[str, ...] = ()
+    settable: bool = False
+    retained: bool = True
+
+    def read(self, payload: bytes) -> Value:
+        """Return the value that `payload` says.
+
+        Raises:
+            ValueError: none of this property's.
+        """
+        text = payload.decode()
+        match self.datatype:
+            case "boolean":
+                return _WORDS[text]
+            case "integer" if _INTEGER.fullmatch(text):
+                number = int(text)
+                return self._bounded(number if abs(number) <= _EXACT else float(number))
+            case "float" if _FLOAT.fullmatch(text):
+                return self._bounded(float(text))
+            case "enum" if text in self.words:
+                return text
+            case "string" | "color" | "datetime" | "duration" | "json" if len(text) <= MAX_VALUE_CHARS:
+                # An empty text is sent as one zero byte: an empty payload would clear the topic.
+                return "" if text == "\0" else text
+        raise ValueError(f"is not of type {self.datatype}")
+
+    def _bounded(self, number: float) -> int | float:
+        low = -math.inf if self.lowest is None else self.lowest
+        high = math.inf if self.highest is None else self.highest
+        if not math.isfinite(number) or not low <= number <= high:
+            raise ValueError("is out of bounds")
+        return number
+
+
+def is_device_id(text: str) -> bool:
+    """Return whether `text` can be a device's, a node's or a property's."""
+    return bool(_ID.fullmatch(text))
+
+
+def parse_description(device_id: str, payload: bytes) -> tuple[HomieProperty, ...]:
+    """Return what the device of that id consists of.
+
+    Raises:
+        AnnouncementError: with the reason.
+    """
+    if len(payload) > MAX_DESCRIPTION_BYTES:
+        raise AnnouncementError(f"is larger than {MAX_DESCRIPTION_BYTES} bytes")
+    try:
+        said = _decoder.decode(payload)
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise AnnouncementError(f"is not a description: {error}") from error
+    if said.homie.partition(".")[0] != "5":
+        raise AnnouncementError(f"speaks Homie {said.homie[:10]}, not 5")
+    device = Device(
+        id=DeviceId(f"homie.{device_id}"),
+        name=_name(said.name) or device_id,
+        link="homie",
+        model=_name(said.type),
+    )
+    found: list[HomieProperty] = []
+    for node_id, node in said.nodes.items():
+        for property_id, each in node.properties.items():
+            place = f"{node_id}/{property_id}"
+            if not is_device_id(node_id) or not is_device_id(property_id):
+                raise AnnouncementError(f"{place[:140]!a} is not a name")
+            if len(found) == MAX_PROPERTIES:
+                raise AnnouncementError(f"has more than {MAX_PROPERTIES} properties")
+            name = _name(each.name) or property_id
+            if len(said.nodes) > 1:
+                name = f"{_name(node.name) or node_id} {name}"
+            lowest, highest = _range(each, place)
+            found.append(
+                HomieProperty(
+                    entity=Entity(
+                        id=EntityId(f"homie.{device_id}.{node_id}.{property_id}"),
+                        device=device,
+                        name=name,
+                        capability=_capability(each),
+                        unit=each.unit[:16],
+                    ),
+                    topic=f"{device_id}/{place}",
+                    datatype=each.datatype,
+                    lowest=lowest,
+                    highest=highest,
+                    words=tuple(each.format.split(",")) if each.datatype == "enum" else (),
+                    settable=each.settable and each.datatype == "boolean",
+                    retained=each.retained,
+                )
+            )
+    return tuple(found)
+
+
+def _capability(said: _Property) -> Capability:
+    if said.datatype == "boolean":
+        return Capability.SWITCH if said.settable else Capability.BINARY_SENSOR
+    return Capability.SENSOR
+
+
+def _range(said: _Property, place: str) -> tuple[float | None, float | None]:
+    """Return the bounds in ``[min]:[max][:step]``."""
+    if said.datatype not in ("integer", "float") or not said.format:
+        return None, None
+    low, colon, rest = said.format.partition(":")
+    try:
+        lowest = float(low) if low else None
+        high = rest.partition(":")[0]
+        highest = float(high) if high else None
+    except ValueError:
+        colon = ""
+    if not colon:
+        raise AnnouncementError(f"the format of {place} is not min:max:step")
+    return lowest, highest
+
+
+def _name(text: str) -> str:
+    return "".join(each for each in text if each.isprintable())[:MAX_NAME_CHARS].strip()
