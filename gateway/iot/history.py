@@ -149,6 +149,8 @@ class Historian:
         Raises:
             StoreError: it cannot be read.
         """
+        if since >= until:
+            return History(RAW_S, ())
         span = until - since
         finest_s = RAW_S if span <= RAW_SPAN else STEPS_S[0] if span <= FINE_SPAN else STEPS_S[1]
         samples_from = self._clock() - timedelta(days=self._config.samples_days)
@@ -211,6 +213,8 @@ class Historian:
                 await self._write()
                 if now_s // STEPS_S[0] != rolled_s // STEPS_S[0]:
                     await self._store.write(partial(self._tidy, now_s=now_s))
+                    if now_s // DAY_S != rolled_s // DAY_S:
+                        await self._store.write(history_table.forget_names)
                     rolled_s = now_s
             except StoreError as error:
                 # What waits stays, up to its bound: the disk may have room again.

@@ -92,6 +92,9 @@ def roll_up(db: sqlite3.Connection, now_s: int) -> None:
         begin_s, end_s = _done_until(db, step_s), now_s // step_s * step_s
         if begin_s is None and first_s is not None:
             begin_s = first_s // step_s * step_s
+        if begin_s is not None and begin_s > end_s:
+            # The clock was ahead and has been put right.
+            db.execute("INSERT OR REPLACE INTO history_rolled VALUES (?, ?)", (step_s, end_s))
         if begin_s is None or begin_s >= end_s:
             continue
         sums = _Sums(step_s)
@@ -117,6 +120,10 @@ def forget(db: sqlite3.Connection, *, raw_before_s: int, spans_before_s: Sequenc
     db.execute("DELETE FROM history_sample WHERE at_ms < ?", (raw_before_s * MS,))
     for step_s, before_s in zip(STEPS_S, spans_before_s, strict=True):
         db.execute("DELETE FROM history_span WHERE step_s = ? AND begin_s < ?", (step_s, before_s))
+
+
+def forget_names(db: sqlite3.Connection) -> None:
+    """Forget the entities of which nothing is kept; reads everything, so not often."""
     db.execute(
         "DELETE FROM history_entity WHERE key NOT IN (SELECT entity FROM history_sample)"
         " AND key NOT IN (SELECT entity FROM history_span)"

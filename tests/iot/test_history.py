@@ -255,6 +255,30 @@ async def test_the_old_goes_and_the_disk_stays_bounded(serve: Serve, tmp_path: P
     assert used < 1 << 20
 
 
+def test_a_clock_that_was_ahead_for_a_while_does_no_harm() -> None:
+    begin_s = int(BEGIN.timestamp())
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(history.MIGRATIONS[0])
+        history_table.add(db, [((begin_s + 10**8) * 1000, EntityId("a"), 1)])
+        history_table.roll_up(db, begin_s + 10**8 + 7200)
+        history_table.roll_up(db, begin_s + 300)
+        history_table.add(
+            db, [((begin_s + 310) * 1000, EntityId("a"), 2), ((begin_s + 320) * 1000, EntityId("a"), 4)]
+        )
+        history_table.roll_up(db, begin_s + 7200)
+        for step_s in history_table.STEPS_S:
+            _, points = history_table.points(db, EntityId("a"), BEGIN, BEGIN + A_DAY, finest_s=step_s)
+            assert [(point.count, point.mean) for point in points] == [(2, 3.0)]
+
+
+async def test_nobody_asks_for_less_than_nothing(serve: Serve, tmp_path: Path) -> None:
+    async with remembering(serve, tmp_path) as house:
+        house.say("a", 1)
+        await asyncio.sleep(0.1)
+        assert await house.points("a", BEGIN, timedelta(0)) == (0, ())
+        assert await house.points("a", BEGIN, -A_DAY) == (0, ())
+
+
 async def test_so_many_reports_that_no_page_could_show_them_come_in_sums(
     serve: Serve, tmp_path: Path
 ) -> None:
