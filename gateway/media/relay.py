@@ -112,7 +112,9 @@ class Relay:
                 try:
                     async with asyncio.TaskGroup() as group:
                         self._group = group
-                        self._house = House(session, self.facts, worker, self._allowed, self._learnt)
+                        self._house = House(
+                            session, self.facts, worker, self._allowed, self._learnt, self._remuxer.wake
+                        )
                         group.create_task(self._remuxer.run(), name="remuxer")
                         self._keep_warm()
                         ready()

@@ -47,6 +47,12 @@ class Offer:
         return self._has("AUDIO")
 
     @property
+    def needs_repacking(self) -> bool:
+        """Whether it is known already that the media is no transport stream with its sound in it."""
+        first = self.wanted[0].first if self.wanted else None
+        return bool(self.sounds) or (first is not None and any(each.init for each in first.segments))
+
+    @property
     def sounds(self) -> tuple[tuple[str, str], ...]:
         """Shelf and language tag of each sound beside the picture, the main one first."""
         beside = [r for r in self.master.renditions if r.kind == "AUDIO" and r.uri] if self.master else []

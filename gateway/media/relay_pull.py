@@ -75,6 +75,7 @@ class House:
         worker: For decrypting large segments.
         allowed: Which hosts may be asked.
         learnt: What pulls learn from each other.
+        repacks: Told that media is on its way that will have to be repacked.
     """
 
     session: aiohttp.ClientSession
@@ -82,6 +83,7 @@ class House:
     worker: Executor
     allowed: Allowed = anywhere
     learnt: Learnt = field(default_factory=Learnt)
+    repacks: Callable[[], None] = lambda: None
 
 
 class ChannelPull:
@@ -320,6 +322,8 @@ class ChannelPull:
         self._offer = offer
         for wanted in offer.wanted:
             self._shelf(wanted.name)
+        if offer.needs_repacking and self._awaited():
+            self._house.repacks()
 
     def _watch(self, report: Report) -> None:
         """Judge the source by every segment; leave it when another is likely to be better."""

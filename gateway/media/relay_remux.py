@@ -24,6 +24,7 @@ from gateway.media.relay_remux_wire import (
     ANSWER_LIMIT,
     SIZES,
     Answer,
+    Forget,
     Order,
     WireError,
     decode_answer,
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 MOST_WAITING = 64
 MAX_PAUSE_S = 5.0
 DYING_S = 0.3
+NO_CHANNEL = -1
 WORKER = "gateway.media.relay_remux_worker"
 
 
@@ -121,7 +123,16 @@ class Remuxer:
 
     def tell(self, order: Order) -> None:
         """Pass on `order` when it is convenient, if there is a process at all."""
-        if self._pid is not None and not self._jobs.full():
+        if self._pid is not None:
+            self._put(order)
+
+    def wake(self) -> None:
+        """Start the process if there is none: it takes as long as the segment it will be asked about."""
+        if self._pid is None and self._jobs.empty():
+            self._put(Forget(NO_CHANNEL))
+
+    def _put(self, order: Order) -> None:
+        if not self._jobs.full():
             answer: Future[Made] = asyncio.get_running_loop().create_future()
             answer.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._jobs.put_nowait(_Job(order, b"", answer))

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -13,11 +14,14 @@ import pytest
 from aiohttp import web
 
 from gateway.media import ts
-from gateway.media.lineup import ChannelId
-from gateway.media.relay_facts import NotContinuousError, Weight
+from gateway.media.lineup import ChannelId, Source
+from gateway.media.relay_facts import NotContinuousError, RelayConfig, Weight
+from gateway.media.relay_fetch import client_session
+from gateway.media.relay_pull import ChannelPull, House
 from gateway.media.relay_remux import Made, Remuxer, RemuxError
 from gateway.media.relay_remux_language import iso_639_2
 from gateway.media.relay_remux_wire import ORDER_LIMIT, PICTURE, Feed, Force, Sound
+from gateway.pubsub import Publisher
 from tests.conftest import Serve
 from tests.media.head_end import HeadEnd, Regular, status
 from tests.media.relay_fixtures import relaying, some_of
@@ -370,3 +374,33 @@ def test_the_process_ends_when_it_is_asked_too_much() -> None:
 )
 def test_languages_have_three_letters_in_a_transport_stream(tag: str, code: str) -> None:
     assert iso_639_2(tag) == code
+
+
+async def test_the_process_starts_before_there_is_anything_to_repack() -> None:
+    async with remuxing() as remuxer:
+        remuxer.wake()
+        while remuxer.pid is None:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.02)
+        remuxer.wake()
+        made = await remuxer.ask(Force(1))
+
+    assert (made.life, made.pieces) == (1, ())
+
+
+@pytest.mark.parametrize(("channel", "woken"), [("fmp4", True), ("multi", True), ("plain", False)])
+async def test_who_will_have_to_be_repacked_is_known_from_the_list(
+    head_end: HeadEnd, channel: str, woken: bool
+) -> None:
+    config, woke = RelayConfig(), asyncio.Event()
+    source = Source(url=head_end.url(f"{channel}/index.m3u8"))
+    with ThreadPoolExecutor(1) as worker:
+        async with client_session(config) as session:
+            house = House(session, Publisher(), worker, repacks=woke.set)
+            pull = ChannelPull(NEWS, lambda: (source,), config, house)
+            pulling = asyncio.create_task(pull.run(), name="pull")
+            async with asyncio.timeout(10):
+                await pull.until_playing()
+            pulling.cancel()
+            await asyncio.wait([pulling])
+
+    assert woke.is_set() is woken
