@@ -12,7 +12,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
@@ -31,6 +31,9 @@ BACKLOG = 50_000
 RECENT = 50
 RETRY_S = 0.25
 LONGEST_RETRY_S = 1.0
+AGAIN_AFTER_S = 0.5
+"""So long a device that says something else may still be on its way to doing what it was told."""
+MOST_AGAIN = 3
 
 _STAMP_SLACK = timedelta(seconds=1)
 """Devices that stamp their reports themselves may do so in whole seconds."""
@@ -284,10 +287,14 @@ class Commands:
         silent, pause_s = LinkDownError.code, RETRY_S
         try:
             async with asyncio.timeout(running.left_s()):
-                while not await self._hand_over(running):
-                    await asyncio.sleep(pause_s)
-                    pause_s = min(pause_s * 2, LONGEST_RETRY_S)
-                silent = SILENT
+                for _ in range(1 + MOST_AGAIN):
+                    running.missed.clear()
+                    while not await self._hand_over(running):
+                        await asyncio.sleep(pause_s)
+                        pause_s = min(pause_s * 2, LONGEST_RETRY_S)
+                    silent = SILENT
+                    await running.missed.wait()
+                    await asyncio.sleep(AGAIN_AFTER_S)
                 await asyncio.Event().wait()
         except TimeoutError:
             await self._move(running, CommandState.EXPIRED, silent)
@@ -311,11 +318,14 @@ class Commands:
 
     async def _watch(self, changes: Subscription[StateChanged]) -> None:
         async for change in changes:
-            if change.after is None or not change.live:
+            running = self._open.get(change.after.entity.id) if change.after is not None else None
+            if running is None or not running.handed:
                 continue
-            running = self._open.get(change.after.entity.id)
-            if running is not None and running.handed and confirms(change, running.command):
+            if confirms(change, running.command):
                 await self._move(running, CommandState.CONFIRMED)
+            elif change.live or _is_back(change):
+                # It says something else, or was away: the order may never have reached it.
+                running.missed.set()
 
     async def _move(self, running: "_Running", state: CommandState, code: str | None = None) -> None:
         command = moved(running.command, state, datetime.now(UTC), code)
@@ -334,6 +344,12 @@ class Commands:
         self.changes.publish(command)
 
 
+def _is_back(change: StateChanged) -> bool:
+    """Return whether the device can be reached again."""
+    before, after = change.before, change.after
+    return before is not None and after is not None and after.available and not before.available
+
+
 @dataclass(slots=True, eq=False)
 class _Running:
     """A command that has not come to its end, and who follows it."""
@@ -342,6 +358,7 @@ class _Running:
     deadline: float
     """On the monotonic clock: a change of the wall clock neither kills nor prolongs it."""
     handed: bool = False
+    missed: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
     def left_s(self) -> float:

@@ -57,6 +57,10 @@ class Lamp:
         self.lit = False
         self.orders = 0
 
+    def listen(self) -> None:
+        """Be deaf no more."""
+        self._deaf = False
+
     async def run(self, ready: Callable[[], None]) -> None:
         """Be a lamp until cancelled, over all restarts of the broker."""
         while True:

@@ -214,6 +214,45 @@ async def test_a_broker_killed_in_the_middle_loses_no_command(
         assert lamp.lit
 
 
+async def test_a_lamp_that_was_away_when_it_was_told_is_told_again(
+    serve: Serve, real: House, broker: ManagedBroker
+) -> None:
+    """The broker took the order, and forgot it together with the lamp's subscription."""
+    lamp = Lamp(broker, deaf=True)
+    async with serve(lamp):
+        await until(real.registry, lambda: value(real.registry, Lamp.ID) is False)
+        with real.commands.changes.subscribe() as changes:
+            command = await real.commands.order(Lamp.ID, True)
+            async with asyncio.timeout(5):
+                while not lamp.orders:  # noqa: ASYNC110 - a lamp tells nobody what it does not do
+                    await asyncio.sleep(0.01)
+            lamp.listen()
+            kill(broker)
+            seen = await life(changes.__anext__, command.id)
+
+    assert seen[-1] is CommandState.CONFIRMED
+    assert lamp.orders > 1
+
+
+async def test_a_device_that_says_something_else_is_told_again_a_few_times(
+    serve: Serve, store: Store, link: ScriptedLink
+) -> None:
+    registry = Registry([link])
+    commands = Commands(store, registry, [link], CommandsConfig(deadline_s=4))
+    async with serve(registry), serve(link), serve(commands):
+        await until(registry, lambda: len(registry.states) == 2)
+        with commands.changes.subscribe() as changes:
+            command = await commands.order(SWITCH.id, True)
+            living = asyncio.create_task(life(changes.__anext__, command.id))
+            while not living.done():
+                link.report(False)
+                await asyncio.sleep(0.05)
+            seen = await living
+
+    assert link.orders == [True] * 4
+    assert seen[-1] is CommandState.EXPIRED
+
+
 async def test_a_broker_that_stays_away_lets_the_command_expire(house: House, link: ScriptedLink) -> None:
     link.answers = [LinkDownError("away")] * 10
     assert await house.order(SWITCH.id, value=True) == [CommandState.SENT, CommandState.EXPIRED]
