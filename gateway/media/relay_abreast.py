@@ -14,11 +14,23 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from gateway.errors import GatewayError, ungrouped
+from gateway.errors import GatewayError
 from gateway.media.relay_facts import SourceError
-from gateway.media.relay_http import PARTIAL, UNSATISFIABLE, Body, Getter, Terms, place_of
+from gateway.media.relay_http import (
+    PARTIAL,
+    UNSATISFIABLE,
+    Body,
+    Getter,
+    Terms,
+    place_of,
+    validator_of,
+)
 
 CONNECTIONS = 6
+LOOK_EVERY_S = 0.25
+STALLED_S = 1.5
+"""A connection without a byte for so long is one the origin does not serve beside the others."""
+
 SHARES_BYTES = (56 * 1024, 32 * 1024, 96 * 1024, 192 * 1024)
 """What each carries, one after the other; one of them fetches all the rest.
 
@@ -36,13 +48,10 @@ async def fetch(getter: Getter, url: str, headers: Mapping[str, str], terms: Ter
     if not getter.parts.served_by(url):
         return None
     shares = _Shares(getter, url, headers, terms)
-    try:
-        with ungrouped():
-            await shares.run()
-    except (UnsuitedError, SourceError, aiohttp.ClientError, ValueError, OSError):
-        getter.parts.forget(url)
-        return None
-    return Body(bytes(shares.data), url)
+    if await shares.fetched():
+        return Body(bytes(shares.data), url)
+    getter.parts.refuse(url)
+    return None
 
 
 def _shares() -> list[tuple[int, int | None]]:
@@ -74,20 +83,47 @@ class _Shares:
         self._at = 0
         self._whole: set[int] = set()
         self._ahead: defaultdict[int, bytearray] = defaultdict(bytearray)
+        self._since_s: dict[int, float] = {}
+        self._validator = ""
 
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(CONNECTIONS):
-                group.create_task(self._fetch_some(), name="shares of a segment")
-        if len(self.data) != self._total:
-            raise UnsuitedError("The shares do not make a whole")
+    async def fetched(self) -> bool:
+        """Fetch all of it; tell whether that went well."""
+        # No task group: what fails here is foreseen, and must leave no trace in who waits.
+        workers = {asyncio.create_task(self._work(), name="shares of a segment") for _ in range(CONNECTIONS)}
+        try:
+            while workers:
+                done, workers = await asyncio.wait(
+                    workers, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not all(each.result() for each in done) or self._is_stalled():
+                    return False
+        finally:
+            for worker in workers:
+                worker.cancel()
+            if workers:
+                await asyncio.wait(workers)
+        return len(self.data) == self._total
+
+    def _is_stalled(self) -> bool:
+        """Tell whether a connection is kept waiting: some origins serve one at a time."""
+        now_s = asyncio.get_running_loop().time()
+        return any(now_s - since_s > STALLED_S for since_s in self._since_s.values())
+
+    async def _work(self) -> bool:
+        try:
+            await self._fetch_some()
+        except (UnsuitedError, SourceError, aiohttp.ClientError, ValueError, OSError):
+            return False
+        return True
 
     async def _fetch_some(self) -> None:
         while self._todo:
             share, (begin, end) = self._todo.popleft()
             if self._total is not None and begin >= self._total:
                 return
+            self._since_s[share] = asyncio.get_running_loop().time()
             await self._fetch(share, begin, end)
+            del self._since_s[share]
             self._whole.add(share)
             while self._at in self._whole:
                 self._at += 1
@@ -100,7 +136,7 @@ class _Shares:
                 return  # the body ends before it
             if response.status != PARTIAL:
                 raise UnsuitedError("The origin sends the whole instead of a part")
-            total = self._agree(place_of(response, begin))
+            total = self._agree(place_of(response, begin), validator_of(response))
             missing = min(end or total, total) - begin
             async for chunk in response.content.iter_any():
                 missing -= len(chunk)
@@ -110,13 +146,17 @@ class _Shares:
             if missing:
                 raise UnsuitedError("A part is not as long as it should be")
 
-    def _agree(self, total: int | None) -> int:
+    def _agree(self, total: int | None, validator: str) -> int:
+        self._validator = self._validator or validator
+        if validator not in ("", self._validator):
+            raise UnsuitedError("The parts are of different bodies")
         if total is None or total > self._terms.limit_bytes or self._total not in (None, total):
             raise UnsuitedError("The parts are not of one body of known size")
         self._total = total
         return total
 
     def _came(self, share: int, chunk: bytes) -> None:
+        self._since_s[share] = asyncio.get_running_loop().time()
         if self._terms.listener is not None:
             self._terms.listener.began()
         if self._terms.received is not None:

@@ -15,7 +15,7 @@ from gateway.media import hls, relay_abreast
 from gateway.media.hls import ByteRange
 from gateway.media.relay_facts import BadMediaError, RelayConfig, SlowSourceError, SourceError
 from gateway.media.relay_hosts import Allowed, Hosts, anywhere
-from gateway.media.relay_http import Getter, Listener, PartsServed, Terms
+from gateway.media.relay_http import Body, Getter, Listener, PartsServed, Terms
 from gateway.media.relay_masters import Masters
 
 MAX_KEY_BYTES = 1024
@@ -57,10 +57,10 @@ class Meter:
         """Count bytes as they come."""
         self.bytes_received += size
 
-    def fetched(self, size: int, took_s: float) -> None:
-        """Count a segment that came whole."""
+    def fetched(self, size: int, took_s: float, *, alone: bool = True) -> None:
+        """Count a segment that came whole; only over one connection it tells what the next will take."""
         self.segments += 1
-        if size >= MIN_MEASURED_BYTES:
+        if alone and size >= MIN_MEASURED_BYTES:
             seen_bps = size * 8 / max(took_s, 0.001)
             self.throughput_bps = _blend(self.throughput_bps, seen_bps)
             self.learnt.throughput_bps = _blend(self.learnt.throughput_bps, seen_bps)
@@ -155,16 +155,18 @@ class Upstream:
         waits = listener is not None and listener.waits
         terms = replace(self._terms(self._config.max_segment_bytes), deadline_s=deadline_s, listener=listener)
         began_s = clock()
+        abreast: Body | None = None
         with _explained(url):
             async with asyncio.timeout(deadline_s):
                 if part is not None:
                     body = await self._get.part(url, headers, part, terms)
                 else:
-                    abreast = await relay_abreast.fetch(self._get, url, headers, terms) if waits else None
+                    if waits:
+                        abreast = await relay_abreast.fetch(self._get, url, headers, terms)
                     body = abreast or await self._get.get(url, headers, terms)
         if not body.data:
             raise BadMediaError("A segment is empty")
-        self._meter.fetched(len(body.data), clock() - began_s)
+        self._meter.fetched(len(body.data), clock() - began_s, alone=abreast is None)
         return body.data
 
     async def key(self, url: str, headers: Mapping[str, str]) -> bytes:

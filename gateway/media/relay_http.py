@@ -6,9 +6,11 @@ and only if the origin proves that it goes on with the same thing.
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import aiohttp
 from yarl import URL
@@ -23,6 +25,8 @@ from gateway.media.relay_facts import (
 )
 from gateway.media.relay_hosts import Hosts, headers_for
 
+V = TypeVar("V")
+
 MAX_REDIRECTS = 5
 MAX_RESUMES = 4
 HOPELESS = 2.0
@@ -36,6 +40,9 @@ _ERROR = 400
 PARTIAL = 206
 UNSATISFIABLE = 416
 MOST_HOSTS = 256
+REFUSED_S = 600.0
+"""A host whose parts were not as they should be is asked for none for so long."""
+
 _CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-\d+/(\d+|\*)")
 
 
@@ -94,25 +101,32 @@ class _Partial:
 
 
 class PartsServed:
-    """Which hosts said that they send parts of a body (RFC 9110 section 14.3)."""
+    """Which hosts say that they send parts of a body (RFC 9110 section 14.3), and do."""
 
     def __init__(self) -> None:
         self._hosts: dict[str, None] = {}
+        self._refused_until_s: dict[str, float] = {}
 
     def learn(self, response: aiohttp.ClientResponse) -> None:
         """Take from a whole body's head whether its host sends parts as well."""
         if response.headers.get("Accept-Ranges", "").lower() == "bytes":
-            self._hosts[response.url.authority] = None
-            if len(self._hosts) > MOST_HOSTS:
-                del self._hosts[next(iter(self._hosts))]
+            _put(self._hosts, response.url.authority, None)
 
     def served_by(self, url: str) -> bool:
         """Tell whether the host of `url` is known to send parts."""
-        return _address(url).authority in self._hosts
+        host = _address(url).authority
+        return host in self._hosts and time.monotonic() >= self._refused_until_s.get(host, 0.0)
 
-    def forget(self, url: str) -> None:
-        """Do not rely on the host of `url` until it says so again."""
-        self._hosts.pop(_address(url).authority, None)
+    def refuse(self, url: str) -> None:
+        """Ask the host of `url` for no parts for a while, whatever it says."""
+        _put(self._refused_until_s, _address(url).authority, time.monotonic() + REFUSED_S)
+
+
+def _put(hosts: dict[str, V], host: str, value: V) -> None:
+    hosts.pop(host, None)
+    hosts[host] = value
+    if len(hosts) > MOST_HOSTS:
+        del hosts[next(iter(hosts))]
 
 
 class Getter:
@@ -192,7 +206,7 @@ class Getter:
                 self.parts.learn(response)
                 partial.data.clear()
                 partial.total = response.content_length
-                partial.same_if = _validator(response)
+                partial.same_if = validator_of(response)
             await _read(response, partial.data, terms, partial.total)
             if partial.total is not None and len(partial.data) < partial.total:
                 raise aiohttp.ClientPayloadError("short")
@@ -251,7 +265,7 @@ def place_of(response: aiohttp.ClientResponse, offset: int) -> int | None:
     return None if said[2] == "*" else int(said[2])
 
 
-def _validator(response: aiohttp.ClientResponse) -> str:
+def validator_of(response: aiohttp.ClientResponse) -> str:
     """Return what ``If-Range`` may say (RFC 9110 section 13.1.5): weak tags do not count."""
     tag = response.headers.get("ETag", "")
     return response.headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag

@@ -7,9 +7,14 @@ origin again, so it costs nothing to be wrong but the time that was saved.
 from dataclasses import dataclass
 
 from gateway.media.hls import MasterPlaylist
+from gateway.media.lineup import Source
 
 MOST = 64
+MOST_ENTRIES = 64
+"""Variants and renditions; a longer list is not worth its memory."""
+
 KEPT_S = 600.0
+_Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +24,31 @@ class _Seen:
 
 
 class Masters:
-    """The newest of each address."""
+    """The newest of each source; what is asked with other headers may be answered otherwise."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[_Key, _Seen] = {}
 
-    def keep(self, url: str, master: MasterPlaylist, now_s: float) -> None:
-        """Remember what the origin answered at `url` just now."""
-        self._seen.pop(url, None)
-        self._seen[url] = _Seen(master, now_s)
+    def keep(self, source: Source, master: MasterPlaylist, now_s: float) -> None:
+        """Remember what `source` answered just now, if it can be played."""
+        self.forget(source)
+        if len(master.variants) + len(master.renditions) <= MOST_ENTRIES:
+            self._seen[_key(source)] = _Seen(master, now_s)
         if len(self._seen) > MOST:
             del self._seen[next(iter(self._seen))]
 
-    def forget(self, url: str) -> None:
-        """Do not recall `url` until it was seen again."""
-        self._seen.pop(url, None)
+    def forget(self, source: Source) -> None:
+        """Do not recall `source` until it was seen again."""
+        self._seen.pop(_key(source), None)
 
-    def recall(self, url: str, now_s: float) -> MasterPlaylist | None:
-        """Return what was seen at `url`, unless that is long ago."""
-        seen = self._seen.get(url)
-        return seen.master if seen is not None and now_s - seen.at_s < KEPT_S else None
+    def recall(self, source: Source, now_s: float) -> MasterPlaylist | None:
+        """Return what was seen of `source`, unless that is long ago."""
+        seen = self._seen.get(_key(source))
+        if seen is not None and now_s - seen.at_s >= KEPT_S:
+            self.forget(source)
+            return None
+        return seen.master if seen is not None else None
+
+
+def _key(source: Source) -> _Key:
+    return source.url, tuple(sorted(source.headers.items()))

@@ -15,7 +15,13 @@ from gateway.media.hls import MasterPlaylist, MediaPlaylist, PlaylistError, Vari
 from gateway.media.hls_choice import Ladder
 from gateway.media.lineup import Source
 from gateway.media.relay_cursor import Cursor
-from gateway.media.relay_facts import ForeignHostError, RelayConfig, SourceError, SourceRefusedError
+from gateway.media.relay_facts import (
+    ForeignHostError,
+    LowQualityError,
+    RelayConfig,
+    SourceError,
+    SourceRefusedError,
+)
 from gateway.media.relay_fetch import Meter, Upstream
 from gateway.media.relay_keys import KeyRing
 from gateway.media.relay_offer import PICTURE, Offer, Wanted, for_variant, plain
@@ -96,11 +102,12 @@ class SourcePull:
                 resumed = False
                 offer = self._on_rung()
             except (SourceError, PlaylistError) as error:
-                meter.learnt.masters.forget(self._source.url)
+                meter.learnt.masters.forget(self._source)
                 flowed = self._segments > before
                 # Its token ran out: the address before the redirect leads to a new one.
                 expired = flowed and isinstance(error, SourceRefusedError)
-                if not expired and (flowed or not recalled):
+                outdated = recalled and not isinstance(error, LowQualityError)
+                if not expired and not outdated:
                     raise
                 resumed, recalled = flowed, False
                 offer = await self._resolve(meter)
@@ -111,12 +118,13 @@ class SourcePull:
         if isinstance(playlist, MediaPlaylist):
             self._master = self._ladder = None
             return plain(fetched.url, playlist)
-        meter.learnt.masters.keep(self._source.url, playlist, asyncio.get_running_loop().time())
-        return self._chosen(playlist, meter)
+        offer = self._chosen(playlist, meter)
+        meter.learnt.masters.keep(self._source, playlist, asyncio.get_running_loop().time())
+        return offer
 
     def _recall(self, meter: Meter) -> Offer | None:
         """Return what was on offer a while ago, a round trip sooner than the origin could."""
-        master = meter.learnt.masters.recall(self._source.url, asyncio.get_running_loop().time())
+        master = meter.learnt.masters.recall(self._source, asyncio.get_running_loop().time())
         return self._chosen(master, meter) if master is not None else None
 
     def _chosen(self, playlist: MasterPlaylist, meter: Meter) -> Offer:
@@ -145,11 +153,15 @@ class SourcePull:
         self._hooks.offered(offer)
         with ungrouped():
             async with asyncio.TaskGroup() as group:
+                tasks = []
                 for wanted in offer.wanted:
                     joins = resumed or self._urls.get(wanted.name) == wanted.url
                     self._urls[wanted.name] = wanted.url
                     run = self._once if wanted.essential else self._insist
-                    group.create_task(run(wanted, joins=joins), name=f"track {wanted.name}")
+                    tasks.append(group.create_task(run(wanted, joins=joins), name=f"track {wanted.name}"))
+                # Waited for in here: a group that ends by a failure while nothing is awaited in it
+                # leaves a cancellation behind, and the next time limit of this task comes out as one.
+                await asyncio.wait(tasks)
 
     async def _once(self, wanted: Wanted, *, joins: bool) -> None:
         watch = self._watch if wanted.name == PICTURE else _unwatched

@@ -1,7 +1,7 @@
 """The beginning of a cold channel comes over several connections, where its origin sends parts."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from aiohttp import web
@@ -10,7 +10,7 @@ from gateway.media.lineup import ChannelId
 from gateway.media.relay_facts import RelayConfig
 from tests.conftest import Serve
 from tests.media.head_end import HeadEnd, Regular, regular_body
-from tests.media.relay_fixtures import bodies_until, relaying
+from tests.media.relay_fixtures import bodies_until, relaying, until_listed
 
 Spoil = Callable[[web.Request, web.Response], web.StreamResponse]
 PADDING = 40
@@ -30,10 +30,18 @@ class Parts:
         asked: The ``Range`` of each request for a segment, empty for none, by segment.
     """
 
-    def __init__(self, head_end: HeadEnd, spoil: Spoil | None = None, *, says: str = "bytes") -> None:
+    def __init__(
+        self,
+        head_end: HeadEnd,
+        spoil: Spoil | None = None,
+        *,
+        says: str = "bytes",
+        before: Callable[[web.Request], Awaitable[None]] | None = None,
+    ) -> None:
         self.asked: dict[str, list[str]] = {}
         self._spoil = spoil
         self._says = says
+        self._before = before
         head_end.offset = 104
         head_end.interfere("long/", self._answer)
 
@@ -46,7 +54,9 @@ class Parts:
         asked = request.headers.get("Range", "")
         self.asked.setdefault(request.path, []).append(asked)
         if not asked:
-            return web.Response(body=body)
+            return web.Response(body=body, headers={"Accept-Ranges": self._says})
+        if self._before is not None and not asked.startswith("bytes=0-"):
+            await self._before(request)
         begin, _, last = asked.removeprefix("bytes=").partition("-")
         if int(begin) >= len(body):
             return web.Response(status=416)
@@ -54,6 +64,11 @@ class Parts:
         place = f"bytes {begin}-{int(begin) + len(part) - 1}/{len(body)}"
         regular_part = web.Response(status=206, body=part, headers={"Content-Range": place})
         return self._spoil(request, regular_part) if self._spoil else regular_part
+
+    @property
+    def parts_asked(self) -> int:
+        """How many parts were asked for."""
+        return sum(1 for asked in self.asked.values() for each in asked if each)
 
     @property
     def first(self) -> list[str]:
@@ -90,6 +105,39 @@ async def test_who_does_not_say_it_sends_parts_is_asked_for_none(serve: Serve, h
 
     assert is_of(head_end, await pulled(serve, head_end))
     assert origin.first == [""]
+
+
+async def hangs_up(request: web.Request) -> None:
+    assert request.transport is not None
+    request.transport.close()
+
+
+async def waits_for_ever(_request: web.Request) -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("does", [hangs_up, waits_for_ever])
+async def test_an_origin_that_serves_one_at_a_time_is_asked_for_the_whole(
+    serve: Serve, head_end: HeadEnd, does: Callable[[web.Request], Awaitable[None]]
+) -> None:
+    origin = Parts(head_end, before=does)
+
+    assert is_of(head_end, await pulled(serve, head_end))
+    assert origin.first[-1] == ""
+
+
+async def test_a_second_visit_does_not_try_again_what_failed(serve: Serve, head_end: HeadEnd) -> None:
+    origin = Parts(head_end, of_unknown_size)
+    config = RelayConfig(idle_s=0.2)
+    async with relaying(serve, head_end, config, news="long/index.m3u8") as relay, asyncio.timeout(20):
+        await until_listed(relay, "news", 0)
+        while relay.state:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.05)
+        tried = origin.parts_asked
+        await until_listed(relay, "news", 0)
+
+    assert tried > 1
+    assert origin.parts_asked == tried
 
 
 async def test_a_guess_takes_no_more_of_the_line_than_it_must(serve: Serve, head_end: HeadEnd) -> None:

@@ -5,9 +5,10 @@ import asyncio
 from aiohttp import web
 
 from gateway.media.hls import MasterPlaylist, Variant
+from gateway.media.lineup import Source
 from gateway.media.relay import Relay
 from gateway.media.relay_facts import RelayConfig
-from gateway.media.relay_masters import KEPT_S, MOST, Masters
+from gateway.media.relay_masters import KEPT_S, MOST, MOST_ENTRIES, Masters
 from tests.conftest import Serve
 from tests.media.head_end import HeadEnd, Regular, regular_body
 from tests.media.relay_fixtures import relaying, until_listed
@@ -22,18 +23,26 @@ async def until_let_go(relay: Relay) -> None:
         await asyncio.sleep(0.05)
 
 
+def source(at: int, **headers: str) -> Source:
+    return Source(url=f"http://h/{at}", headers=headers)
+
+
 def test_what_was_seen_is_recalled_for_ten_minutes_and_only_so_much_of_it() -> None:
     masters = Masters()
-    masters.keep("http://h/0", MASTER, 100.0)
+    masters.keep(source(0), MASTER, 100.0)
 
-    assert masters.recall("http://h/0", 100.0 + KEPT_S - 1) is MASTER
-    assert masters.recall("http://h/0", 100.0 + KEPT_S) is None
-    masters.forget("http://h/0")
-    assert masters.recall("http://h/0", 101.0) is None
+    assert masters.recall(source(0), 100.0 + KEPT_S - 1) is MASTER
+    assert masters.recall(source(0, token="x"), 101.0) is None
+    assert masters.recall(source(0), 100.0 + KEPT_S) is None
+    masters.keep(source(0), MASTER, 100.0)
+    masters.forget(source(0))
+    assert masters.recall(source(0), 101.0) is None
     for at in range(MOST + 1):
-        masters.keep(f"http://h/{at}", MASTER, 100.0)
-    assert masters.recall("http://h/0", 101.0) is None
-    assert masters.recall("http://h/1", 101.0) is MASTER
+        masters.keep(source(at), MASTER, 100.0)
+    assert masters.recall(source(0), 101.0) is None
+    assert masters.recall(source(1), 101.0) is MASTER
+    masters.keep(source(1), MasterPlaylist(variants=MASTER.variants * (MOST_ENTRIES + 1)), 100.0)
+    assert masters.recall(source(1), 101.0) is None
 
 
 async def test_a_second_visit_does_not_ask_what_is_on_offer(serve: Serve, head_end: HeadEnd) -> None:
