@@ -107,12 +107,16 @@ class MqttClient:
         if len(message.payload) > MAX_PAYLOAD_BYTES or self._waiting >= MAX_WAITING:
             raise BrokerError(f"too much to publish on {message.topic} ({len(message.payload)} bytes)")
         self._waiting += 1
+        begun = False
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 # What we publish, our own listeners hear: their filters go first.
                 await self._settled.wait()
+                begun = True
                 await connection.publish(message)
         except TimeoutError:
+            if begun:
+                connection.give_up("the broker does not acknowledge what it is given")
             raise BrokerError(f"the broker did not take {message.topic} in time") from None
         except BrokerError as error:
             raise BrokerError(f"the broker did not take {message.topic}: {error}") from error

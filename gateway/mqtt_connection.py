@@ -54,6 +54,7 @@ class Connection:
         self._deliver = deliver
         self._greeted: Future[None] = self._loop.create_future()
         self._published: dict[int, Future[None]] = {}
+        self._room = asyncio.Semaphore(MOST_UNDER_WAY)
         self._answers: dict[int, Future[list[ReasonCode]]] = {}
         self._heard = 0
         self._socket: socket.socket | None = None
@@ -115,6 +116,15 @@ class Connection:
         Raises:
             BrokerError: the connection is over, or the topic cannot be.
         """
+        # Who waits here can be sent away; what paho was given cannot be taken back.
+        async with self._room:
+            await self._hand_over(message)
+
+    def give_up(self, why: str) -> None:
+        """End the connection, so that nothing of what it was given is sent later."""
+        self._end(BrokerError(why))
+
+    async def _hand_over(self, message: Message) -> None:
         self._check()
         try:
             sent = self._paho.publish(message.topic, message.payload, message.qos, message.retain)
@@ -192,7 +202,8 @@ class Connection:
             self._socket = None
 
     def _read(self) -> None:
-        for _ in range(MOST_READ_AT_ONCE):
+        begun = self._heard
+        while self._heard - begun < MOST_READ_AT_ONCE:
             heard = self._heard
             rc = self._paho.loop_read()
             if rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:

@@ -14,6 +14,8 @@ MAX_BACKLOG_BYTES = 16 * 1024 * 1024
 
 MAX_TOPIC_BYTES = 65_535
 """MQTT 3.1.1 section 4.7.3."""
+MAX_LEVELS = 100
+"""Mosquitto hangs up on whoever asks for more than 200."""
 
 
 class Carried(Protocol):
@@ -82,6 +84,7 @@ def is_topic(text: str) -> bool:
         0 < len(text.encode("utf-8", "replace")) <= MAX_TOPIC_BYTES
         and not any(forbidden in text for forbidden in "+#\0")
         and text.isprintable()
+        and text.count("/") < MAX_LEVELS
     )
 
 

@@ -289,7 +289,7 @@ class Commands:
             async with asyncio.timeout(running.left_s()):
                 for _ in range(1 + MOST_AGAIN):
                     running.missed.clear()
-                    while not await self._hand_over(running):
+                    while not await self._hand_over(running, again=silent is SILENT):
                         await asyncio.sleep(pause_s)
                         pause_s = min(pause_s * 2, LONGEST_RETRY_S)
                     silent = SILENT
@@ -301,8 +301,8 @@ class Commands:
         except DeviceRefusedError as error:
             await self._move(running, CommandState.FAILED, error.code)
 
-    async def _hand_over(self, running: "_Running") -> bool:
-        """Return whether the link has it now."""
+    async def _hand_over(self, running: "_Running", *, again: bool) -> bool:
+        """Return whether the link has it now; one that took it before cannot refuse it `again`."""
         command = running.command
         running.handed = True
         try:
@@ -312,6 +312,10 @@ class Commands:
         except LinkDownError as error:
             log.debug("Command %s waits: %s", command.id, error)
             return False
+        except DeviceRefusedError:
+            if again:
+                return True
+            raise
         if acknowledged:
             await self._move(running, CommandState.ACKNOWLEDGED)
         return True
@@ -323,8 +327,11 @@ class Commands:
                 continue
             if confirms(change, running.command):
                 await self._move(running, CommandState.CONFIRMED)
-            elif change.live or _is_back(change):
-                # It says something else, or was away: the order may never have reached it.
+            elif _was_away(change):
+                # It was not to be reached: the order may never have got there.
+                running.away = True
+                running.missed.set()
+            elif change.live and running.away:
                 running.missed.set()
 
     async def _move(self, running: "_Running", state: CommandState, code: str | None = None) -> None:
@@ -344,7 +351,7 @@ class Commands:
         self.changes.publish(command)
 
 
-def _is_back(change: StateChanged) -> bool:
+def _was_away(change: StateChanged) -> bool:
     """Return whether the device can be reached again."""
     before, after = change.before, change.after
     return before is not None and after is not None and after.available and not before.available
@@ -358,6 +365,8 @@ class _Running:
     deadline: float
     """On the monotonic clock: a change of the wall clock neither kills nor prolongs it."""
     handed: bool = False
+    away: bool = False
+    """It could not be reached since it was told; only then what it says else is a reason to tell it again."""
     missed: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 

@@ -150,7 +150,7 @@ class HomieLink:
             del self._devices[device]
 
     def _hear_description(self, device: str, payload: bytes, values: TopicSubscription[Message]) -> None:
-        known = self._device(device)
+        known = self._device(device) if payload else self._devices.get(device)
         if known is None or payload == known.described:
             return
         try:
@@ -188,6 +188,7 @@ class HomieLink:
             self._by_topic[self._base + each.topic] = each
             if before.get(entity) != each:
                 self.events.publish(Found(each.entity))
+                known.told.pop(entity, None)
                 values.add(self._base + each.topic)
         self._tell(known)
 

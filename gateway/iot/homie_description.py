@@ -139,6 +139,9 @@ def parse_description(device_id: str, payload: bytes) -> tuple[HomieProperty, ..
             name = _name(each.name) or property_id
             if len(said.nodes) > 1:
                 name = f"{_name(node.name) or node_id} {name}"
+            words = tuple(each.format.split(",")) if each.datatype == "enum" else ()
+            if any(len(word) > MAX_VALUE_CHARS for word in words):
+                raise AnnouncementError(f"{place} has a word of more than {MAX_VALUE_CHARS} characters")
             lowest, highest = _range(each, place)
             found.append(
                 HomieProperty(
@@ -153,7 +156,7 @@ def parse_description(device_id: str, payload: bytes) -> tuple[HomieProperty, ..
                     datatype=each.datatype,
                     lowest=lowest,
                     highest=highest,
-                    words=tuple(each.format.split(",")) if each.datatype == "enum" else (),
+                    words=words,
                     settable=each.settable and each.datatype == "boolean",
                     retained=each.retained,
                 )

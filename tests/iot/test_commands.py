@@ -36,7 +36,7 @@ from gateway.iot.entity import (
     StateChanged,
     Value,
 )
-from gateway.iot.link import DeviceRefusedError, Found, LinkDownError, LinkEvent
+from gateway.iot.link import Availability, DeviceRefusedError, Found, LinkDownError, LinkEvent
 from gateway.iot.mqtt import MqttLink
 from gateway.iot.registry import Registry
 from gateway.mqtt_client import MqttClient
@@ -234,9 +234,11 @@ async def test_a_lamp_that_was_away_when_it_was_told_is_told_again(
     assert lamp.orders > 1
 
 
-async def test_a_device_that_says_something_else_is_told_again_a_few_times(
-    serve: Serve, store: Store, link: ScriptedLink
+@pytest.mark.parametrize(("away", "times"), [(True, 4), (False, 1)])
+async def test_only_a_device_that_was_away_is_told_again_and_a_few_times_only(
+    serve: Serve, store: Store, link: ScriptedLink, away: bool, times: int
 ) -> None:
+    """A gate that opens on an impulse must not be told twice because it says something else."""
     registry = Registry([link])
     commands = Commands(store, registry, [link], CommandsConfig(deadline_s=4))
     async with serve(registry), serve(link), serve(commands):
@@ -244,12 +246,16 @@ async def test_a_device_that_says_something_else_is_told_again_a_few_times(
         with commands.changes.subscribe() as changes:
             command = await commands.order(SWITCH.id, True)
             living = asyncio.create_task(life(changes.__anext__, command.id))
+            await asyncio.sleep(0.1)
+            if away:
+                link.events.publish(Availability(SWITCH.id, available=False))
+                link.events.publish(Availability(SWITCH.id, available=True))
             while not living.done():
                 link.report(False)
                 await asyncio.sleep(0.05)
             seen = await living
 
-    assert link.orders == [True] * 4
+    assert link.orders == [True] * times
     assert seen[-1] is CommandState.EXPIRED
 
 
