@@ -16,7 +16,7 @@ from gateway.errors import BadInputError
 from gateway.iot.bridge import BridgeConfig
 from gateway.iot.coap_endpoint import CoapConfig
 from gateway.iot.commands import CommandsConfig
-from gateway.iot.history import HistoryConfig
+from gateway.iot.history_tidy import HistoryConfig
 from gateway.iot.homie import HomieConfig
 from gateway.iot.mqtt import MqttLinkConfig
 from gateway.iot.rules import RulesFileError, read_rules

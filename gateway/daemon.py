@@ -281,7 +281,11 @@ def _home(
         "coap devices": coap,
         "tv in the home": tv,
     }
-    units = tuple(Unit(name=name, service=service, essential=False) for name, service in services.items())
+    units = tuple(
+        # A large history takes its time to be checked; nobody waits for it.
+        Unit(name=name, service=service, essential=False, alongside=service is past)
+        for name, service in services.items()
+    )
     return Home(registry, historian, commands, rules, units)
 
 

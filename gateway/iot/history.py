@@ -7,19 +7,18 @@ and go to the disk together; what a power cut takes is those seconds.
 import asyncio
 import logging
 import math
-import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 from gateway.iot import history_table
 from gateway.iot.entity import EntityId, StateChanged, Value
 from gateway.iot.history_table import MS, RAW_S, STEPS_S, Point
+from gateway.iot.history_tidy import HistoryConfig, Tidying
 from gateway.iot.registry import Registry
 from gateway.pubsub import Subscription, in_turns
-from gateway.schema import FieldError
 from gateway.store import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -33,46 +32,12 @@ REPEATED_S = 300.0
 CLOSEST_MS, CLOSEST_SWITCH_MS = 1_000, 100
 """Of what comes faster, the newest is kept; what is on or off may change more often than other things."""
 
+AHEAD = timedelta(hours=1)
 RAW_SPAN = timedelta(hours=6)
 FINE_SPAN = timedelta(days=14)
-CROWDED_SHARE = 0.1
 LAST_WRITE_S = 2.0
-DAY_S = 86_400
 NOT_KEPT = "tv."
 """What was watched is nobody's business later."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HistoryConfig:
-    """The ``iot.history`` section.
-
-    Attributes:
-        kept: Whether anything is kept at all.
-        write_every_s: How long reports may wait.
-        samples_days: How long each report is kept.
-        minutes_days: How long the sums of five minutes are kept.
-        hours_days: How long the sums of an hour are kept.
-        max_mb: Of disk; when there is more, the oldest reports go first.
-    """
-
-    kept: bool = True
-    write_every_s: float = 5.0
-    samples_days: int = 2
-    minutes_days: int = 30
-    hours_days: int = 730
-    max_mb: int = 256
-
-    def __post_init__(self) -> None:
-        bounds = {
-            "write_every_s": (0.01, 300),
-            "samples_days": (1, 31),
-            "minutes_days": (1, 366),
-            "hours_days": (1, 3660),
-            "max_mb": (1, 4096),
-        }
-        for name, (least, most) in bounds.items():
-            if not least <= getattr(self, name) <= most:
-                raise FieldError(name, f"{getattr(self, name)} is outside {least}..{most}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +73,7 @@ class Historian:
         config: HistoryConfig | None = None,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         """Describe it.
 
@@ -116,12 +82,14 @@ class Historian:
             registry: Whose changes are kept.
             config: How much and for how long.
             clock: Timezone-aware.
+            steady: Seconds that nobody puts right.
         """
         self.dropped = 0
         self._store = store
         self._registry = registry
         self._config = config or HistoryConfig()
         self._clock = clock
+        self._tidying = Tidying(store, self._config, steady)
         self._waiting: dict[tuple[int, EntityId], Value] = {}
         self._kept: dict[EntityId, _Kept] = {}
 
@@ -149,6 +117,7 @@ class Historian:
         Raises:
             StoreError: it cannot be read.
         """
+        until = min(until, self._clock() + AHEAD)
         if since >= until:
             return History(RAW_S, ())
         span = until - since
@@ -188,13 +157,14 @@ class Historian:
         at = min(after.reported_at, self._clock())
         at_ms = math.floor(at.timestamp() * MS)
         before = self._kept.get(entity)
-        if before is not None and change.repeated and at_ms - before.at_ms < REPEATED_S * MS:
+        if before is not None and change.repeated and 0 <= at_ms - before.at_ms < REPEATED_S * MS:
             return
         self._keep(at_ms, entity, after.value, before)
 
     def _keep(self, at_ms: int, entity: EntityId, value: Value, before: _Kept | None) -> None:
         closest_ms = CLOSEST_SWITCH_MS if isinstance(value, bool) else CLOSEST_MS
-        if before is not None and 0 <= at_ms - before.at_ms < closest_ms:
+        close = before is not None and 0 <= at_ms - before.at_ms < closest_ms
+        if before is not None and close and (before.at_ms, entity) in self._waiting:
             at_ms = before.at_ms
         elif len(self._waiting) >= MOST_WAITING:
             self.dropped += 1
@@ -205,17 +175,15 @@ class Historian:
         self._kept[entity] = _Kept(at_ms, value)
 
     async def _write_often(self) -> None:
-        rolled_s = 0
+        tidy_at_s = 0
         while True:
             await asyncio.sleep(self._config.write_every_s)
             now_s = int(self._clock().timestamp())
             try:
                 await self._write()
-                if now_s // STEPS_S[0] != rolled_s // STEPS_S[0]:
-                    await self._store.write(partial(self._tidy, now_s=now_s))
-                    if now_s // DAY_S != rolled_s // DAY_S:
-                        await self._store.write(history_table.forget_names)
-                    rolled_s = now_s
+                if now_s // STEPS_S[0] != tidy_at_s // STEPS_S[0]:
+                    await self._tidying.tidy(now_s)
+                    tidy_at_s = now_s
             except StoreError as error:
                 # What waits stays, up to its bound: the disk may have room again.
                 log.warning("%s", error.line())
@@ -230,13 +198,3 @@ class Historian:
         except StoreError:
             self._waiting = batch | self._waiting
             raise
-
-    def _tidy(self, db: sqlite3.Connection, *, now_s: int) -> None:
-        config = self._config
-        history_table.roll_up(db, now_s)
-        raw_before_s = now_s - config.samples_days * DAY_S
-        spans = (now_s - config.minutes_days * DAY_S, now_s - config.hours_days * DAY_S)
-        oldest_s = history_table.oldest_s(db)
-        if oldest_s is not None and history_table.bytes_used(db) > config.max_mb << 20:
-            raw_before_s = max(raw_before_s, oldest_s + int((now_s - oldest_s) * CROWDED_SHARE))
-        history_table.forget(db, raw_before_s=raw_before_s, spans_before_s=spans)

@@ -17,6 +17,12 @@ STEPS_S = (300, 3600)
 
 RAW_S = 0
 MOST_POINTS = 5_000
+MOST_STEPS = 24
+"""Summed up in one transaction."""
+
+MOST_BACK_S = 86_400
+"""Sums are made anew for a clock that was ahead by less; for more, what comes counts as late."""
+
 MS = 1000
 
 MIGRATIONS: tuple[str, ...] = (
@@ -85,18 +91,30 @@ def add(db: sqlite3.Connection, samples: Iterable[Sample]) -> None:
         sums.write(db)
 
 
-def roll_up(db: sqlite3.Connection, now_s: int) -> None:
-    """Sum up what is over at the Unix time `now_s`: five minutes out of samples, hours out of those."""
+def roll_up(db: sqlite3.Connection, now_s: int) -> bool:
+    """Sum up what is over at the Unix time `now_s`: five minutes out of samples, hours out of those.
+
+    Returns:
+        Whether there is more to do: so many steps only are done at once.
+    """
+    more = False
     for step_s in STEPS_S:
-        first_s = _first_s(db, step_s)
         begin_s, end_s = _done_until(db, step_s), now_s // step_s * step_s
-        if begin_s is None and first_s is not None:
-            begin_s = first_s // step_s * step_s
-        if begin_s is not None and begin_s > end_s:
-            # The clock was ahead and has been put right.
-            db.execute("INSERT OR REPLACE INTO history_rolled VALUES (?, ?)", (step_s, end_s))
-        if begin_s is None or begin_s >= end_s:
+        if step_s != STEPS_S[0]:
+            end_s = min(end_s, (_done_until(db, STEPS_S[0]) or 0) // step_s * step_s)
+        if begin_s is not None and 0 < begin_s - end_s <= MOST_BACK_S:
+            # The clock was a little ahead and has been put right.
+            _done(db, step_s, end_s)
+        if begin_s is not None and begin_s >= end_s:
             continue
+        next_s = _next_s(db, step_s, begin_s or 0)
+        if next_s is None or next_s >= end_s:
+            if begin_s is not None:
+                _done(db, step_s, end_s)
+            continue
+        begin_s = next_s // step_s * step_s
+        more = more or end_s - begin_s > MOST_STEPS * step_s
+        end_s = min(end_s, begin_s + MOST_STEPS * step_s)
         sums = _Sums(step_s)
         if step_s == STEPS_S[0]:
             for at_ms, key, value in db.execute(
@@ -112,7 +130,8 @@ def roll_up(db: sqlite3.Connection, now_s: int) -> None:
             ):
                 sums.take(at_s, key, _Sum(*row))
         sums.write(db)
-        db.execute("INSERT OR REPLACE INTO history_rolled VALUES (?, ?)", (step_s, end_s))
+        _done(db, step_s, end_s)
+    return more
 
 
 def forget(db: sqlite3.Connection, *, raw_before_s: int, spans_before_s: Sequence[int]) -> None:
@@ -144,6 +163,12 @@ def oldest_s(db: sqlite3.Connection) -> int | None:
     return None if at_ms is None else int(at_ms // MS)
 
 
+def oldest_span_s(db: sqlite3.Connection, step_s: int) -> int | None:
+    """Return the Unix time of the oldest sum of that step, None if there is none."""
+    (at_s,) = db.execute("SELECT min(begin_s) FROM history_span WHERE step_s = ?", (step_s,)).fetchone()
+    return None if at_s is None else int(at_s)
+
+
 def points(
     db: sqlite3.Connection, entity: EntityId, since: datetime, until: datetime, *, finest_s: int
 ) -> tuple[int, list[Point]]:
@@ -163,6 +188,8 @@ def points(
         last = step_s == STEPS_S[-1]
         if step_s < finest_s or (step_s and not last and (end_s - begin_s) / step_s > MOST_POINTS):
             continue
+        if step_s == RAW_S and _was_trimmed(db, begin_s):
+            continue
         if row is None:
             return step_s, []
         found = (
@@ -173,6 +200,12 @@ def points(
         if len(found) <= MOST_POINTS or last:
             return step_s, found[-MOST_POINTS:]
     raise ValueError(f"there is no step of {finest_s} s")
+
+
+def _was_trimmed(db: sqlite3.Connection, begin_s: float) -> bool:
+    """Tell whether samples since `begin_s` were forgotten already, so that only sums are left."""
+    raw_s, span_s = oldest_s(db), oldest_span_s(db, STEPS_S[0])
+    return raw_s is not None and span_s is not None and max(begin_s, span_s + STEPS_S[0]) < raw_s
 
 
 def _raw(db: sqlite3.Connection, key: int, begin_s: float, end_s: float) -> list[Point]:
@@ -208,7 +241,9 @@ def _stored_sums(
     # One look-up for each step: a scan would read what all other devices reported as well.
     return db.execute(
         """
-        WITH RECURSIVE step(at_s) AS (SELECT ?1 UNION ALL SELECT at_s + ?2 FROM step WHERE at_s + ?2 < ?3)
+        WITH RECURSIVE step(at_s) AS (
+            SELECT ?1 WHERE ?1 < ?3 UNION ALL SELECT at_s + ?2 FROM step WHERE at_s + ?2 < ?3
+        )
         SELECT begin_s, count, least, most, mean, last FROM step CROSS JOIN history_span
         WHERE step_s = ?2 AND begin_s = at_s AND entity = ?4
         """,
@@ -288,11 +323,21 @@ def _done_until(db: sqlite3.Connection, step_s: int) -> int | None:
     return None if row is None else int(row[0])
 
 
-def _first_s(db: sqlite3.Connection, step_s: int) -> int | None:
+def _next_s(db: sqlite3.Connection, step_s: int, begin_s: int) -> int | None:
+    """Return the Unix time of the first of what that step is made of, from `begin_s` on."""
     if step_s == STEPS_S[0]:
-        return oldest_s(db)
-    (at_s,) = db.execute("SELECT min(begin_s) FROM history_span WHERE step_s = ?", (STEPS_S[0],)).fetchone()
+        (at_ms,) = db.execute(
+            "SELECT min(at_ms) FROM history_sample WHERE at_ms >= ?", (begin_s * MS,)
+        ).fetchone()
+        return None if at_ms is None else int(at_ms // MS)
+    (at_s,) = db.execute(
+        "SELECT min(begin_s) FROM history_span WHERE step_s = ? AND begin_s >= ?", (STEPS_S[0], begin_s)
+    ).fetchone()
     return None if at_s is None else int(at_s)
+
+
+def _done(db: sqlite3.Connection, step_s: int, until_s: int) -> None:
+    db.execute("INSERT OR REPLACE INTO history_rolled VALUES (?, ?)", (step_s, until_s))
 
 
 def _key(db: sqlite3.Connection, entity: EntityId) -> int:
