@@ -91,6 +91,7 @@ class Historian:
         self._clock = clock
         self._tidying = Tidying(store, self._config, steady)
         self._waiting: dict[tuple[int, EntityId], Value] = {}
+        self._writing: dict[tuple[int, EntityId], Value] = {}
         self._kept: dict[EntityId, _Kept] = {}
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -127,17 +128,18 @@ class Historian:
             finest_s = max(finest_s, STEPS_S[0])
         if since < self._clock() - timedelta(days=self._config.minutes_days):
             finest_s = STEPS_S[1]
+        # Taken before the disk is read: what is on its way there is in one of the two, or in both.
+        unwritten = {**self._writing, **self._waiting}
         step_s, points = await self._store.read(
             lambda db: history_table.points(db, entity, since, until, finest_s=finest_s)
         )
         if step_s == RAW_S:
-            known = {point.at for point in points}
-            waiting = (
-                Point(at=datetime.fromtimestamp(at_ms / MS, UTC), value=value)
-                for (at_ms, whose), value in self._waiting.items()
-                if whose == entity
-            )
-            points += [point for point in waiting if since <= point.at < until and point.at not in known]
+            found = {point.at: point for point in points}
+            for (at_ms, whose), value in unwritten.items():
+                at = datetime.fromtimestamp(at_ms / MS, UTC)
+                if whose == entity and since <= at < until:
+                    found[at] = Point(at=at, value=value)
+            points = [found[at] for at in sorted(found)]
         return History(step_s, tuple(points))
 
     async def _hear(self, changes: Subscription[StateChanged]) -> None:
@@ -192,9 +194,12 @@ class Historian:
         batch, self._waiting = self._waiting, {}
         if not batch:
             return
+        self._writing = batch
         samples = [(at_ms, entity, value) for (at_ms, entity), value in batch.items()]
         try:
             await self._store.write(lambda db: history_table.add(db, samples))
         except StoreError:
             self._waiting = batch | self._waiting
             raise
+        finally:
+            self._writing = {}

@@ -268,14 +268,16 @@ class _Sum:
 
     def then(self, later: "_Sum") -> "_Sum":
         """Return both together; numbers and words do not mix."""
-        if self.least is None or later.least is None:
-            return _Sum(self.count + later.count, None, None, None, later.last)
         count = self.count + later.count
+        if self.least is None or self.most is None or self.mean is None:
+            return _Sum(count, None, None, None, later.last)
+        if later.least is None or later.most is None or later.mean is None:
+            return _Sum(count, None, None, None, later.last)
         return _Sum(
             count,
             min(self.least, later.least),
-            max(self.most or self.least, later.most or later.least),
-            ((self.mean or 0.0) * self.count + (later.mean or 0.0) * later.count) / count,
+            max(self.most, later.most),
+            (self.mean * self.count + later.mean * later.count) / count,
             later.last,
         )
 
