@@ -177,7 +177,7 @@ class Historian:
         self._kept[entity] = _Kept(at_ms, value)
 
     async def _write_often(self) -> None:
-        tidy_at_s = 0
+        tidy_at_s, told = 0, False
         while True:
             await asyncio.sleep(self._config.write_every_s)
             now_s = int(self._clock().timestamp())
@@ -186,9 +186,12 @@ class Historian:
                 if now_s // STEPS_S[0] != tidy_at_s // STEPS_S[0]:
                     await self._tidying.tidy(now_s)
                     tidy_at_s = now_s
+                told = False
             except StoreError as error:
-                # What waits stays, up to its bound: the disk may have room again.
-                log.warning("%s", error.line())
+                # What waits stays, up to its bound: the disk may have room again.  Said once:
+                # a disk that is full for a night must not fill the log as well.
+                log.log(logging.DEBUG if told else logging.WARNING, "%s", error.line())
+                told = True
 
     async def _write(self) -> None:
         batch, self._waiting = self._waiting, {}
