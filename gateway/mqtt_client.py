@@ -90,6 +90,10 @@ class MqttClient:
             try:
                 await self._session(once)
             except GatewayError as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # A task group that fails while it is cancelled tells the failure only.
+                    raise asyncio.CancelledError from error
                 if self._since is not None and time.monotonic() - self._since > STEADY_S:
                     attempt, reported = 0, False
                 self._since = None
