@@ -37,10 +37,19 @@ PACE_PER_S = 200.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What to do with each player."""
+    """What to do with each player.
+
+    Attributes:
+        mode: Of the product's rule.
+        silent: Whether the light keeps to itself what it became.
+        crossings: In the closed loop.
+        paced: Reports at a steady pace.
+        burst: Reports at once.
+    """
 
     players: tuple[str, ...]
     mode: str
+    silent: bool
     crossings: int
     paced: int
     burst: int
@@ -62,7 +71,7 @@ async def _one(player: Player, plan: Plan, folder: Path) -> Figures:
     device = free(socket.SOCK_DGRAM)
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(broker(folder))
-        devices = await stack.enter_async_context(plugged_in(port, device))
+        devices = await stack.enter_async_context(plugged_in(port, device, silent=plan.silent))
         await devices.announce()
         if player.crowded:
             await devices.announce_crowd()
@@ -145,17 +154,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default="single",
         help="of the product's rule; default: single",
     )
+    parser.add_argument("--silent", action="store_true", help="the MQTT light never says what it became")
     said = parser.parse_args(arguments)
     players = tuple(said.players.split(","))
     if unknown := [player for player in players if player not in PLAYERS]:
         parser.error(f"no such player: {', '.join(unknown)}")
     part = 10 if said.short else 1
     plan = Plan(
-        players=players, mode=said.mode, crossings=1_000 // part, paced=4_000 // part, burst=10_000 // part
+        players=players,
+        mode=said.mode,
+        silent=said.silent,
+        crossings=1_000 // part,
+        paced=4_000 // part,
+        burst=10_000 // part,
     )
     # Told to end, it still ends its children.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _tell(iot_report.head())
     found = asyncio.run(run(plan))
     _tell(iot_report.table(found))
     for goal in iot_report.goals(found):

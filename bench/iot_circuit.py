@@ -125,7 +125,7 @@ async def closed_loop(circuit: Circuit, crossings: int) -> Latency:
     return Latency(each_ms=tuple(found))
 
 
-async def paced(circuit: Circuit, events: int, per_s: float) -> Latency:
+async def paced(circuit: Circuit, events: int, per_s: float, *, quiet_s: float = QUIET_S) -> Latency:
     """Report at a steady pace, whatever comes back; every other report is a crossing."""
     await circuit.tell(LOW)
     had, sent = len(circuit.seen.times), []
@@ -137,17 +137,17 @@ async def paced(circuit: Circuit, events: int, per_s: float) -> Latency:
         else:
             sent.append(time.monotonic())
             await circuit.tell(HIGH)
-    await circuit.seen.until(had + len(sent), QUIET_S)
+    await circuit.seen.until(had + len(sent), quiet_s)
     return Latency(each_ms=tuple(matched_ms(sent, circuit.seen.times[had:])))
 
 
-async def burst(circuit: Circuit, events: int) -> Burst:
-    """Report as fast as the carrier takes it."""
+async def burst(circuit: Circuit, events: int, *, quiet_s: float = QUIET_S) -> Burst:
+    """Report as fast as the carrier takes it; what has not come after `quiet_s` of silence is lost."""
     await circuit.tell(LOW)
     had, crossings = len(circuit.seen.times), events // 2
     begun_s = time.monotonic()
     await circuit.burst([HIGH, LOW] * crossings)
-    await circuit.seen.until(had + crossings, QUIET_S)
+    await circuit.seen.until(had + crossings, quiet_s)
     came = circuit.seen.times[had:]
     took_s = came[-1] - begun_s if came else time.monotonic() - begun_s
     return Burst(events=2 * crossings, took_s=took_s, lost=max(0, crossings - len(came)))

@@ -28,7 +28,9 @@ _PREFIX = "homeassistant"
 class Devices:
     """The sensor and the light."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, silent: bool) -> None:
+        """Describe them; `silent` is a light that does not say over MQTT what it became."""
+        self._silent = silent
         self.over_mqtt, self.over_coap = Seen(), Seen()
         self.thermometer = Thermometer()
         self.lamp = Lamp(self.over_coap)
@@ -38,7 +40,8 @@ class Devices:
         """The light is told something over MQTT, and says what it became."""
         if topic == LIGHT:
             self.over_mqtt.note(at_s)
-            self.wire.send(LIGHT_STATE, b"ON")
+            if not self._silent:
+                self.wire.send(LIGHT_STATE, b"ON")
 
     def circuit(self, source: str, target: str) -> Circuit:
         """Return the way from the sensor of one world to the light of the other; ``mqtt`` or ``coap``."""
@@ -163,9 +166,9 @@ class Lamp(resource.ObservableResource):  # type: ignore[misc]  # aiocoap has no
 
 
 @asynccontextmanager
-async def plugged_in(broker: int, coap: int) -> AsyncIterator[Devices]:
+async def plugged_in(broker: int, coap: int, *, silent: bool = False) -> AsyncIterator[Devices]:
     """Connect the devices: to the broker on one port, answering on the other."""
-    devices = Devices()
+    devices = Devices(silent=silent)
     site = resource.Site()
     site.add_resource(_THERMOMETER.split("/"), devices.thermometer)
     site.add_resource(_LAMP.split("/"), devices.lamp)
