@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import iot_report
-from bench.iot_circuit import burst, closed_loop, first_answer, paced
+from bench.iot_circuit import burst, closed_loop, first_answer, intake, paced
 from bench.iot_devices import plugged_in
 from bench.iot_machine import broker, free, processor_s, pss_mb
 from bench.iot_players import PLAYERS, PRODUCT, House, Player, playing
@@ -28,8 +28,11 @@ from bench.iot_product import argv_without, import_share_mb
 from bench.iot_report import Figures
 
 FIRST_START_S = 120.0
-SETTLED_S, CALM_SHARE, LONGEST_SETTLING_S = 1.0, 0.03, 60.0
-"""A player has settled when it used less than this share of a core for a while."""
+CALM_SHARE, LOOK_EVERY_S, LONGEST_SETTLING_S = 0.03, 1.0, 60.0
+"""A player has settled when it uses less than this share of a core."""
+
+AT_REST_S = 7.0
+"""So long it must stay settled at first: what is done every few seconds has been done then."""
 
 IDLE_S = 3.0
 PACE_PER_S = 200.0
@@ -87,7 +90,7 @@ async def _one(player: Player, plan: Plan, folder: Path) -> Figures:
         begun_s = time.monotonic()
         pid = await stack.enter_async_context(playing(argv, folder))
         ready_s = await first_answer(circuit, FIRST_START_S) - begun_s
-        await settled(pid)
+        await settled(pid, AT_REST_S)
         idle_mb, before_s = pss_mb(pid), processor_s(pid)
         await asyncio.sleep(IDLE_S)
         idle_share = (processor_s(pid) - before_s) / IDLE_S
@@ -95,6 +98,8 @@ async def _one(player: Player, plan: Plan, folder: Path) -> Figures:
         before_s = processor_s(pid)
         steady = await paced(circuit, plan.paced, PACE_PER_S)
         paced_cpu_s = processor_s(pid) - before_s
+        await settled(pid)
+        taken_in_per_s = await intake(circuit, plan.burst)
         await settled(pid)
         before_s = processor_s(pid)
         many = await burst(circuit, plan.burst)
@@ -108,6 +113,7 @@ async def _one(player: Player, plan: Plan, folder: Path) -> Figures:
             closed=closed,
             paced=steady,
             paced_cpu_ms=paced_cpu_s * 1e3 / plan.paced,
+            intake_per_s=taken_in_per_s,
             burst=many,
             burst_cpu_ms=(processor_s(pid) - before_s) * 1e3 / many.events,
         )
@@ -123,14 +129,14 @@ async def _without(folder: Path) -> float:
         return pss_mb(pid) - await asyncio.to_thread(import_share_mb)
 
 
-async def settled(pid: int) -> None:
-    """Wait until a player does nothing any more, or it has become clear that it always does."""
-    deadline_s = time.monotonic() + LONGEST_SETTLING_S
-    while time.monotonic() < deadline_s:
+async def settled(pid: int, for_s: float = LOOK_EVERY_S) -> None:
+    """Wait until a player has done nothing `for_s`, or it has become clear that it always does."""
+    calm_since_s = begun_s = time.monotonic()
+    while time.monotonic() < min(calm_since_s + for_s, begun_s + LONGEST_SETTLING_S):
         before_s = processor_s(pid)
-        await asyncio.sleep(SETTLED_S)
-        if processor_s(pid) - before_s < CALM_SHARE * SETTLED_S:
-            return
+        await asyncio.sleep(LOOK_EVERY_S)
+        if processor_s(pid) - before_s >= CALM_SHARE * LOOK_EVERY_S:
+            calm_since_s = time.monotonic()
 
 
 def _said(log: Path) -> str:

@@ -3,7 +3,7 @@
 One rule: nothing that a bare client needs not: no devices, no states, no
 outcome.  This is the floor of what a library on this machine can do.
 
-``python -m bench.iot_bare paho|aiomqtt PORT``
+``python -m bench.iot_bare paho|aiomqtt|aiocoap BROKER [DEVICE]``: ports; the CoAP device is observed.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import asyncio
 import socket
 from typing import Any
 
+import aiocoap
 import aiomqtt
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
@@ -39,12 +40,9 @@ def with_paho(port: int) -> None:
         if edge.crossed(message.payload):
             client.publish(LIGHT, b"ON", 1)
 
-    def on_open(_client: Client, _data: object, opened: Any) -> None:  # noqa: ANN401 - paho's own word
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
     client = Client(CallbackAPIVersion.VERSION2)
     client.on_message = on_message
-    client.on_socket_open = on_open
+    client.on_socket_open = without_delay
     client.connect("127.0.0.1", port)
     client.subscribe(SENSOR, 1)
     client.loop_forever()
@@ -60,16 +58,40 @@ async def with_aiomqtt(port: int) -> None:
                 await client.publish(LIGHT, b"ON", 1)
 
 
+async def with_aiocoap(port: int, device: int) -> None:
+    """Observe as the documentation of aiocoap shows, and command by paho with TCP_NODELAY."""
+    edge = Edge()
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.on_socket_open = without_delay
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    context = await aiocoap.Context.create_client_context()
+    question = aiocoap.Message(code=aiocoap.GET, uri=f"coap://127.0.0.1:{device}/3303/0/5700", observe=0)
+    request = context.request(question)
+    await request.response
+    async for answer in request.observation:
+        if edge.crossed(answer.payload):
+            client.publish(LIGHT, b"ON", 1)
+
+
+def without_delay(_client: Client, _data: object, opened: Any) -> None:  # noqa: ANN401 - paho's own word
+    """Let nothing wait for company."""
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 def main() -> None:
     """Run until told to end."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("library", choices=("paho", "aiomqtt"))
-    parser.add_argument("port", type=int)
+    parser.add_argument("library", choices=("paho", "aiomqtt", "aiocoap"))
+    parser.add_argument("broker", type=int)
+    parser.add_argument("device", type=int, nargs="?", default=5683)
     said = parser.parse_args()
     if said.library == "paho":
-        with_paho(said.port)
+        with_paho(said.broker)
+    elif said.library == "aiomqtt":
+        asyncio.run(with_aiomqtt(said.broker))
     else:
-        asyncio.run(with_aiomqtt(said.port))
+        asyncio.run(with_aiocoap(said.broker, said.device))
 
 
 if __name__ == "__main__":

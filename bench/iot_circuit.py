@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-HIGH, LOW = b"30", b"20"
+HIGH, LOW, LOWER = b"30", b"20", b"19"
 """On either side of the threshold, which is 25."""
 
 GIVEN_UP_S = 5.0
@@ -151,6 +151,19 @@ async def burst(circuit: Circuit, events: int, *, quiet_s: float = QUIET_S) -> B
     came = circuit.seen.times[had:]
     took_s = came[-1] - begun_s if came else time.monotonic() - begun_s
     return Burst(events=2 * crossings, took_s=took_s, lost=max(0, crossings - len(came)))
+
+
+async def intake(circuit: Circuit, events: int) -> float:
+    """Report as fast as the carrier takes it, cross once at the end, and return reports per second.
+
+    What is heard is dealt with in its order, so the one command says that all before it was.
+    """
+    await circuit.tell(LOW)
+    had, begun_s = len(circuit.seen.times), time.monotonic()
+    await circuit.burst([*[LOWER, LOW] * (events // 2), HIGH])
+    if not await circuit.seen.until(had + 1, GIVEN_UP_S):
+        return 0.0
+    return events / (circuit.seen.times[had] - begun_s)
 
 
 def matched_ms(sent: Sequence[float], came: Sequence[float]) -> list[float]:

@@ -77,7 +77,7 @@ def _home_assistant(house: House) -> Argv:
 
 
 def _bare(library: str, house: House) -> Argv:
-    return [sys.executable, "-m", "bench.iot_bare", library, str(house.broker)]
+    return [sys.executable, "-m", "bench.iot_bare", library, str(house.broker), str(house.device)]
 
 
 def _product(way: tuple[str, str], house: House) -> Argv:
@@ -91,7 +91,8 @@ def _ours(name: str, source: str, target: str, *, crowded: bool = False) -> Play
     return Player(name=name, argv=partial(_product, way), way=way, crowded=crowded, fill=fill)
 
 
-HOME_ASSISTANT, PAHO, AIOMQTT, PRODUCT = "home assistant", "paho", "aiomqtt", "product"
+HOME_ASSISTANT, PRODUCT = "home assistant", "product"
+PAHO, AIOMQTT, AIOCOAP = "paho", "aiomqtt", "aiocoap"
 FROM_COAP, TO_COAP, CROWDED = "product coap-mqtt", "product mqtt-coap", "product 5000"
 PLAYERS = {
     player.name: player
@@ -99,6 +100,7 @@ PLAYERS = {
         Player(name=HOME_ASSISTANT, argv=_home_assistant),
         Player(name=PAHO, argv=partial(_bare, "paho"), keeps=False),
         Player(name=AIOMQTT, argv=partial(_bare, "aiomqtt"), keeps=False),
+        Player(name=AIOCOAP, argv=partial(_bare, "aiocoap"), way=("coap", "mqtt"), keeps=False),
         _ours(PRODUCT, "mqtt", "mqtt"),
         _ours(FROM_COAP, "coap", "mqtt"),
         _ours(TO_COAP, "mqtt", "coap"),

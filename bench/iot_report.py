@@ -32,6 +32,7 @@ class Figures:
         busy_mb: The same after the burst.
         idle_share: Of one core, while nothing happens.
         paced_cpu_ms: Processor time of the tree for each paced report.
+        intake_per_s: Reports that call for no command, heard and dealt with.
         burst_cpu_ms: The same in the burst.
     """
 
@@ -44,6 +45,7 @@ class Figures:
     closed: Latency
     paced: Latency
     paced_cpu_ms: float
+    intake_per_s: float
     burst: Burst
     burst_cpu_ms: float
 
@@ -132,23 +134,35 @@ def goals(found: Sequence[Figures]) -> list[Goal]:
     return made
 
 
+_COLUMNS = (
+    ("", "", 19),
+    ("", "ready s", 8),
+    ("memory", "idle", 8),
+    ("MB", "after", 8),
+    ("idle", "CPU %", 7),
+    ("closed", "p50", 9),
+    ("loop ms", "p99", 9),
+    ("paced", "p50", 9),
+    ("ms", "p99", 9),
+    ("CPU", "ms/ev", 8),
+    ("intake", "events/s", 10),
+    ("burst", "events/s", 10),
+    ("CPU", "ms/ev", 8),
+    ("", "lost", 6),
+)
+
+
 def head() -> str:
     """Return the first lines of the table."""
-    groups = f"{'':19}{'':8}{'memory MB':>16}{'idle':>7}{'closed loop ms':>18}{'paced ms':>18}{'CPU':>8}"
-    names = (
-        f"{'':19}{'ready s':>8}{'idle':>8}{'after':>8}{'CPU %':>7}{'p50':>9}{'p99':>9}{'p50':>9}{'p99':>9}"
-    )
-    return (
-        f"{groups}{'burst':>10}{'CPU':>8}{'':>6}\n{names}{'ms/ev':>8}{'events/s':>10}{'ms/ev':>8}{'lost':>6}"
-    )
+    return "\n".join("".join(f"{column[line]:>{column[2]}}" for column in _COLUMNS) for line in (0, 1))
 
 
 def row(it: Figures) -> str:
     """Return one player's line."""
-    latencies = f"{p50(it.closed):9.2f}{p99(it.closed):9.2f}{p50(it.paced):9.2f}{p99(it.paced):9.2f}"
-    burst = f"{it.burst.events_per_s:10.0f}{it.burst_cpu_ms:8.3f}{it.lost:6}"
     memory = f"{it.idle_mb:8.1f}{it.busy_mb:8.1f}{it.idle_share * 100:7.2f}"
-    return f"{it.player:19}{it.ready_s:8.2f}{memory}{latencies}{it.paced_cpu_ms:8.3f}{burst}"
+    latencies = f"{p50(it.closed):9.2f}{p99(it.closed):9.2f}{p50(it.paced):9.2f}{p99(it.paced):9.2f}"
+    many = f"{it.intake_per_s:10.0f}{it.burst.events_per_s:10.0f}{it.burst_cpu_ms:8.3f}{it.lost:6}"
+    return f"{it.player:19}{it.ready_s:8.2f}{memory}{latencies}{it.paced_cpu_ms:8.3f}{many}"
 
 
 def table(found: Sequence[Figures]) -> str:
@@ -178,6 +192,7 @@ def summary(found: Sequence[Figures]) -> str:
             "paced_p50_ms": _rounded(p50(it.paced)),
             "paced_p99_ms": _rounded(p99(it.paced)),
             "paced_cpu_ms": _rounded(it.paced_cpu_ms),
+            "intake_events_per_s": _rounded(it.intake_per_s),
             "burst_events_per_s": _rounded(it.burst.events_per_s),
             "burst_cpu_ms": _rounded(it.burst_cpu_ms),
             "lost": {"closed": it.closed.lost, "paced": it.paced.lost, "burst": it.burst.lost},

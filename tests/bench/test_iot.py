@@ -86,6 +86,7 @@ GOOD = Figures(
     closed=QUICK,
     paced=QUICK,
     paced_cpu_ms=0.1,
+    intake_per_s=10_000.0,
     burst=Burst(events=10_000, took_s=1.0, lost=0),
     burst_cpu_ms=0.1,
 )
