@@ -55,7 +55,7 @@ class MqttLinkConfig:
     """
 
     prefix: str = "homeassistant"
-    max_entities: int = 5_000
+    max_entities: int = 10_000
 
     def __post_init__(self) -> None:
         if not is_topic(self.prefix) or "/" in self.prefix:

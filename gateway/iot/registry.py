@@ -17,7 +17,7 @@ from gateway.pubsub import Publisher, in_turns
 
 log = logging.getLogger(__name__)
 
-MAX_ENTITIES = 5_000
+MAX_ENTITIES = 20_000
 BACKLOG = 50_000
 _AHEAD = timedelta(seconds=2)
 """A report from further in the future was stamped by a clock that has been put right since."""

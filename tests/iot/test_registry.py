@@ -21,7 +21,8 @@ from gateway.iot.entity import (
     Value,
 )
 from gateway.iot.link import Availability, Found, LinkEvent, Lost
-from gateway.iot.registry import Registry
+from gateway.iot.mqtt import MqttLinkConfig
+from gateway.iot.registry import MAX_ENTITIES, Registry
 from gateway.pubsub import Publisher, Subscription
 from tests.conftest import Serve
 
@@ -179,3 +180,8 @@ async def test_the_changes_tell_the_whole_story(events: list[LinkEvent]) -> None
     if known is not None and known.value is not None:
         said = [event for event in events if isinstance(event, Reading) and event.value == known.value]
         assert known.reported_at in [event.at for event in said]
+
+
+def test_devices_that_announce_too_much_leave_room_for_the_others() -> None:
+    """The television is in the home last; a crowd on MQTT must not shut it out."""
+    assert MqttLinkConfig().max_entities < MAX_ENTITIES

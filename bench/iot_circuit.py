@@ -1,0 +1,183 @@
+"""From a sensor's word to the command that follows from it: how long, how many, how many lost.
+
+One rule: every crossing counts.  One that no command follows is lost, and
+slower than all others; the light answers each command, as lights do.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+HIGH, LOW, LOWER = b"30", b"20", b"19"
+"""On either side of the threshold, which is 25."""
+
+GIVEN_UP_S = 5.0
+QUIET_S = 3.0
+"""After so long without a command none comes any more."""
+
+_NEVER = math.inf
+
+
+@dataclass
+class Seen:
+    """The commands that came.
+
+    Attributes:
+        times: When, on the monotonic clock.
+    """
+
+    times: list[float] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def note(self, at_s: float) -> None:
+        """A command came."""
+        self.times.append(at_s)
+        self._changed.set()
+
+    async def until(self, count: int, quiet_s: float) -> bool:
+        """Wait for `count` commands in all; return whether they came before `quiet_s` without any."""
+        while len(self.times) < count:
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(quiet_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                return False
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circuit:
+    """A sensor, a light, and whoever is between them.
+
+    Attributes:
+        tell: Makes the sensor report; returns when its carrier has it.
+        burst: The same many times, as fast as the carrier takes it.
+        seen: What the light was told.
+    """
+
+    tell: Callable[[bytes], Awaitable[None]]
+    burst: Callable[[Sequence[bytes]], Awaitable[None]]
+    seen: Seen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """From report to command, for each crossing; `math.inf` for those without a command."""
+
+    each_ms: tuple[float, ...]
+
+    @property
+    def lost(self) -> int:
+        return self.each_ms.count(_NEVER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Burst:
+    """Many reports at once.
+
+    Attributes:
+        events: Reports sent, every other one a crossing.
+        took_s: From the first report to the last command.
+        lost: Crossings without a command.
+    """
+
+    events: int
+    took_s: float
+    lost: int
+
+    @property
+    def events_per_s(self) -> float:
+        """Reports that were dealt with; what was lost was not."""
+        return (self.events - 2 * self.lost) / self.took_s if self.took_s else 0.0
+
+
+async def first_answer(circuit: Circuit, within_s: float, every_s: float = 0.02) -> float:
+    """Cross until a command comes; return when.
+
+    Raises:
+        TimeoutError: none came.
+    """
+    async with asyncio.timeout(within_s):
+        had = len(circuit.seen.times)
+        while len(circuit.seen.times) == had:
+            await circuit.tell(LOW)
+            await circuit.tell(HIGH)
+            await circuit.seen.until(had + 1, every_s)
+    at_s = circuit.seen.times[had]
+    # What was asked meanwhile is answered too.
+    while await circuit.seen.until(len(circuit.seen.times) + 1, QUIET_S / 3):
+        pass
+    return at_s
+
+
+async def closed_loop(circuit: Circuit, crossings: int) -> Latency:
+    """Cross again as soon as the command for the last crossing came."""
+    found = []
+    for _ in range(crossings):
+        await circuit.tell(LOW)
+        had, sent_s = len(circuit.seen.times), time.monotonic()
+        await circuit.tell(HIGH)
+        came = await circuit.seen.until(had + 1, GIVEN_UP_S)
+        found.append((circuit.seen.times[had] - sent_s) * 1e3 if came else _NEVER)
+    return Latency(each_ms=tuple(found))
+
+
+async def paced(circuit: Circuit, events: int, per_s: float, *, quiet_s: float = QUIET_S) -> Latency:
+    """Report at a steady pace, whatever comes back; every other report is a crossing."""
+    await circuit.tell(LOW)
+    had, sent = len(circuit.seen.times), []
+    begun_s = time.monotonic()
+    for number in range(events):
+        await asyncio.sleep(begun_s + number / per_s - time.monotonic())
+        if number % 2:
+            await circuit.tell(LOW)
+        else:
+            sent.append(time.monotonic())
+            await circuit.tell(HIGH)
+    await circuit.seen.until(had + len(sent), quiet_s)
+    return Latency(each_ms=tuple(matched_ms(sent, circuit.seen.times[had:])))
+
+
+async def burst(circuit: Circuit, events: int, *, quiet_s: float = QUIET_S) -> Burst:
+    """Report as fast as the carrier takes it; what has not come after `quiet_s` of silence is lost."""
+    await circuit.tell(LOW)
+    had, crossings = len(circuit.seen.times), events // 2
+    begun_s = time.monotonic()
+    await circuit.burst([HIGH, LOW] * crossings)
+    await circuit.seen.until(had + crossings, quiet_s)
+    came = circuit.seen.times[had:]
+    took_s = came[-1] - begun_s if came else time.monotonic() - begun_s
+    return Burst(events=2 * crossings, took_s=took_s, lost=max(0, crossings - len(came)))
+
+
+async def intake(circuit: Circuit, events: int) -> float:
+    """Report as fast as the carrier takes it, cross once at the end, and return reports per second.
+
+    What is heard is dealt with in its order, so the one command says that all before it was.
+    """
+    await circuit.tell(LOW)
+    had, begun_s = len(circuit.seen.times), time.monotonic()
+    await circuit.burst([*[LOWER, LOW] * (events // 2), HIGH])
+    if not await circuit.seen.until(had + 1, GIVEN_UP_S):
+        return 0.0
+    return events / (circuit.seen.times[had] - begun_s)
+
+
+def matched_ms(sent: Sequence[float], came: Sequence[float]) -> list[float]:
+    """Return the latency of each crossing.
+
+    Commands come in the order of their crossings.  Where some are missing, nobody can say which;
+    then each command that came is one for the newest crossing before it, and the rest are lost.
+    """
+    if len(came) >= len(sent):
+        return [(to - since) * 1e3 for since, to in zip(sent, came, strict=False)]
+    left, found = list(sent), []
+    for to in came:
+        before = [since for since in left if since <= to]
+        if before:
+            left.remove(before[-1])
+            found.append((to - before[-1]) * 1e3)
+    return found + [_NEVER] * (len(sent) - len(found))

@@ -1,0 +1,109 @@
+"""Who is measured: Home Assistant, bare clients, and the product in several houses.
+
+One rule: a player is started as its users start it, on what an earlier start
+left behind; the first start of a life is nobody's measure.
+"""
+
+import os
+import socket
+import sys
+from asyncio.subprocess import STDOUT
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from bench import iot_home_assistant, iot_product
+from bench.iot_machine import free
+from gateway import child
+
+Argv = list[str | Path]
+STOP_S = 20.0
+"""Home Assistant takes its time to say goodbye."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """Where a player lives.
+
+    Attributes:
+        folder: Its own.
+        broker: Port of the broker.
+        device: Port of the CoAP device.
+        mode: Of the product's rule.
+    """
+
+    folder: Path
+    broker: int
+    device: int
+    mode: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Player:
+    """One row of the table.
+
+    Attributes:
+        argv: Writes what it needs into the house and returns how it is started.
+        way: The world of the sensor and of the light.
+        crowded: Whether 5,000 entities are announced.
+        keeps: Whether it keeps something between two starts.
+        fill: Puts a past into its folder, between the first start and the measured one.
+    """
+
+    name: str
+    argv: Callable[[House], Argv]
+    way: tuple[str, str] = ("mqtt", "mqtt")
+    crowded: bool = False
+    keeps: bool = True
+    fill: Callable[[Path], Awaitable[int]] | None = None
+
+
+@asynccontextmanager
+async def playing(argv: Argv, folder: Path) -> AsyncIterator[int]:
+    """Run a player for the length of a block; its process id."""
+    plain = {name: text for name, text in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    with (folder / "player.log").open("ab") as log:
+        async with child.running(argv, env=plain, stdout=log, stderr=STDOUT, stop_s=STOP_S) as process:
+            yield process.pid
+
+
+def _home_assistant(house: House) -> Argv:
+    folder = house.folder / "home-assistant"
+    page = free(socket.SOCK_STREAM)
+    iot_home_assistant.write(folder, broker=house.broker, page=page)
+    return iot_home_assistant.argv(folder)
+
+
+def _bare(library: str, house: House) -> Argv:
+    return [sys.executable, "-m", "bench.iot_bare", library, str(house.broker), str(house.device)]
+
+
+def _product(way: tuple[str, str], house: House) -> Argv:
+    file = iot_product.write(house.folder, broker=house.broker, device=house.device, way=way, mode=house.mode)
+    return iot_product.argv(house.folder, file)
+
+
+def _ours(name: str, source: str, target: str, *, crowded: bool = False) -> Player:
+    way = (source, target)
+    fill = iot_product.record_an_hour if crowded else None
+    return Player(name=name, argv=partial(_product, way), way=way, crowded=crowded, fill=fill)
+
+
+HOME_ASSISTANT, PRODUCT = "home assistant", "product"
+PAHO, AIOMQTT, AIOCOAP = "paho", "aiomqtt", "aiocoap"
+FROM_COAP, TO_COAP, CROWDED = "product coap-mqtt", "product mqtt-coap", "product 5000"
+PLAYERS = {
+    player.name: player
+    for player in (
+        Player(name=HOME_ASSISTANT, argv=_home_assistant),
+        Player(name=PAHO, argv=partial(_bare, "paho"), keeps=False),
+        Player(name=AIOMQTT, argv=partial(_bare, "aiomqtt"), keeps=False),
+        Player(name=AIOCOAP, argv=partial(_bare, "aiocoap"), way=("coap", "mqtt"), keeps=False),
+        _ours(PRODUCT, "mqtt", "mqtt"),
+        _ours(FROM_COAP, "coap", "mqtt"),
+        _ours(TO_COAP, "mqtt", "coap"),
+        _ours(CROWDED, "mqtt", "mqtt", crowded=True),
+    )
+}

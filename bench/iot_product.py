@@ -1,0 +1,107 @@
+"""The product for this bench: the daemon as on a box, with one rule and the broker that all share.
+
+One rule: nothing is switched off that a box has on: the page, the history and
+the television run beside the home.
+"""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from bench.iot_devices import crowd
+from bench.iot_machine import free
+from gateway.iot import history, history_table
+from gateway.iot.entity import EntityId
+from gateway.iot.history_table import MS
+from gateway.store import Store
+
+SENSORS = {"mqtt": "mqtt.bench_temp", "coap": "coap.bench.3303.0.5700"}
+LIGHTS = {"mqtt": "mqtt.bench_light", "coap": "coap.bench.3311.0.5850"}
+RECORDED = timedelta(hours=1)
+_EVERY = timedelta(minutes=1)
+_FLOOR = "import asyncio, json, logging, sqlite3, ssl, dataclasses, uuid, yaml, msgspec"
+_MODULES = ("mqtt", "homie", "coap", "coap_server", "bridge", "registry", "commands", "history", "rules")
+_HELD = "import sys; print(next(x for x in open('/proc/self/smaps_rollup') if x.startswith('Pss:')))"
+
+
+def write(folder: Path, *, broker: int, device: int, way: tuple[str, str], mode: str) -> Path:
+    """Write the configuration and the rule from the sensor to the light; return the file.
+
+    Args:
+        folder: Where.
+        broker: Its port.
+        device: Port of the CoAP device.
+        way: The world of the sensor and the world of the light.
+        mode: What happens when the rule fires while it works.
+    """
+    source, target = way
+    rule = {
+        "id": "hot",
+        "when": {"entity": SENSORS[source], "above": 25},
+        "do": [{"command": {"entity": LIGHTS[target], "value": True}}],
+        "mode": mode,
+    }
+    rules = folder / "rules.yaml"
+    rules.write_text(json.dumps({"rules": [rule]}))  # YAML is a superset
+    page, apps = (free(socket.SOCK_STREAM) for _ in range(2))
+    named = [{"endpoint": "bench", "url": f"coap://127.0.0.1:{device}"}] if "coap" in way else []
+    configuration = {
+        "board": {"name": "simulated"},
+        "broker": {"mode": "external", "url": f"mqtt://127.0.0.1:{broker}"},
+        "ui": {"port": page, "host": "127.0.0.1"},
+        "apps": {"port": apps, "host": "127.0.0.1"},
+        "iot": {"rules": str(rules), "coap": {"port": free(socket.SOCK_DGRAM), "devices": named}},
+    }
+    file = folder / "gateway.yaml"
+    file.write_text(json.dumps(configuration))
+    return file
+
+
+def argv(folder: Path, file: Path) -> list[str | Path]:
+    """Return how it is started."""
+    return [sys.executable, "-m", "gateway", "run", "--config", file, "--state", folder / "state"]
+
+
+def argv_without(folder: Path, file: Path) -> list[str | Path]:
+    """Return how the daemon is started without the home."""
+    return [sys.executable, "-m", "bench.iot_without", file, folder / "state"]
+
+
+async def record_an_hour(folder: Path) -> int:
+    """Fill the history as if all others had reported once a minute for an hour; return the reports."""
+    past = Store(folder / "state/history.db", {"history": history.MIGRATIONS}, durable=False)
+    opened = asyncio.Event()
+    task = asyncio.create_task(past.run(opened.set), name="history")
+    await opened.wait()
+    names = [EntityId(f"mqtt.{name}") for _, name in crowd()]
+    begun = datetime.now(UTC) - RECORDED
+    count = 0
+    for minute in range(int(RECORDED / _EVERY)):
+        at_ms = int((begun + minute * _EVERY).timestamp() * MS)
+        samples = [(at_ms, name, float(minute)) for name in names]
+        await past.write(partial(history_table.add, samples=samples))
+        count += len(samples)
+    task.cancel()
+    await asyncio.wait({task})
+    return count
+
+
+def import_share_mb() -> float:
+    """Return what the home's modules and libraries hold at most, measured in empty interpreters; blocking.
+
+    What they share with the rest of the daemon is counted as theirs.
+    """
+    home = ", ".join(f"gateway.iot.{name}" for name in _MODULES)
+    return _held_mb(f"{_FLOOR}; import {home}") - _held_mb(_FLOOR)
+
+
+def _held_mb(imports: str) -> float:
+    said = subprocess.run(
+        [sys.executable, "-c", f"{imports}; {_HELD}"], check=True, capture_output=True, text=True
+    )
+    return int(said.stdout.split()[1]) * 1024 / 1e6
