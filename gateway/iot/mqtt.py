@@ -1,4 +1,4 @@
-"""The devices that speak MQTT and announce themselves as Home Assistant expects it.
+"""The devices that speak MQTT and announce themselves as Home Assistant expects it, or as Tasmota does.
 
 One rule: a device is believed about itself only.  Whatever it sends, the worst
 that happens is one refused announcement, counted and named, and the others go on.
@@ -10,8 +10,10 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 
 from gateway.iot.entity import EntityId, Reading, Value
@@ -32,6 +34,10 @@ from gateway.iot.link import (
     Lost,
 )
 from gateway.iot.mqtt_entity import MqttEntity
+from gateway.iot.mqtt_present import Announcement, Present
+from gateway.iot.tasmota_announced import FILTERS as TASMOTA_FILTERS
+from gateway.iot.tasmota_announced import Halves, is_tasmota
+from gateway.iot.tasmota_discovery import parse_device
 from gateway.mqtt import Broker, BrokerError, Message
 from gateway.pubsub import Publisher, Subscription, in_turns
 from gateway.schema import FieldError
@@ -97,9 +103,15 @@ class MqttLink:
         self._accounts = frozenset(accounts)
         self._refused: dict[str, str] = {}
         self._named: set[str] = set()
-        self._announced: dict[str, _Announced] = {}
-        self._present: dict[EntityId, _Present] = {}
+        self._announced: dict[str, Announcement] = {}
+        self._present: dict[EntityId, Present] = {}
         self._readers: dict[str, set[EntityId]] = {}
+        self._filters = tuple(f"{self._config.prefix}/{levels}/config" for levels in ("+/+", "+/+/+"))
+        self._tasmota = Halves()
+        self._displaced = False
+        self._twins_wanted = False
+        self._questions: set[tuple[str, bytes]] = set()
+        self._asking = asyncio.Event()
         self._aging = asyncio.Event()
         self._next_expiry = math.inf
 
@@ -110,11 +122,9 @@ class MqttLink:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Hear devices until cancelled."""
-        prefix = self._config.prefix
-        filters = (f"{prefix}/+/+/config", f"{prefix}/+/+/+/config")
         with (
             self._broker.changes.subscribe() as changes,
-            self._broker.subscribe(*filters, backlog=BACKLOG, qos=0) as announcements,
+            self._broker.subscribe(*self._filters, *TASMOTA_FILTERS, backlog=BACKLOG, qos=0) as announcements,
             self._broker.subscribe(*self._readers, backlog=BACKLOG) as reports,
         ):
             try:
@@ -122,6 +132,7 @@ class MqttLink:
                     tasks.create_task(self._learn(announcements, reports), name="mqtt-announcements")
                     tasks.create_task(self._hear(reports), name="mqtt-reports")
                     tasks.create_task(self._forget_old_reports(), name="mqtt-expire")
+                    tasks.create_task(self._ask(), name="mqtt-ask")
                     if self._broker.connected:
                         await self._say("online")
                     ready()
@@ -165,31 +176,54 @@ class MqttLink:
     ) -> None:
         async for message in in_turns(announcements):
             self._hear_announcement(message, reports)
+            if self._twins_wanted:
+                # What was passed over for a device that has gone now is said again.
+                self._twins_wanted = False
+                announcements.add(*self._filters)
 
     async def _hear(self, reports: TopicSubscription[Message]) -> None:
         async for message in in_turns(reports):
             self._hear_report(message)
 
     def _hear_announcement(self, message: Message, reports: TopicSubscription[Message]) -> None:
-        topic = message.topic
+        try:
+            if is_tasmota(message.topic):
+                device = self._tasmota.join(message.topic, message.payload)
+                read = partial(parse_device, device, accounts=self._accounts)
+                self._settle(device.key, device.payload, read, reports)
+            else:
+                read = partial(self._read_announcement, message)
+                self._settle(message.topic, message.payload, read, reports)
+        except AnnouncementError as error:
+            self._refuse(message.topic, error)
+        else:
+            self._refused.pop(message.topic, None)
+
+    def _settle(
+        self,
+        topic: str,
+        payload: bytes,
+        read: Callable[[], tuple[MqttEntity, ...]],
+        reports: TopicSubscription[Message],
+    ) -> None:
+        """Let what `read` returns be all that is announced on `topic`."""
         known = self._announced.get(topic)
-        digest = hashlib.sha256(message.payload).digest()
+        digest = hashlib.sha256(payload).digest()
         if known is not None and known.digest == digest:
             return
-        try:
-            found = self._read_announcement(message)
-        except AnnouncementError as error:
-            self._refuse(topic, error)
-            return
-        self._refused.pop(topic, None)
+        found = read()
         before = known.entities if known else frozenset()
         after = {each.entity.id: each for each in found}
+        self._check_room(before, after.keys())
+        if is_tasmota(topic):
+            self._displace_twins(found, reports)
+            self._twins_wanted |= self._displaced and bool(before - after.keys())
         for gone in before - after.keys():
             self._lose(gone, reports)
         for each in found:
-            self._take(each, reports)
+            self._take(each, topic, reports)
         if after:
-            self._announced[topic] = _Announced(digest, frozenset(after))
+            self._announced[topic] = Announcement(digest, frozenset(after))
         else:
             self._announced.pop(topic, None)
 
@@ -202,15 +236,32 @@ class MqttLink:
         found = parse_announcement(place, message.payload, accounts=self._accounts)
         if is_ours(found, OURS):
             return ()
-        known = self._announced.get(message.topic)
-        mine = known.entities if known else frozenset()
-        new = [each.entity.id for each in found if each.entity.id not in mine]
+        for entity in self._beside(found):
+            if is_tasmota(self._present[entity].announced_on):
+                self._displaced = True
+                raise AnnouncementError(f"is of the device of {entity}, which announces itself as Tasmota")
+        return found
+
+    def _check_room(self, before: AbstractSet[EntityId], after: AbstractSet[EntityId]) -> None:
+        new = after - before
         for entity in new:
             if entity in self._present:
                 raise AnnouncementError(f"{entity} is already announced on another topic")
         if len(self._present) + len(new) > self._config.max_entities:
             raise AnnouncementError(f"there are {self._config.max_entities} entities already")
-        return found
+
+    def _beside(self, found: Collection[MqttEntity]) -> set[EntityId]:
+        """Return the entities that hear a topic of one of `found`."""
+        return {entity for each in found for topic in each.topics for entity in self._readers.get(topic, ())}
+
+    def _displace_twins(self, found: Collection[MqttEntity], reports: TopicSubscription[Message]) -> None:
+        """Take away what the devices of `found` announced in the other way, or they would be there twice."""
+        topics = {self._present[entity].announced_on for entity in self._beside(found)}
+        for topic in (each for each in topics if not is_tasmota(each)):
+            for entity in self._announced.pop(topic).entities:
+                self._lose(entity, reports)
+            self._displaced = True
+            self._refuse(topic, AnnouncementError("is of a device that announces itself as Tasmota"))
 
     def _refuse(self, topic: str, error: AnnouncementError) -> None:
         self.refusals += 1
@@ -220,18 +271,18 @@ class MqttLink:
             self._named.add(topic)
             self._refused[topic] = str(error)
 
-    def _take(self, spec: MqttEntity, reports: TopicSubscription[Message]) -> None:
+    def _take(self, spec: MqttEntity, topic: str, reports: TopicSubscription[Message]) -> None:
         entity = spec.entity.id
         known = self._present.get(entity)
         if known is not None and known.spec == spec:
             return
         if known is not None:
             self._unroute(known.spec, reports, keep=spec.topics)
-        self._present[entity] = _Present(spec, known.votes if known else {})
+        self._present[entity] = Present(spec, topic, known.votes if known else {})
         self.events.publish(Found(spec.entity))
         self._tell_availability(entity)
-        for topic in spec.topics:
-            self._readers.setdefault(topic, set()).add(entity)
+        for each in spec.topics:
+            self._readers.setdefault(each, set()).add(entity)
         # Asked for even when another entity listens there already: the broker then repeats
         # what it keeps on these topics, which this entity has not heard.
         reports.add(*spec.topics)
@@ -266,19 +317,20 @@ class MqttLink:
                 self.unreadable += 1
                 log.debug("Report of %s on %s %s", entity, message.topic, error)
 
-    def _heed(self, present: "_Present", message: Message, payload: Payload) -> None:
+    def _heed(self, present: Present, message: Message, payload: Payload) -> None:
         spec, entity = present.spec, present.spec.entity.id
         for source in spec.sources:
             if source.topic == message.topic and (vote := source.read(payload)) is not None:
                 present.votes[source.topic] = present.latest = vote
                 self._tell_availability(entity)
-        if spec.report is None or spec.report.topic != message.topic:
-            return
-        if message.retain and present.heard_live:
+                if vote:
+                    # One that says so again was away too shortly to be missed.
+                    self._question(present)
+        if message.topic not in present.readers or (message.retain and present.heard_live):
             # The broker repeats what it keeps whenever somebody asks; a device that does not
             # have all its reports kept has said something newer since.
             return
-        value = spec.read(payload)
+        value = present.read(message.topic, payload)
         if value is None:
             return
         present.heard_live = not message.retain
@@ -295,6 +347,25 @@ class MqttLink:
         if available is not present.told:
             present.told = available
             self.events.publish(Availability(entity, available))
+            if available:
+                self._question(present)
+
+    def _question(self, present: Present) -> None:
+        if present.spec.asks:
+            self._questions.update(present.spec.asks)
+            self._asking.set()
+
+    async def _ask(self) -> None:
+        """Have devices that keep no report at the broker say their state when they are back."""
+        while True:
+            await self._asking.wait()
+            self._asking.clear()
+            while self._questions:
+                topic, payload = self._questions.pop()
+                try:
+                    await self._broker.publish(Message(topic, payload))
+                except BrokerError as error:
+                    log.debug("%s was not asked: %s", topic, error)
 
     async def _forget_old_reports(self) -> None:
         while True:
@@ -308,31 +379,3 @@ class MqttLink:
             except TimeoutError:
                 for entity in tuple(self._present):
                     self._tell_availability(entity)
-
-
-@dataclass(frozen=True, slots=True)
-class _Announced:
-    """What was last heard on one topic of announcements."""
-
-    digest: bytes
-    entities: frozenset[EntityId]
-
-
-@dataclass(slots=True)
-class _Present:
-    """An entity that is announced, and what was heard about its being reachable."""
-
-    spec: MqttEntity
-    votes: dict[str, bool] = field(default_factory=dict)
-    latest: bool | None = None
-    told: bool | None = None
-    good_until: float = 0.0
-    heard_live: bool = False
-
-    def __post_init__(self) -> None:
-        mine = [self.votes[source.topic] for source in self.spec.sources if source.topic in self.votes]
-        self.latest = mine[-1] if mine else None
-
-    def reachable(self, now: float) -> bool:
-        fresh = self.spec.expire_after_s is None or now < self.good_until
-        return fresh and self.spec.reachable(self.votes, self.latest)

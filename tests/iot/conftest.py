@@ -19,7 +19,7 @@ from gateway.mqtt_client import MqttClient
 from gateway.supervisor import Supervisor, Unit
 from tests.conftest import Serve
 
-ACCOUNTS = ("lamp", "thermometer", "stranger")
+ACCOUNTS = ("lamp", "thermometer", "stranger", "5ccf7f0a1b2c")
 
 
 @pytest.fixture
