@@ -179,7 +179,7 @@ class HomieLink:
     async def _learn(self, ears: _Ears) -> None:
         async for message in in_turns(ears.devices):
             if message.topic == self._echo.topic:
-                self._hear_echo(self._echo.hear(message), ears)
+                await self._hear_echo(self._echo.hear(message), ears)
                 continue
             base = self._base if message.topic.startswith(self._base) else self._domain
             device, _, attribute = message.topic.removeprefix(base).partition("/")
@@ -239,7 +239,7 @@ class HomieLink:
             self._forget(device, ears)
         if device in self._older:
             try:
-                self._older.hear(device, path, message.payload, ears.devices)
+                self._older.hear(device, path, message.payload)
             except AnnouncementError as error:
                 self._refuse(device, str(error))
 
@@ -255,21 +255,27 @@ class HomieLink:
         self._older.add(device)
         return True
 
-    def _hear_echo(self, number: int, ears: _Ears) -> None:
+    async def _hear_echo(self, number: int, ears: _Ears) -> None:
         if 0 < self._repeated_at <= number:
             self._repeated_at = 0
             self._repeated.set()
-        for device in self._older.complete(number):
-            known = self._devices[device]
-            if known.state in UNFINISHED:
-                continue
-            try:
-                properties = self._older.properties(device)
-            except AnnouncementError as error:
-                self._refuse(device, str(error))
-                continue
-            self._refused.pop(device, None)
-            self._describe(device, known, properties, ears)
+        for device in self._older.complete(number, ears.devices):
+            if device is not None:
+                self._put_together(device, ears)
+            # There may be hundreds of them after a power cut, and everybody else wants a turn.
+            await asyncio.sleep(0)
+
+    def _put_together(self, device: str, ears: _Ears) -> None:
+        known = self._devices.get(device)
+        if known is None or device not in self._older or known.state in UNFINISHED:
+            return
+        try:
+            properties = self._older.properties(device)
+        except AnnouncementError as error:
+            self._refuse(device, str(error))
+            return
+        self._refused.pop(device, None)
+        self._describe(device, known, properties, ears)
 
     async def _sweep(self, ears: _Ears) -> None:
         """Take away who was not heard of again, when the broker has had its say and they their time."""

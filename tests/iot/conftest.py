@@ -116,6 +116,15 @@ class Publishing:
         """Publish one message and go."""
         await self.say_all({topic: payload}, retain=retain)
 
+    async def say_in_order(self, messages: Mapping[str, bytes | str], *, retain: bool = False) -> None:
+        """Publish `messages` one after the other and go."""
+        address = self._address
+        async with aiomqtt.Client(
+            address.host, address.port, username=address.username, password=address.password
+        ) as client:
+            for topic, payload in messages.items():
+                await client.publish(topic, payload, 1, retain=retain)
+
     async def say_all(
         self, messages: Mapping[str, bytes | str | Mapping[str, object]], *, retain: bool = False
     ) -> None:

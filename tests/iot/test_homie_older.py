@@ -107,8 +107,7 @@ def tool(broker: ManagedBroker) -> Publishing:
 
 
 async def announce(tool: Publishing, said: Mapping[str, str] = VERSION_4, device: str = "lamp") -> None:
-    for path, text in said.items():
-        await tool.say(f"homie/{device}/{path}", text, retain=True)
+    await tool.say_in_order({f"homie/{device}/{path}": text for path, text in said.items()}, retain=True)
 
 
 def available(registry: Registry, entity: EntityId) -> bool:
@@ -173,7 +172,8 @@ async def test_a_device_is_not_shown_before_it_has_said_all(registry: Registry, 
         seen.extend((each.entity.id, each.entity.capability) for each in registry.states.values())
         return value(registry, POWER) is False and value(registry, LEVEL) == 40
 
-    await announce(tool, {"$state": "init", **VERSION_4})
+    await announce(tool, {"$state": "init"})
+    await announce(tool)
     await until(registry, power_is_there)
 
     assert registry.states[POWER].entity.device.name == "灯"
