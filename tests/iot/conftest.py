@@ -5,7 +5,7 @@ import json
 import math
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import aiomqtt
@@ -124,6 +124,15 @@ class Publishing:
         ) as client:
             for topic, payload in messages.items():
                 await client.publish(topic, payload, 1, retain=retain)
+
+    async def say_over_and_over(self, topic: str, payloads: Sequence[str], times: int) -> None:
+        """Publish one of `payloads` after the other, in turns, and go."""
+        address = self._address
+        async with aiomqtt.Client(
+            address.host, address.port, username=address.username, password=address.password
+        ) as client:
+            for at in range(times):
+                await client.publish(topic, payloads[at % len(payloads)], 1, retain=True)
 
     async def say_all(
         self, messages: Mapping[str, bytes | str | Mapping[str, object]], *, retain: bool = False

@@ -1,5 +1,6 @@
 """Devices that speak Homie 3 and 4, one of them written by others; and those that leave behind our back."""
 
+import asyncio
 import json
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -264,6 +265,23 @@ async def test_what_is_no_device_is_named_and_costs_the_others_nothing(
     assert not any(
         entity.startswith(tuple(f"homie.{device}." for device in wrong)) for entity in registry.states
     )
+
+
+async def test_a_device_that_says_something_else_all_the_time_costs_the_others_nothing(
+    registry: Registry, broker: ManagedBroker, tool: Publishing
+) -> None:
+    stranger = Publishing(broker, "stranger")
+    await announce(tool)
+    await until(registry, lambda: available(registry, POWER))
+    properties = ",".join(f"p{at}" for at in range(MAX_PROPERTIES))
+    await announce(stranger, {**VERSION_4, "main/$properties": properties}, "stranger")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(stranger.say_over_and_over("homie/stranger/$nodes", ("main", "", "other"), 1_000))
+        for level in range(10):
+            await tool.say("homie/lamp/main/level", str(level), retain=True)
+            await until(registry, lambda: value(registry, LEVEL) == level)  # noqa: B023 - within the loop
+
+    assert available(registry, POWER)
 
 
 async def test_nobody_speaks_for_another(broker: ManagedBroker, registry: Registry, tool: Publishing) -> None:
