@@ -2,10 +2,6 @@
 
 One rule: a device is there from its description until it clears its state, and
 what it says counts only while its state says that it means it.
-
-A device that took its leave while we were away clears nothing that we hear.  So after
-each loss of the connection every device has to be heard of again, which the broker
-does for all that it still keeps, and who is not is gone some time later.
 """
 
 import asyncio
@@ -29,6 +25,7 @@ from gateway.iot.link import (
     Lost,
 )
 from gateway.iot.mqtt_echo import Echo
+from gateway.iot.mqtt_roll import RollCall
 from gateway.mqtt import Broker, BrokerError, Message
 from gateway.pubsub import Publisher, Subscription, in_turns
 from gateway.schema import FieldError
@@ -109,10 +106,7 @@ class HomieLink:
         self._base = f"{self._domain}{VERSION}/"
         self._echo = Echo(broker)
         self._older = OlderDevices(self._domain, self._echo)
-        self._unheard: set[str] = set()
-        self._losses = 0
-        self._repeated_at = 0
-        self._repeated = asyncio.Event()
+        self._roll = RollCall(broker, self._echo, self._config.sweep_after_s)
         self._devices: dict[str, _Known] = {}
         self._by_topic: dict[str, HomieProperty] = {}
         self._by_entity: dict[EntityId, HomieProperty] = {}
@@ -136,12 +130,16 @@ class HomieLink:
             self._broker.subscribe(*self._by_topic, backlog=BACKLOG) as values,
         ):
             ears = _Ears(devices, values)
-            self._begin(ears)
+            # Those of an earlier run have to be heard of again, too.
+            self._older.listen(devices)
+            self._roll.begin(self._devices)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._learn(ears), name="homie-devices")
                 tasks.create_task(self._hear(values), name="homie-values")
                 tasks.create_task(self._echo.run(), name="homie-echo")
-                tasks.create_task(self._sweep(ears), name="homie-sweep")
+                tasks.create_task(
+                    self._roll.run(lambda device: self._give_up(device, ears)), name="homie-roll"
+                )
                 ready()
                 await self._follow(changes)
 
@@ -159,20 +157,12 @@ class HomieLink:
             raise LinkDownError(f"{entity} was not told: {error}", hint=error.hint) from error
         return False
 
-    def _begin(self, ears: _Ears) -> None:
-        """Listen again to the devices of an earlier run, which have to be heard of again."""
-        self._older.listen(ears.devices)
-        self._unheard = set(self._devices)
-        if self._broker.connected:
-            self._repeated_at = self._echo.ask()
-
     async def _follow(self, changes: Subscription[bool]) -> None:
         async for connected in changes:
             if connected:
-                self._repeated_at = self._echo.ask()
+                self._roll.call()
             else:
-                self._losses += 1
-                self._unheard = set(self._devices)
+                self._roll.begin(self._devices)
             for device, known in self._devices.items():
                 self._tell(device, known)
 
@@ -208,9 +198,7 @@ class HomieLink:
             return
         known.state = payload[:32].decode(errors="replace")
         if payload:
-            # What still waited for us when the connection was lost was said before.
-            if message.retain or self._broker.connected:
-                self._unheard.discard(device)
+            self._roll.hear(device, message)
             self._tell(device, known)
         else:
             # A device takes its leave by clearing its state first.
@@ -256,9 +244,7 @@ class HomieLink:
         return True
 
     async def _hear_echo(self, number: int, ears: _Ears) -> None:
-        if 0 < self._repeated_at <= number:
-            self._repeated_at = 0
-            self._repeated.set()
+        self._roll.hear_echo(number)
         for device in self._older.complete(number, ears.devices):
             if device is not None:
                 self._put_together(device, ears)
@@ -277,23 +263,16 @@ class HomieLink:
         self._refused.pop(device, None)
         self._describe(device, known, properties, ears)
 
-    async def _sweep(self, ears: _Ears) -> None:
-        """Take away who was not heard of again, when the broker has had its say and they their time."""
-        while True:
-            await self._repeated.wait()
-            self._repeated.clear()
-            losses = self._losses
-            await asyncio.sleep(self._config.sweep_after_s)
-            if losses == self._losses and self._broker.connected:
-                for device in self._unheard & self._devices.keys():
-                    log.info("Homie device %s is gone", device)
-                    self._forget(device, ears)
+    def _give_up(self, device: str, ears: _Ears) -> None:
+        if device in self._devices:
+            log.info("Homie device %s is gone", device)
+            self._forget(device, ears)
 
     def _forget(self, device: str, ears: _Ears) -> None:
         self._describe(device, self._devices[device], (), ears)
         self._older.remove(device, ears.devices)
         del self._devices[device]
-        self._unheard.discard(device)
+        self._roll.missing.discard(device)
 
     def _device(self, device: str) -> _Known | None:
         known = self._devices.get(device)
@@ -326,7 +305,7 @@ class HomieLink:
         self._tell(device, known)
 
     def _tell(self, device: str, known: _Known) -> None:
-        available = self._broker.connected and known.state in REACHABLE and device not in self._unheard
+        available = self._broker.connected and known.state in REACHABLE and device not in self._roll.missing
         for each in known.properties:
             if known.told.get(each.entity.id) is not available:
                 known.told[each.entity.id] = available
