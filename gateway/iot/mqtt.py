@@ -17,12 +17,7 @@ from functools import partial
 from types import MappingProxyType
 
 from gateway.iot.entity import EntityId, Reading, Value
-from gateway.iot.ha_discovery import (
-    is_ours,
-    parse_announcement,
-    place_of,
-    understood,
-)
+from gateway.iot.ha_discovery import is_ours, parse_announcement, place_of, understood
 from gateway.iot.ha_template import Payload, UnreadableError
 from gateway.iot.link import (
     AnnouncementError,
@@ -33,8 +28,11 @@ from gateway.iot.link import (
     LinkEvent,
     Lost,
 )
+from gateway.iot.mqtt_echo import Echo
 from gateway.iot.mqtt_entity import MqttEntity
 from gateway.iot.mqtt_present import Announcement, Present
+from gateway.iot.mqtt_questions import Questions
+from gateway.iot.mqtt_roll import RollCall
 from gateway.iot.tasmota_announced import FILTERS as TASMOTA_FILTERS
 from gateway.iot.tasmota_announced import Halves, is_tasmota
 from gateway.iot.tasmota_discovery import parse_device
@@ -62,16 +60,21 @@ class MqttLinkConfig:
     Attributes:
         prefix: First level of the topics on which devices announce themselves.
         max_entities: More are refused.
+        sweep_after_s: What the broker does not keep any more after a loss of the connection is
+            gone after this long.
     """
 
     prefix: str = "homeassistant"
     max_entities: int = 5_000
+    sweep_after_s: float = 60.0
 
     def __post_init__(self) -> None:
         if not is_topic(self.prefix) or "/" in self.prefix:
             raise FieldError("prefix", "is not one level of a topic")
         if not 1 <= self.max_entities <= 50_000:  # noqa: PLR2004 - what the registry was tried with
             raise FieldError("max_entities", f"{self.max_entities} is outside 1..50000")
+        if not 0 <= self.sweep_after_s <= 86_400:  # noqa: PLR2004 - a day
+            raise FieldError("sweep_after_s", f"{self.sweep_after_s} is outside 0..86400")
 
 
 class MqttLink:
@@ -110,8 +113,10 @@ class MqttLink:
         self._tasmota = Halves()
         self._displaced = False
         self._twins_wanted = False
-        self._questions: set[tuple[str, bytes]] = set()
-        self._asking = asyncio.Event()
+        self._echo = Echo(broker)
+        self._roll = RollCall(broker, self._echo, self._config.sweep_after_s)
+        self._kept: set[str] = set()
+        self._questions = Questions(broker)
         self._aging = asyncio.Event()
         self._next_expiry = math.inf
 
@@ -122,17 +127,23 @@ class MqttLink:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Hear devices until cancelled."""
+        about = (*self._filters, *TASMOTA_FILTERS, self._echo.topic)
         with (
             self._broker.changes.subscribe() as changes,
-            self._broker.subscribe(*self._filters, *TASMOTA_FILTERS, backlog=BACKLOG, qos=0) as announcements,
+            self._broker.subscribe(*about, backlog=BACKLOG, qos=0) as announcements,
             self._broker.subscribe(*self._readers, backlog=BACKLOG) as reports,
         ):
+            self._roll.begin(self._kept)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._learn(announcements, reports), name="mqtt-announcements")
                     tasks.create_task(self._hear(reports), name="mqtt-reports")
                     tasks.create_task(self._forget_old_reports(), name="mqtt-expire")
-                    tasks.create_task(self._ask(), name="mqtt-ask")
+                    tasks.create_task(self._questions.run(), name="mqtt-questions")
+                    tasks.create_task(self._echo.run(), name="mqtt-echo")
+                    tasks.create_task(
+                        self._roll.run(lambda topic: self._give_up(topic, reports)), name="mqtt-roll"
+                    )
                     if self._broker.connected:
                         await self._say("online")
                     ready()
@@ -156,6 +167,10 @@ class MqttLink:
 
     async def _follow(self, changes: Subscription[bool]) -> None:
         async for connected in changes:
+            if connected:
+                self._roll.call()
+            else:
+                self._roll.begin(self._kept)
             for entity, present in tuple(self._present.items()):
                 present.heard_live = present.heard_live and connected
                 self._tell_availability(entity)
@@ -175,11 +190,29 @@ class MqttLink:
         self, announcements: TopicSubscription[Message], reports: TopicSubscription[Message]
     ) -> None:
         async for message in in_turns(announcements):
+            if message.topic == self._echo.topic:
+                self._roll.hear_echo(self._echo.hear(message))
+                continue
             self._hear_announcement(message, reports)
+            self._note_kept(message)
             if self._twins_wanted:
                 # What was passed over for a device that has gone now is said again.
                 self._twins_wanted = False
                 announcements.add(*self._filters)
+
+    def _note_kept(self, message: Message) -> None:
+        """Remember what the broker keeps for certain: what it does not, it cannot repeat after a loss."""
+        topic = message.topic
+        self._roll.hear(topic, message)
+        if not message.payload:
+            self._kept.discard(topic)
+        elif message.retain and f"{topic.rpartition('/')[0]}/config" in self._announced:
+            self._kept.add(topic)
+
+    def _give_up(self, topic: str, reports: TopicSubscription[Message]) -> None:
+        log.info("The announcement on %s is gone", topic)
+        self._kept.discard(topic)
+        self._hear_announcement(Message(topic, b""), reports)
 
     async def _hear(self, reports: TopicSubscription[Message]) -> None:
         async for message in in_turns(reports):
@@ -325,7 +358,7 @@ class MqttLink:
                 self._tell_availability(entity)
                 if vote:
                     # One that says so again was away too shortly to be missed.
-                    self._question(present)
+                    self._questions.put(present.spec.asks)
         if message.topic not in present.readers or (message.retain and present.heard_live):
             # The broker repeats what it keeps whenever somebody asks; a device that does not
             # have all its reports kept has said something newer since.
@@ -348,24 +381,7 @@ class MqttLink:
             present.told = available
             self.events.publish(Availability(entity, available))
             if available:
-                self._question(present)
-
-    def _question(self, present: Present) -> None:
-        if present.spec.asks:
-            self._questions.update(present.spec.asks)
-            self._asking.set()
-
-    async def _ask(self) -> None:
-        """Have devices that keep no report at the broker say their state when they are back."""
-        while True:
-            await self._asking.wait()
-            self._asking.clear()
-            while self._questions:
-                topic, payload = self._questions.pop()
-                try:
-                    await self._broker.publish(Message(topic, payload))
-                except BrokerError as error:
-                    log.debug("%s was not asked: %s", topic, error)
+                self._questions.put(present.spec.asks)
 
     async def _forget_old_reports(self) -> None:
         while True:
