@@ -356,7 +356,7 @@ async def _keys_of(remote: RemoteReader) -> AsyncIterator[str]:
 def _sensors(registry: Registry) -> Iterable[SensorReading]:
     for state in registry.states.values():
         entity = state.entity
-        if not entity.capability.writable:
+        if not entity.writable:
             yield SensorReading(
                 entity=entity.id,
                 name=entity.name,

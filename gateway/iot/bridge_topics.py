@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from gateway.iot.entity import Capability, Entity, EntityId, State, Value
 
 _PLAIN = re.compile(r"[A-Za-z0-9.]+")
+_WIDE = 1e9
+"""The bound of a number that has none: without one, Home Assistant assumes 100."""
 _UNTIDY = re.compile(r"[^A-Za-z0-9_-]+")
-_SWITCHABLE = (Capability.SWITCH, Capability.LIGHT, Capability.BINARY_SENSOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +62,19 @@ class Topics:
             "unique_id": f"{self._node}_{name}",
             "object_id": name,
             "state_topic": self.below(name, "state"),
-            "command_topic": self.below(name, "set") if entity.capability.writable else "",
+            "command_topic": self.below(name, "set") if entity.writable else "",
             "availability": [
                 {"topic": f"gateway/{self.box}/status"},
                 {"topic": self.below(name, "availability")},
             ],
             "availability_mode": "all",
+            **_bounds(entity),
             "device_class": entity.device_class,
             "unit_of_measurement": entity.unit,
             "device": {key: value for key, value in device.items() if value},
             "origin": {"name": "gateway"},
         }
-        kept = {key: value for key, value in fields.items() if value}
+        kept = {key: value for key, value in fields.items() if value not in ("", (), [], {})}
         return json.dumps(kept, ensure_ascii=False, sort_keys=True).encode()
 
     @property
@@ -94,13 +96,31 @@ def state_text(state: State) -> bytes:
     if state.value is None:
         return b""
     if isinstance(state.value, bool):
-        on, off = ("ON", "OFF") if state.entity.capability in _SWITCHABLE else ("true", "false")
+        on, off = ("ON", "OFF") if state.entity.capability.is_switched else ("true", "false")
         return (on if state.value else off).encode()
     return str(state.value).encode()
 
 
 def ordered(entity: Entity, payload: bytes) -> Value | None:
     """Return the value that `payload` on the entity's command topic asks for; `None` if none."""
-    if not entity.capability.writable:
-        return None
-    return {b"ON": True, b"OFF": False}.get(payload.strip().upper())
+    word = payload.decode(errors="replace").strip()
+    wanted: Value | None = {"ON": True, "OFF": False}.get(word.upper())
+    if entity.capability is Capability.NUMBER:
+        try:
+            wanted = float(word)
+        except ValueError:
+            wanted = None
+    elif not entity.capability.is_switched:
+        wanted = word
+    return wanted if wanted is not None and entity.takes(wanted) else None
+
+
+def _bounds(entity: Entity) -> dict[str, object]:
+    """Return what Home Assistant must know of what the entity can become."""
+    if entity.capability is Capability.SELECT:
+        return {"options": list(entity.choices)}
+    if entity.capability is not Capability.NUMBER:
+        return {}
+    wide = {"min": -_WIDE, "max": _WIDE, "step": 1.0}
+    said = {"min": entity.minimum, "max": entity.maximum, "step": entity.step or None}
+    return {**wide, **{key: value for key, value in said.items() if value is not None}}

@@ -108,8 +108,8 @@ def link_of(entity: Entity, target: str) -> Link:
     )
     attributes = [
         ("rt", next(known, f"gateway.{entity.capability}")),
-        ("if", "core.a" if entity.capability.writable else "core.s"),
-        ("title", " ".join(dict.fromkeys((entity.device.name, entity.name))).strip()),
+        ("if", "core.a" if entity.writable else "core.s"),
+        ("title", " ".join(dict.fromkeys((entity.device.name, entity.name, entity.part))).strip()),
         ("u", entity.unit),
         ("ct", "110 0"),
     ]
@@ -125,6 +125,10 @@ def reading_value(entity: Entity, value: Value) -> Value | None:
     """Return `value` as an entity of this capability has it; `None` if it cannot be that."""
     if entity.capability is Capability.SENSOR:
         return value
+    if entity.capability is Capability.NUMBER:
+        return None if isinstance(value, bool | str) else value
+    if not entity.capability.is_switched and entity.capability is not Capability.BUTTON:
+        return value if isinstance(value, str) else None
     if isinstance(value, str):
         return {"on": True, "off": False, "1": True, "0": False}.get(value.lower())
     return bool(value)

@@ -154,7 +154,7 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
 
     async def render_put(self, request: aiocoap.Message) -> aiocoap.Message:
         entity = self._state(request).entity
-        if not entity.capability.writable:
+        if not entity.writable:
             raise error.UnallowedMethod
         if request.opt.content_format not in (None, TEXT, SENML_JSON):
             raise error.UnsupportedContentFormat

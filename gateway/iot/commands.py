@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from gateway.errors import BadInputError, GatewayError
-from gateway.iot.entity import EntityId, StateChanged, Value
+from gateway.iot.entity import Capability, EntityId, StateChanged, Value
 from gateway.iot.link import DeviceRefusedError, Link, LinkDownError
 from gateway.iot.registry import Registry
 from gateway.pubsub import Publisher, Subscription
@@ -42,6 +42,8 @@ REPLACED = "IOT-206"
 """Code of a command that a newer one for the same entity replaced."""
 SILENT = "IOT-207"
 """Code of a command that the device took, or may have taken, but never reported."""
+TOLD = "IOT-209"
+"""Code of a command to something that has nothing to report, and that was told."""
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -71,14 +73,17 @@ class NotWritableError(BadInputError):
     """The entity only reports."""
 
     code: ClassVar[str] = "IOT-204"
-    hint = "Only switches and lights take commands."
+    hint = "It only tells; its entry in the list of entities says whether one takes commands."
 
 
 class WrongValueError(BadInputError):
     """The entity cannot have this value."""
 
     code: ClassVar[str] = "IOT-205"
-    hint = "A switch or a light is true or false."
+    hint = (
+        "What is switched is true or false, a button is true, a number lies between minimum and maximum, "
+        "everything else is one of its choices."
+    )
 
 
 class CommandsDownError(GatewayError):
@@ -142,8 +147,7 @@ def confirms(change: StateChanged, command: Command) -> bool:
         and after.entity.id == command.entity
         and after.reported_at is not None
         and after.reported_at >= command.created_at - _STAMP_SLACK
-        and type(after.value) is type(command.value)
-        and after.value == command.value
+        and after.entity.agrees(after.value, command.value)
     )
 
 
@@ -244,9 +248,9 @@ class Commands:
         state = self._registry.states.get(entity)
         if state is None:
             raise UnknownEntityError(f"there is no entity {entity[:80]}")
-        if not state.entity.capability.writable or entity.partition(".")[0] not in self._links:
+        if not state.entity.writable or entity.partition(".")[0] not in self._links:
             raise NotWritableError(f"{entity} is a {state.entity.capability.value} and takes no commands")
-        if not isinstance(value, bool):
+        if not state.entity.takes(value):
             raise WrongValueError(f"{entity} cannot become {str(value)[:40]!r}")
 
     async def _accept(self, command: Command) -> GatewayError | None:
@@ -271,14 +275,14 @@ class Commands:
         )
         if left_s > 0 and not newer:
             # Switching on twice is switching on, so what may not have arrived is sent again.
-            self._begin(command, min(left_s, self._config.deadline_s))
+            self._begin(command, min(left_s, self._config.deadline_s), resumed=True)
         elif newer:
             await self._move(_Running(command, 0.0), CommandState.FAILED, REPLACED)
         else:
             await self._move(_Running(command, 0.0), CommandState.EXPIRED, SILENT)
 
-    def _begin(self, command: Command, left_s: float) -> None:
-        running = self._open[command.entity] = _Running(command, time.monotonic() + left_s)
+    def _begin(self, command: Command, left_s: float, *, resumed: bool = False) -> None:
+        running = self._open[command.entity] = _Running(command, time.monotonic() + left_s, resumed=resumed)
         if self._tasks is not None:
             running.task = self._tasks.create_task(self._follow(running), name=f"command-{command.id}")
 
@@ -290,9 +294,11 @@ class Commands:
                 for _ in range(1 + MOST_AGAIN):
                     running.missed.clear()
                     while not await self._hand_over(running, again=silent is SILENT):
+                        self._may_repeat(running, LinkDownError.code)
                         await asyncio.sleep(pause_s)
                         pause_s = min(pause_s * 2, LONGEST_RETRY_S)
                     silent = SILENT
+                    self._may_repeat(running, TOLD)
                     await running.missed.wait()
                     await asyncio.sleep(AGAIN_AFTER_S)
                 await asyncio.Event().wait()
@@ -300,10 +306,22 @@ class Commands:
             await self._move(running, CommandState.EXPIRED, silent)
         except DeviceRefusedError as error:
             await self._move(running, CommandState.FAILED, error.code)
+        except _OnceError as once:
+            await self._move(running, CommandState.EXPIRED, once.code)
+
+    def _may_repeat(self, running: "_Running", code: str) -> None:
+        """Go on, unless it is a button: pressed twice is not pressed, and it has no state to wait for."""
+        state = self._registry.states.get(running.command.entity)
+        if state is not None and state.entity.capability is Capability.BUTTON:
+            raise _OnceError(code)
 
     async def _hand_over(self, running: "_Running", *, again: bool) -> bool:
         """Return whether the link has it now; one that took it before cannot refuse it `again`."""
         command = running.command
+        if running.resumed:
+            if command.entity not in self._registry.states:
+                return False
+            self._may_repeat(running, SILENT)
         running.handed = True
         try:
             acknowledged = await self._links[command.entity.partition(".")[0]].command(
@@ -351,6 +369,14 @@ class Commands:
         self.changes.publish(command)
 
 
+class _OnceError(Exception):
+    """What must not be done twice has been done, or may have been."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 def _was_away(change: StateChanged) -> bool:
     """Return whether the device can be reached again."""
     before, after = change.before, change.after
@@ -364,6 +390,8 @@ class _Running:
     command: Command
     deadline: float
     """On the monotonic clock: a change of the wall clock neither kills nor prolongs it."""
+    resumed: bool = False
+    """An earlier life of the daemon may have handed it over."""
     handed: bool = False
     away: bool = False
     """It could not be reached since it was told; only then what it says else is a reason to tell it again."""

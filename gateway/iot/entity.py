@@ -3,6 +3,7 @@
 One rule: a reported state is only ever what the device itself said.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,21 +13,51 @@ EntityId = NewType("EntityId", str)
 DeviceId = NewType("DeviceId", str)
 
 Value = bool | int | float | str
-"""Switches and binary sensors report booleans, sensors numbers or words, lights booleans."""
+"""What is on or off reports booleans, sensors numbers or words, the rest as its capability says."""
 
 
 class Capability(StrEnum):
-    """What an entity can do; Home Assistant's words."""
+    """What an entity can do; Home Assistant's words.
+
+    A device of many sides (an air conditioner, a dimmable lamp) is one entity for each of them:
+    every entity has one value, and says of itself alone whether it came true.
+    """
 
     SWITCH = "switch"
     LIGHT = "light"
+    FAN = "fan"
     SENSOR = "sensor"
     BINARY_SENSOR = "binary_sensor"
+    NUMBER = "number"
+    SELECT = "select"
+    CLIMATE = "climate"
+    """Its mode, a word; the temperatures are parts of their own."""
+    COVER = "cover"
+    """open, opening, closed, closing or stopped."""
+    LOCK = "lock"
+    """locked, locking, unlocked, unlocking or jammed."""
+    ALARM = "alarm"
+    BUTTON = "button"
+    """Is pressed, which is the value True, and has no state."""
+    UPDATE = "update"
+    """The version that is installed; installing is not done this way."""
+    EVENT = "event"
+    """The word of what happened last."""
 
     @property
     def writable(self) -> bool:
         """Whether it takes commands."""
-        return self in (Capability.SWITCH, Capability.LIGHT)
+        return self not in _TELLING
+
+    @property
+    def is_switched(self) -> bool:
+        """Whether its value is on or off."""
+        return self in _SWITCHED
+
+
+_TELLING = (Capability.SENSOR, Capability.BINARY_SENSOR, Capability.UPDATE, Capability.EVENT)
+_WORDED = (Capability.SELECT, Capability.CLIMATE, Capability.COVER, Capability.LOCK, Capability.ALARM)
+_SWITCHED = (Capability.SWITCH, Capability.LIGHT, Capability.FAN, Capability.BINARY_SENSOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +83,17 @@ class Entity:
     """One ability of a device.
 
     Attributes:
-        id: ``mqtt.<unique_id>``, ``coap.<endpoint>.<path with dots>`` or ``tv.*``.
+        id: ``mqtt.<unique_id>[.<part>]``, ``coap.<endpoint>.<path with dots>`` or ``tv.*``.
         device: Whose it is.
         name: As the household calls it.
         capability: What it can do.
         device_class: Home Assistant's device class, empty if none.
         unit: Home Assistant's unit of measurement, empty if none.
+        part: Which side of the thing called `name` this is, ``brightness`` or ``target``; empty
+            for the thing itself.
+        choices: The words that it can be told to become; it may report others.
+        minimum: Of a number; `None` without a bound, as `maximum`.
+        step: Between two numbers that it tells apart; 0 if that is not known.
     """
 
     id: EntityId
@@ -66,6 +102,38 @@ class Entity:
     capability: Capability
     device_class: str = ""
     unit: str = ""
+    part: str = ""
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float = 0.0
+
+    @property
+    def writable(self) -> bool:
+        """Whether there is anything that it can be told."""
+        return self.capability.writable and (self.capability not in _WORDED or bool(self.choices))
+
+    def takes(self, value: Value) -> bool:
+        """Return whether it can be told to become `value`."""
+        if not self.writable:
+            return False
+        if isinstance(value, bool):
+            return self.capability.is_switched or (self.capability is Capability.BUTTON and value)
+        if isinstance(value, str):
+            return value in self.choices
+        if self.capability is not Capability.NUMBER or not math.isfinite(value):
+            return False
+        lowest = -math.inf if self.minimum is None else self.minimum
+        highest = math.inf if self.maximum is None else self.maximum
+        return lowest <= value <= highest
+
+    def agrees(self, reported: Value | None, wanted: Value) -> bool:
+        """Return whether what it `reported` is what it was told: for numbers, to half a step."""
+        if self.capability is not Capability.NUMBER:
+            return type(reported) is type(wanted) and reported == wanted
+        if isinstance(reported, bool | str | None) or isinstance(wanted, bool | str):
+            return False
+        return math.isclose(reported, wanted, rel_tol=1e-6, abs_tol=self.step / 2)
 
 
 @dataclass(frozen=True, slots=True)

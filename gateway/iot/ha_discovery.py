@@ -3,23 +3,23 @@
 One rule: pure and wary.  An announcement is a stranger's text: it yields
 entities, or one `AnnouncementError` with the reason, and nothing else.
 
-Understood are switch, light (basic and JSON schema, on and off), sensor and
-binary sensor, alone or bundled by device.  Other components are passed over.
+Which components are understood, alone or bundled by device, `gateway.iot.ha_components`
+says; others are passed over.
 """
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId
+from gateway.iot.entity import Device, DeviceId, Entity, EntityId
+from gateway.iot.ha_components import parts_of, understood
 from gateway.iot.ha_fields import AnnouncementFieldError, Fields
 from gateway.iot.ha_keys import AVAILABILITY_KEYS, DEVICE_KEYS, ENTITY_KEYS, SHARED_KEYS
-from gateway.iot.ha_template import Filter, Template
 from gateway.iot.link import AnnouncementError
-from gateway.iot.mqtt_entity import AvailabilityMode, AvailabilitySource, Instruction, MqttEntity, Report
+from gateway.iot.mqtt_entity import AvailabilityMode, AvailabilitySource, MqttEntity
 
 MAX_ANNOUNCEMENT_BYTES = 64 * 1024
 MAX_COMPONENTS = 200
@@ -29,9 +29,8 @@ MAX_ID_CHARS = 128
 
 _LEVEL = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _UNTIDY = re.compile(r"[^A-Za-z0-9_-]")
-_WORD_CLASSES = ("date", "timestamp", "enum")
-_STATE = Template(json=True, steps=("state",), filters=(Filter("default", (None,)),))
-"""A JSON light may report its brightness alone."""
+BUNDLE = "device"
+"""Where the level for the component stands when a device announces all of them at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +58,6 @@ def place_of(topic: str, prefix: str) -> Place:
     if len(levels) not in (3, 4) or levels[-1] != "config" or not all(map(_LEVEL.fullmatch, levels)):
         raise AnnouncementError("the topic is not of the form component/node/object/config")
     return Place(levels[0], levels[1], levels[-2])
-
-
-def understood(component: str) -> bool:
-    """Return whether announcements of this component are read at all."""
-    return component == "device" or component in list(Capability)
 
 
 def parse_announcement(
@@ -98,50 +92,59 @@ def parse_announcement(
 
 
 def _read(place: Place, outside: Fields) -> tuple[MqttEntity, ...]:
-    if place.component != "device":
+    if place.component != BUNDLE:
         name = place.object_id if place.node == place.object_id else f"{place.node}_{place.object_id}"
-        return (_entity(Capability(place.component), outside, outside.inner("device", DEVICE_KEYS), name),)
+        return tuple(_entities(place.component, outside, outside.inner("device", DEVICE_KEYS), name))
     components = outside.mapping("components")
     if not components or len(components) > MAX_COMPONENTS:
         raise AnnouncementFieldError(f"components must be 1 to {MAX_COMPONENTS}")
     device = outside.inner("device", DEVICE_KEYS)
     if not device:
         raise AnnouncementFieldError("device is required in a bundle")
-    found = []
+    found: list[MqttEntity] = []
     for key, content in components.items():
         fields = Fields(content, ENTITY_KEYS, at=f"components.{key}", outside=outside.only(SHARED_KEYS))
         component = fields.text("platform")
         # A component with nothing but its platform is one that has gone.
-        if understood(component) and component != "device" and len(fields) > 1:
-            found.append(_entity(Capability(component), fields, device, f"{place.object_id}_{key}"))
+        if understood(component) and len(fields) > 1:
+            found.extend(_entities(component, fields, device, f"{place.object_id}_{key}"))
     return tuple(found)
 
 
-def _entity(capability: Capability, fields: Fields, device: Fields, name: str) -> MqttEntity:
+def _entities(component: str, fields: Fields, device: Fields, name: str) -> Iterator[MqttEntity]:
     unique_id = fields.text("unique_id") or name
     if len(unique_id) > MAX_ID_CHARS:
         raise AnnouncementFieldError(f"unique_id is longer than {MAX_ID_CHARS} characters")
     label = fields.text("name", limit=MAX_NAME_CHARS)
     owner = _device(device, unique_id, label or name)
-    expire_after_s = fields.number("expire_after") if capability in _EXPIRING else None
-    return MqttEntity(
-        entity=Entity(
-            id=EntityId(f"mqtt.{tidy_id(unique_id)}"),
-            device=owner,
-            name=label or owner.name,
-            capability=capability,
-            device_class=fields.text("device_class", limit=64),
-            unit=fields.text("unit_of_measurement", limit=32),
-        ),
-        report=_report(capability, fields),
-        instruction=_instruction(capability, fields) if capability.writable else None,
-        sources=_sources(fields),
-        mode=fields.choice("availability_mode", AvailabilityMode, AvailabilityMode.LATEST),
-        expire_after_s=expire_after_s or None,
-    )
+    sources = _sources(fields)
+    mode = fields.choice("availability_mode", AvailabilityMode, AvailabilityMode.LATEST)
+    expire_after_s = fields.number("expire_after") if component in _EXPIRING else 0.0
+    for part in parts_of(component, fields):
+        suffix = f".{part.name}" if part.name else ""
+        yield MqttEntity(
+            entity=Entity(
+                id=EntityId(f"mqtt.{tidy_id(unique_id)}{suffix}"),
+                device=owner,
+                name=label or owner.name,
+                capability=part.capability,
+                device_class=part.device_class if part.name else fields.text("device_class", limit=64),
+                unit=part.unit if part.name else fields.text("unit_of_measurement", limit=32),
+                part=part.name,
+                choices=part.choices,
+                minimum=part.minimum,
+                maximum=part.maximum,
+                step=part.step,
+            ),
+            report=part.report,
+            instruction=part.instruction,
+            sources=sources,
+            mode=mode,
+            expire_after_s=expire_after_s or None,
+        )
 
 
-_EXPIRING = (Capability.SENSOR, Capability.BINARY_SENSOR)
+_EXPIRING = ("sensor", "binary_sensor")
 
 
 def tidy_id(unique_id: str) -> str:
@@ -162,50 +165,6 @@ def _device(fields: Fields, unique_id: str, name: str) -> Device:
         model=fields.text("model", limit=MAX_NAME_CHARS),
         firmware=fields.text("sw_version", limit=MAX_NAME_CHARS),
     )
-
-
-def _report(capability: Capability, fields: Fields) -> Report | None:
-    if not fields.topic("state_topic"):
-        if not capability.writable:
-            raise AnnouncementFieldError("state_topic is required")
-        return None
-    topic = fields.topic("state_topic")
-    on, off = fields.word("payload_on", "ON"), fields.word("payload_off", "OFF")
-    if capability is Capability.SENSOR:
-        kind = fields.text("device_class")
-        promised = any(map(fields.text, ("unit_of_measurement", "state_class"))) or bool(kind)
-        numeric = promised and kind not in _WORD_CLASSES
-        return Report(topic=topic, template=fields.template("value_template"), numeric=numeric)
-    if capability is Capability.LIGHT:
-        if _json_schema(fields):
-            return Report(topic=topic, template=_STATE)
-        return Report(topic=topic, template=fields.template("state_value_template"), on=on, off=off)
-    if capability is Capability.SWITCH:
-        on, off = fields.word("state_on", on), fields.word("state_off", off)
-    return Report(topic=topic, template=fields.template("value_template"), on=on, off=off)
-
-
-def _instruction(capability: Capability, fields: Fields) -> Instruction:
-    topic = fields.topic("command_topic")
-    if not topic:
-        raise AnnouncementFieldError("command_topic is required")
-    retain = fields.flag("retain")
-    if capability is Capability.LIGHT and _json_schema(fields):
-        return Instruction(topic=topic, as_json=True, retain=retain)
-    return Instruction(
-        topic=topic,
-        on=fields.word("payload_on", "ON"),
-        off=fields.word("payload_off", "OFF"),
-        frame=fields.frame("command_template"),
-        retain=retain,
-    )
-
-
-def _json_schema(fields: Fields) -> bool:
-    schema = fields.text("schema") or "basic"
-    if schema not in ("basic", "default", "json"):
-        raise AnnouncementFieldError(f"the schema {schema} is not supported")
-    return schema == "json"
 
 
 def _sources(fields: Fields) -> tuple[AvailabilitySource, ...]:

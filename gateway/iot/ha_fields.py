@@ -3,6 +3,7 @@
 One rule: every value is checked where it is read, and a wrong one is named.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import TypeVar
@@ -15,8 +16,13 @@ E = TypeVar("E", bound=StrEnum)
 MAX_TEXT_CHARS = 512
 MAX_SECONDS = 10 * 365 * 86_400
 
+MAX_WORDS = 100
+MAX_WORD_CHARS = 255
+LARGEST = 1e12
+
 _BASE = "~"
-_HOLE = "{{ value }}"
+_HOLE = re.compile(r"\{\{-? *(?:value|position|tilt_position|action) *-?\}\}")
+"""What stands for the value in a template of a command; Home Assistant has four names for it."""
 
 
 class AnnouncementFieldError(ValueError):
@@ -136,7 +142,7 @@ class Fields:
             return None
         if not isinstance(value, str) or len(value) > MAX_TEXT_CHARS:
             raise self._wrong(key, "is not text of reasonable length")
-        parts = tuple(value.replace("{{value}}", _HOLE).split(_HOLE))
+        parts = tuple(_HOLE.split(value))
         if any(mark in part for part in parts for mark in ("{{", "{%", "{#")):
             raise self._wrong(key, "is a template we do not support: only {{ value }} within text is")
         return parts
@@ -147,6 +153,27 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
             raise self._wrong(key, "is not a number of seconds")
         return float(value)
+
+    def real(self, key: str, default: float) -> float:
+        """Return the number at `key`."""
+        value = self._values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
+            raise self._wrong(key, "is not a number")
+        return value
+
+    def words(self, key: str, default: Collection[str] = ()) -> tuple[str, ...]:
+        """Return the words in the list at `key`, each once."""
+        value = self._values.get(key, list(default))
+        if not isinstance(value, list) or len(value) > MAX_WORDS:
+            raise self._wrong(key, f"is not a list of at most {MAX_WORDS} words")
+        found = tuple(as_text(each) for each in value if isinstance(each, str | int | float))
+        if len(found) < len(value) or any(not 0 < len(each) <= MAX_WORD_CHARS for each in found):
+            raise self._wrong(key, f"is not a list of words of at most {MAX_WORD_CHARS} characters")
+        return tuple(dict.fromkeys(found))
+
+    def has(self, *keys: str) -> bool:
+        """Return whether anything is said at one of `keys`."""
+        return any(key in self._values for key in keys)
 
     def flag(self, key: str) -> bool:
         """Return the yes or no at `key`; no if there is none."""

@@ -148,11 +148,12 @@ class HomieLink:
         known = self._by_entity.get(entity)
         if known is None:
             raise LinkDownError(f"{entity} is not there to be told")
-        if not known.settable or not isinstance(value, bool):
-            raise DeviceRefusedError(f"{entity} can be on or off, nothing else")
-        word = b"true" if value else b"false"
         try:
-            await self._broker.publish(Message(f"{self._domain}{known.topic}/set", word))
+            word = known.word(value)
+        except ValueError as error:
+            raise DeviceRefusedError(f"{entity} {error}") from error
+        try:
+            await self._broker.publish(Message(f"{self._domain}{known.topic}/set", word.encode()))
         except BrokerError as error:
             raise LinkDownError(f"{entity} was not told: {error}", hint=error.hint) from error
         return False

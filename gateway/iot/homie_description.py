@@ -96,6 +96,22 @@ class HomieProperty:
                 return "" if text == "\0" else text
         raise ValueError(f"is not of type {self.datatype}")
 
+    def word(self, value: Value) -> str:
+        """Return how the device is told to become `value`.
+
+        Raises:
+            ValueError: it cannot be.
+        """
+        if not self.settable or not self.entity.takes(value):
+            raise ValueError("cannot be told to become that")
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if self.datatype == "integer" and not isinstance(value, int):
+            raise ValueError("is a whole number")
+        return str(value)
+
     def _bounded(self, number: float) -> int | float:
         low = -math.inf if self.lowest is None else self.lowest
         high = math.inf if self.highest is None else self.highest
@@ -166,22 +182,27 @@ def _properties(device_id: str, said: _Description, topic: str) -> tuple[HomiePr
             words = tuple(each.format.split(",")) if each.datatype == "enum" else ()
             if any(len(word) > MAX_VALUE_CHARS for word in words):
                 raise AnnouncementError(f"{place} has a word of more than {MAX_VALUE_CHARS} characters")
-            lowest, highest = _range(each, place)
+            lowest, highest, step = _range(each, place)
+            capability = _capability(each)
             found.append(
                 HomieProperty(
                     entity=Entity(
                         id=EntityId(f"homie.{device_id}.{node_id}.{property_id}"),
                         device=device,
                         name=name,
-                        capability=_capability(each),
+                        capability=capability,
                         unit=each.unit[:16],
+                        choices=words if capability is Capability.SELECT else (),
+                        minimum=lowest,
+                        maximum=highest,
+                        step=step,
                     ),
                     topic=f"{topic}/{place}",
                     datatype=each.datatype,
                     lowest=lowest,
                     highest=highest,
                     words=words,
-                    settable=each.settable and each.datatype == "boolean",
+                    settable=each.settable,
                     retained=each.retained,
                 )
             )
@@ -191,23 +212,25 @@ def _properties(device_id: str, said: _Description, topic: str) -> tuple[HomiePr
 def _capability(said: _Property) -> Capability:
     if said.datatype == "boolean":
         return Capability.SWITCH if said.settable else Capability.BINARY_SENSOR
-    return Capability.SENSOR
+    if said.settable and said.datatype in ("integer", "float"):
+        return Capability.NUMBER
+    return Capability.SELECT if said.settable and said.datatype == "enum" else Capability.SENSOR
 
 
-def _range(said: _Property, place: str) -> tuple[float | None, float | None]:
-    """Return the bounds in ``[min]:[max][:step]``."""
+def _range(said: _Property, place: str) -> tuple[float | None, float | None, float]:
+    """Return the bounds and the step in ``[min]:[max][:step]``."""
+    whole = 1.0 if said.datatype == "integer" else 0.0
     if said.datatype not in ("integer", "float") or not said.format:
-        return None, None
-    low, colon, rest = said.format.partition(":")
+        return None, None, whole
+    parts = said.format.split(":")
     try:
-        lowest = float(low) if low else None
-        high = rest.partition(":")[0]
-        highest = float(high) if high else None
+        lowest, highest, step = (float(each) if each else None for each in (*parts, "")[:3])
     except ValueError:
-        colon = ""
-    if not colon:
+        parts = []
+    numbers = [] if not parts else [each for each in (lowest, highest, step) if each is not None]
+    if len(parts) not in (2, 3) or not all(map(math.isfinite, numbers)):
         raise AnnouncementError(f"the format of {place} is not min:max:step")
-    return lowest, highest
+    return lowest, highest, step or whole
 
 
 def _name(text: str) -> str:

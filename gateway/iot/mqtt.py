@@ -17,7 +17,8 @@ from functools import partial
 from types import MappingProxyType
 
 from gateway.iot.entity import EntityId, Reading, Value
-from gateway.iot.ha_discovery import is_ours, parse_announcement, place_of, understood
+from gateway.iot.ha_components import understood
+from gateway.iot.ha_discovery import BUNDLE, is_ours, parse_announcement, place_of
 from gateway.iot.ha_template import Payload, UnreadableError
 from gateway.iot.link import (
     AnnouncementError,
@@ -153,11 +154,11 @@ class MqttLink:
 
     async def command(self, entity: EntityId, value: Value) -> bool:
         present = self._present.get(entity)
-        instruction = present.spec.instruction if present else None
-        if instruction is None:
+        if present is None:
             raise LinkDownError(f"{entity} is not there to be told")
-        if not isinstance(value, bool):
-            raise DeviceRefusedError(f"{entity} can be on or off, nothing else")
+        instruction = present.spec.instruction
+        if instruction is None or not present.spec.entity.takes(value):
+            raise DeviceRefusedError(f"{entity} cannot be told to become that")
         message = Message(instruction.topic, instruction.payload(value), retain=instruction.retain)
         try:
             await self._broker.publish(message)
@@ -264,7 +265,7 @@ class MqttLink:
         if not message.payload:
             return ()
         place = place_of(message.topic, self._config.prefix)
-        if not understood(place.component):
+        if place.component != BUNDLE and not understood(place.component):
             return ()
         found = parse_announcement(place, message.payload, accounts=self._accounts)
         if is_ours(found, OURS):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gateway.iot.entity import Capability, Entity, Value
+from gateway.iot.entity import Entity, Value
 from gateway.iot.ha_template import Payload, Template, UnreadableError, as_text
 
 MAX_VALUE_CHARS = 255
@@ -21,6 +21,11 @@ _EXACT = 2**53
 _UNKNOWN = ("None", "unknown", "")
 
 
+def switched(on: str = "ON", off: str = "OFF") -> Mapping[str, Value]:
+    """Return the words of something that is on or off."""
+    return {off: False, on: True}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Where and how an entity says its state.
@@ -28,16 +33,45 @@ class Report:
     Attributes:
         topic: Where.
         template: Where in the payload.
-        on: What it says for on; switches, lights and binary sensors.
-        off: What it says for off.
-        numeric: Whether a sensor's value must be a number.
+        words: What each word means; empty for measurements and free text.
+        numeric: Whether it must be a number.
+        literal: Whether it is text though it may look like a number, as versions do.
+        factor: What a number is multiplied by, and rounded to whole ones, to be in our unit.
+        ends: The numbers for ``closed`` and ``open``, of what says only how far open it is.
     """
 
     topic: str
     template: Template = field(default_factory=Template)
-    on: str = "ON"
-    off: str = "OFF"
+    words: Mapping[str, Value] = field(default_factory=dict)
     numeric: bool = False
+    literal: bool = False
+    factor: float = 1.0
+    ends: tuple[float, float] | None = None
+
+    def read(self, payload: Payload) -> Value | None:
+        """Return the value in `payload`; `None` if it says that it has none.
+
+        Raises:
+            UnreadableError: the payload is not what was announced.
+        """
+        found = self.template.value(payload)
+        if self.words:
+            word = as_text(found)
+            if word not in self.words and word not in _UNKNOWN:
+                raise UnreadableError(f"is none of {', '.join(self.words)}"[:MAX_VALUE_CHARS])
+            return self.words.get(word)
+        if self.literal:
+            word = as_text(found).strip()
+            if len(word) > MAX_VALUE_CHARS:
+                raise UnreadableError(f"is longer than {MAX_VALUE_CHARS} characters")
+            return None if word in _UNKNOWN else word
+        value = _measured(found, numeric=self.numeric)
+        if value is None or isinstance(value, bool | str):
+            return value
+        if self.ends is not None:
+            return "closed" if value == self.ends[0] else "open"
+        # What counts to 255 says one of a hundred steps, and not a fraction of one.
+        return value if self.factor == 1 else _bounded(round(value * self.factor))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,25 +80,34 @@ class Instruction:
 
     Attributes:
         topic: Where.
-        on: What it is told for on.
-        off: What it is told for off.
+        words: What it is told for each value; numbers are told as numbers.
+        factor: What our number is divided by, and rounded to whole ones, to be in its unit.
         frame: Text around the word, which stands for ``{{ value }}``; `None` for the word alone.
-        as_json: Wrap the word as ``{"state": word}``.
+        key: Wrap what is told as ``{key: …}``; empty to leave it plain.
+        beside: What else stands in that object.
         retain: Whether the broker keeps it for a device that sleeps.
     """
 
     topic: str
-    on: str = "ON"
-    off: str = "OFF"
+    words: Mapping[Value, str] = field(default_factory=dict)
+    factor: float = 1.0
     frame: tuple[str, ...] | None = None
-    as_json: bool = False
+    key: str = ""
+    beside: Mapping[str, str] = field(default_factory=dict)
     retain: bool = False
 
-    def payload(self, value: bool) -> bytes:
+    def payload(self, value: Value) -> bytes:
         """Return what to publish to make it `value`."""
-        word = self.on if value else self.off
-        if self.as_json:
-            return json.dumps({"state": word}).encode()
+        told: str | float = value
+        if isinstance(value, bool | str):
+            told = self.words.get(value, str(value))
+        elif self.factor != 1:
+            told = round(value / self.factor)
+        elif isinstance(value, float) and value.is_integer():
+            told = int(value)
+        if self.key:
+            return json.dumps({**self.beside, self.key: told}).encode()
+        word = str(told)
         return (word if self.frame is None else word.join(self.frame)).encode()
 
 
@@ -132,17 +175,7 @@ class MqttEntity:
         Raises:
             UnreadableError: the payload is not what was announced.
         """
-        if self.report is None:
-            return None
-        found = self.report.template.value(payload)
-        if self.entity.capability is Capability.SENSOR:
-            return _measured(found, numeric=self.report.numeric)
-        word = as_text(found)
-        if word in (self.report.on, self.report.off):
-            return word == self.report.on
-        if word in _UNKNOWN:
-            return None
-        raise UnreadableError(f"is neither {self.report.on} nor {self.report.off}")
+        return None if self.report is None else self.report.read(payload)
 
     def reachable(self, votes: Mapping[str, bool], latest: bool | None) -> bool:
         """Return whether the sources together say that it can be reached.

@@ -14,7 +14,7 @@ from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId
 from gateway.iot.ha_discovery import MAX_NAME_CHARS, tidy_id
 from gateway.iot.ha_template import Filter, Template
 from gateway.iot.link import AnnouncementError
-from gateway.iot.mqtt_entity import AvailabilitySource, Instruction, MqttEntity, Report
+from gateway.iot.mqtt_entity import AvailabilitySource, Instruction, MqttEntity, Report, switched
 from gateway.iot.tasmota_announced import Announced, Config, read_config, read_sensors
 from gateway.iot.tasmota_sensors import Measurement, Path
 from gateway.topics import is_topic
@@ -113,9 +113,9 @@ class _Device:
         topics: tuple[str, ...] = (f"{self._status}RESULT", f"{self._telemetry}STATE")
         if self._config.options.get(_RESULT_BY_NAME):
             topics += tuple(f"{self._status}{key}" for key in keys)
-        reports = [self._report(topic, (key,)) for topic in topics for key in keys]
+        reports = [self._switched(topic, (key,)) for topic in topics for key in keys]
         # The same in plain, unless SetOption90 forbids it.
-        reports += [Report(topic=f"{self._status}{key}", on=self._on, off=self._off) for key in keys]
+        reports += [Report(topic=f"{self._status}{key}", words=switched(self._on, self._off)) for key in keys]
         names = self._config.relay_names
         said = _name((names[number - 1] if number <= len(names) else None) or "")
         return self._entity(
@@ -123,15 +123,17 @@ class _Device:
             capability,
             said or f"{self._device.name} {number}",
             reports,
-            instruction=Instruction(topic=f"{self._command}POWER{number}", on=self._on, off=self._off),
+            instruction=Instruction(
+                topic=f"{self._command}POWER{number}", words={True: self._on, False: self._off}
+            ),
             asks=((f"{self._command}STATE", b""),),
         )
 
     def _switch(self, number: int, key: str) -> MqttEntity:
         reports = [
-            self._report(f"{self._status}RESULT", (key, "Action")),
-            self._report(f"{self._telemetry}SENSOR", (key,)),
-            self._report(f"{self._status}STATUS10", ("StatusSNS", key)),
+            self._switched(f"{self._status}RESULT", (key, "Action")),
+            self._switched(f"{self._telemetry}SENSOR", (key,)),
+            self._switched(f"{self._status}STATUS10", ("StatusSNS", key)),
         ]
         return self._entity(
             f"Switch{number}",
@@ -143,8 +145,11 @@ class _Device:
 
     def _sensor(self, found: Measurement) -> MqttEntity:
         reports = [
-            self._report(f"{self._telemetry}SENSOR", found.path, numeric=found.numeric),
-            self._report(f"{self._status}STATUS10", ("StatusSNS", *found.path), numeric=found.numeric),
+            Report(topic=topic, template=_at((*outside, *found.path)), numeric=found.numeric)
+            for topic, outside in (
+                (f"{self._telemetry}SENSOR", ()),
+                (f"{self._status}STATUS10", ("StatusSNS",)),
+            )
         ]
         words = [str(each + 1) if isinstance(each, int) else each for each in found.path]
         return self._entity(
@@ -157,9 +162,8 @@ class _Device:
             asks=((f"{self._command}STATUS", b"10"),),
         )
 
-    def _report(self, topic: str, steps: Path, *, numeric: bool = False) -> Report:
-        template = Template(json=True, steps=steps, filters=_ABSENT)
-        return Report(topic=topic, template=template, on=self._on, off=self._off, numeric=numeric)
+    def _switched(self, topic: str, steps: Path) -> Report:
+        return Report(topic=topic, template=_at(steps), words=switched(self._on, self._off))
 
     def _entity(  # noqa: PLR0913 - the parts of one entity
         self,
@@ -189,6 +193,10 @@ class _Device:
             sources=self._sources,
             asks=asks,
         )
+
+
+def _at(steps: Path) -> Template:
+    return Template(json=True, steps=steps, filters=_ABSENT)
 
 
 def _base(config: Config, prefix: str, *, always: bool = True) -> str:

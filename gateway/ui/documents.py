@@ -161,7 +161,12 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True):
-    """One ability of a device, and what it last reported."""
+    """One ability of a device, and what it last reported.
+
+    `part` says which side of the thing called `name` it is, empty for the thing itself.
+    What is writable can be told to become true or false, one of `choices`, or a number
+    from `minimum` to `maximum`, as its capability says.
+    """
 
     id: str
     name: str
@@ -170,6 +175,12 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     capability: str
     device_class: str
     unit: str
+    part: str
+    writable: bool
+    choices: list[str]
+    minimum: float | None
+    maximum: float | None
+    step: float
     value: Value | None
     available: bool
     reported_at: datetime | None

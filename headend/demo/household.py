@@ -16,7 +16,7 @@ from gateway.errors import GatewayError
 HOST = "127.0.0.1"
 BROKER_PORT = 1883
 COAP_PORT = 5683
-MQTT_DEVICES = ("lamp", "door")
+MQTT_DEVICES = ("lamp", "door", "airconditioner")
 COAP_DEVICES = ("thermometer", "bloodpressure")
 
 _RULES = """\

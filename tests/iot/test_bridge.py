@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.iot.bridge import BridgeConfig, BridgeOut
-from gateway.iot.bridge_topics import Topics
+from gateway.iot.bridge_topics import Topics, ordered
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId
 from gateway.iot.entity import Value as EntityValue
 from gateway.iot.link import Found, LinkEvent, Lost
@@ -22,6 +22,24 @@ LINKS = '</3303/0/5700>;title="Cellar",</3306/0/5850>'
 TEMPERATURE_TOPIC = f"gateway/{BOX}/coap_ep1_3303_0_5700"
 SWITCH_TOPIC = f"gateway/{BOX}/coap_ep1_3306_0_5850"
 TEMPERATURE_CONFIG = "homeassistant/sensor/gateway_box-1/coap_ep1_3303_0_5700/config"
+
+
+def entity_of(
+    capability: Capability,
+    bounds: tuple[float | None, float | None, float] = (None, None, 0.0),
+    words: str = "",
+) -> Entity:
+    minimum, maximum, step = bounds
+    return Entity(
+        id=EntityId("coap.d.x"),
+        device=Device(id=DeviceId("coap.d"), name="D", link="coap"),
+        name="X",
+        capability=capability,
+        choices=tuple(words.split()),
+        minimum=minimum,
+        maximum=maximum,
+        step=step,
+    )
 
 
 class SilentLink:
@@ -166,3 +184,39 @@ async def test_a_device_that_falls_silent_is_offline_in_mqtt(home: House) -> Non
             await device.register(home.endpoint.port, LINKS)
             await listener.until(f"{TEMPERATURE_TOPIC}/state", "20")
         await listener.until(f"{TEMPERATURE_TOPIC}/availability", "offline")
+
+
+@pytest.mark.parametrize(
+    ("entity", "more"),
+    [
+        (
+            entity_of(Capability.NUMBER, (0.0, 50.0, 0.5)),
+            {"min": 0.0, "max": 50.0, "step": 0.5},
+        ),
+        (entity_of(Capability.NUMBER), {"min": -1e9, "max": 1e9, "step": 1.0}),
+        (entity_of(Capability.SELECT, words="eco day"), {"options": ["eco", "day"]}),
+    ],
+)
+def test_what_a_thing_can_become_is_announced(entity: Entity, more: dict[str, object]) -> None:
+    document = json.loads(Topics(BOX).document(entity))
+    assert {key: document.get(key) for key in more} == more
+    assert document["command_topic"].endswith("/set")
+
+
+@pytest.mark.parametrize(
+    ("entity", "payload", "value"),
+    [
+        (entity_of(Capability.NUMBER, (0.0, 50.0, 0.0)), b" 21.5 ", 21.5),
+        (entity_of(Capability.NUMBER, (0.0, 50.0, 0.0)), b"51", None),
+        (entity_of(Capability.NUMBER), b"nan", None),
+        (entity_of(Capability.NUMBER), b"ON", None),
+        (entity_of(Capability.SELECT, words="eco ON"), b"ON", "ON"),
+        (entity_of(Capability.SELECT, words="eco"), b"day", None),
+        (entity_of(Capability.LIGHT), b"on", True),
+        (entity_of(Capability.SENSOR), b"ON", None),
+    ],
+)
+def test_an_order_is_understood_or_passed_over(
+    entity: Entity, payload: bytes, value: EntityValue | None
+) -> None:
+    assert ordered(entity, payload) == value

@@ -1,6 +1,7 @@
 """The life of commands, with a real broker, a real store and lamps of all characters."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
@@ -47,6 +48,12 @@ from tests.conftest import Serve
 from tests.iot.conftest import Lamp, Publishing, kill, until, value
 
 SHORT = CommandsConfig(deadline_s=0.5)
+BUTTON = Entity(
+    id=EntityId("test.button"),
+    device=Device(id=DeviceId("test.d"), name="D", link="test"),
+    name="Doorbell",
+    capability=Capability.BUTTON,
+)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SWITCH = Entity(
     id=EntityId("test.switch"),
@@ -57,23 +64,24 @@ SWITCH = Entity(
 
 
 class ScriptedLink:
-    """See `gateway.iot.link.Link`.  Its one switch does what the test says."""
+    """See `gateway.iot.link.Link`.  Its one thing does what the test says."""
 
     name = "test"
 
-    def __init__(self) -> None:
+    def __init__(self, thing: Entity = SWITCH) -> None:
         self.events: Publisher[LinkEvent] = Publisher()
+        self.thing = thing
         self.orders: list[Value] = []
         self.answers: list[bool | Exception] = []
 
     async def run(self, ready: Callable[[], None]) -> None:
-        self.events.publish(Found(SWITCH))
+        self.events.publish(Found(self.thing))
         self.events.publish(Found(replace(SWITCH, id=EntityId("test.sensor"), capability=Capability.SENSOR)))
         ready()
         await asyncio.Event().wait()
 
     async def command(self, entity: EntityId, value: Value) -> bool:
-        assert entity == SWITCH.id
+        assert entity == self.thing.id
         self.orders.append(value)
         answer = self.answers.pop(0) if self.answers else False
         if isinstance(answer, Exception):
@@ -81,7 +89,7 @@ class ScriptedLink:
         return answer
 
     def report(self, value: Value, *, live: bool = True) -> None:
-        self.events.publish(Reading(SWITCH.id, value, datetime.now(UTC), live=live))
+        self.events.publish(Reading(self.thing.id, value, datetime.now(UTC), live=live))
 
 
 @dataclass
@@ -96,6 +104,9 @@ class House:
         with self.commands.changes.subscribe() as changes:
             command = await self.commands.order(entity, value)
             return await life(changes.__anext__, command.id)
+
+
+HouseWith = Callable[[Entity], Awaitable[tuple[House, ScriptedLink]]]
 
 
 async def life(step: Callable[[], Awaitable[Command]], command_id: str) -> list[CommandState]:
@@ -127,6 +138,23 @@ async def house(serve: Serve, store: Store, link: ScriptedLink) -> AsyncIterator
     async with serve(registry), serve(link), serve(commands):
         await until(registry, lambda: len(registry.states) == 2)
         yield House(registry, commands)
+
+
+@pytest.fixture
+async def house_with(serve: Serve, store: Store) -> AsyncIterator[HouseWith]:
+    """A house with one thing of one's own."""
+    async with AsyncExitStack() as stack:
+
+        async def make(thing: Entity) -> tuple[House, ScriptedLink]:
+            link = ScriptedLink(thing)
+            registry = Registry([link])
+            commands = Commands(store, registry, [link], SHORT)
+            for service in (registry, link, commands):
+                await stack.enter_async_context(serve(service))
+            await until(registry, lambda: len(registry.states) == 2)
+            return House(registry, commands), link
+
+        yield make
 
 
 @pytest.fixture
@@ -284,6 +312,45 @@ async def test_a_device_that_answers_is_acknowledged_before_it_confirms(
     assert house.commands.get(command.id) == house.commands.recent[0]
 
 
+async def test_a_button_is_pressed_once_and_nobody_waits_for_what_it_cannot_say(
+    house_with: HouseWith,
+) -> None:
+    house, link = await house_with(BUTTON)
+    assert await house.order(BUTTON.id, value=True) == [CommandState.SENT, CommandState.EXPIRED]
+    assert house.commands.recent[0].code == "IOT-209"
+    assert link.orders == [True]
+
+
+async def test_a_button_that_may_have_been_pressed_is_not_pressed_again(house_with: HouseWith) -> None:
+    house, link = await house_with(BUTTON)
+    link.answers = [LinkDownError("the broker went while it was told")]
+    assert await house.order(BUTTON.id, value=True) == [CommandState.SENT, CommandState.EXPIRED]
+    assert house.commands.recent[0].code == "IOT-202"
+    assert link.orders == [True]
+
+
+async def test_a_target_is_confirmed_by_a_report_that_is_near_enough(house_with: HouseWith) -> None:
+    target = replace(SWITCH, capability=Capability.NUMBER, minimum=16.0, maximum=30.0, step=0.5)
+    house, link = await house_with(target)
+    with house.commands.changes.subscribe() as changes:
+        command = await house.commands.order(target.id, 21)
+        link.report(20.5)
+        link.report(21.04)
+        assert (await life(changes.__anext__, command.id))[-1] is CommandState.CONFIRMED
+    with pytest.raises(WrongValueError):
+        await house.commands.order(target.id, 31)
+
+
+async def test_a_jammed_lock_is_never_confirmed_as_locked(house_with: HouseWith) -> None:
+    lock = replace(SWITCH, capability=Capability.LOCK, choices=("locked", "unlocked"))
+    house, link = await house_with(lock)
+    with house.commands.changes.subscribe() as changes:
+        command = await house.commands.order(lock.id, "locked")
+        link.report("locking")
+        link.report("jammed")
+        assert (await life(changes.__anext__, command.id))[-1] is CommandState.EXPIRED
+
+
 async def test_a_refusal_of_the_device_is_final(house: House, link: ScriptedLink) -> None:
     link.answers = [DeviceRefusedError("no")]
     assert await house.order(SWITCH.id, value=True) == [CommandState.SENT, CommandState.FAILED]
@@ -384,6 +451,27 @@ async def test_a_restart_of_the_daemon_resumes_what_is_young_and_expires_what_is
         assert confirmed is not None
         assert confirmed.state is CommandState.CONFIRMED
         assert link.orders == [True, True, False]
+
+
+async def test_a_restart_in_the_middle_presses_no_button_again(serve: Serve, store: Store) -> None:
+    link = ScriptedLink(BUTTON)
+    registry = Registry([link])
+    now = datetime.now(UTC)
+    times = (now.isoformat(), now.isoformat(), (now + timedelta(minutes=1)).isoformat())
+
+    def leave_behind(db: sqlite3.Connection) -> None:
+        db.execute(
+            "INSERT INTO command (id, entity, value, state, created_at, changed_at, expires_at)"
+            " VALUES ('press', 'test.button', 'true', 'sent', ?, ?, ?)",
+            times,
+        )
+
+    await store.write(leave_behind)
+    commands = Commands(store, registry, [link], CommandsConfig(deadline_s=60))
+    with commands.changes.subscribe() as changes:
+        async with serve(registry), serve(commands), serve(link):
+            assert await life(changes.__anext__, "press") == [CommandState.EXPIRED]
+    assert link.orders == []
 
 
 async def test_only_the_newest_are_remembered(serve: Serve, store: Store, link: ScriptedLink) -> None:

@@ -21,7 +21,7 @@ from gateway.mqtt import BrokerAddress, Message
 from gateway.mqtt_client import MqttClient
 from tests.conftest import Serve
 from tests.iot.coap_peers import peer
-from tests.iot.conftest import kill
+from tests.iot.conftest import kill, until, value
 from tests.iot.house import BOX, House, house, mosquitto
 
 LAMP = EntityId("mqtt.demo_lamp")
@@ -136,6 +136,16 @@ async def test_a_hot_room_lights_the_lamp(home: House) -> None:
         await home.state(TEMPERATURE, value=26.5)
         await home.state(LAMP, value=True)
         await listener.until("lamp/state", "ON")
+
+
+async def test_the_room_follows_what_the_air_conditioner_was_told(home: House) -> None:
+    whole, target = EntityId("mqtt.demo_airconditioner"), EntityId("mqtt.demo_airconditioner.target")
+    room = EntityId("mqtt.demo_airconditioner.current_temperature")
+    async with device("airconditioner", home.broker_port, "--period", "0.05"):
+        await home.state(target, value=26.0)
+        assert await fate(home, target, value=18) is CommandState.CONFIRMED
+        assert await fate(home, whole, value="cool") is CommandState.CONFIRMED
+        await until(home.registry, lambda: isinstance(now := value(home.registry, room), float) and now < 24)
 
 
 async def test_the_temperature_wanders_and_an_mqtt_subscriber_hears_it(home: House) -> None:

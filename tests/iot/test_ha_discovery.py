@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Value
+from gateway.iot.ha_components import understood
 from gateway.iot.ha_discovery import (
     Place,
     is_ours,
     parse_announcement,
     place_of,
     tidy_id,
-    understood,
 )
 from gateway.iot.ha_keys import ENTITY_KEYS
 from gateway.iot.ha_template import Payload, Template, TemplateError, UnreadableError, parse_template
@@ -27,6 +27,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
+COMPONENTS = [c for c in (*Capability, "alarm_control_panel") if understood(c)]
 KEYS = st.sampled_from(
     [*ENTITY_KEYS, *ENTITY_KEYS.values(), "~", "name", "schema", "qos", "topic", "t", "device", "components"]
 )
@@ -89,7 +90,9 @@ def test_a_door_contact_behind_a_zigbee_bridge_is_understood() -> None:
             device_class="door",
         ),
         report=Report(
-            topic="z/door", template=Template(json=True, steps=("contact",)), on="False", off="True"
+            topic="z/door",
+            template=Template(json=True, steps=("contact",)),
+            words={"True": False, "False": True},
         ),
         sources=(AvailabilitySource(topic="z/bridge/state", template=Template(json=True, steps=("state",))),),
         mode=AvailabilityMode.ALL,
@@ -98,8 +101,10 @@ def test_a_door_contact_behind_a_zigbee_bridge_is_understood() -> None:
 
 def test_a_plug_with_short_names_and_a_base_topic_is_understood() -> None:
     found = announce("switch", **TASMOTA_SWITCH)
-    assert found.report == Report(topic="plug1/STATE", template=Template(json=True, steps=("POWER",)))
-    assert found.instruction == Instruction(topic="cmnd/plug1")
+    assert found.report == Report(
+        topic="plug1/STATE", template=Template(json=True, steps=("POWER",)), words={"ON": True, "OFF": False}
+    )
+    assert found.instruction == Instruction(topic="cmnd/plug1", words={True: "ON", False: "OFF"})
     assert found.sources == (AvailabilitySource(topic="plug1/LWT", yes="Online", no="Offline"),)
     assert found.entity.id == "mqtt.A1_RL_1"
 
@@ -197,7 +202,7 @@ def test_a_bundle_shares_what_is_said_once_and_passes_over_what_it_does_not_know
         "cmps": {
             "sys": {"p": "sensor", "val_tpl": "{{ value_json.sys }}", "unit_of_meas": "mmHg"},
             "own": {"p": "sensor", "stat_t": "~/own", "uniq_id": "u.2"},
-            "fan": {"p": "fan", "cmd_t": "x"},
+            "hoover": {"p": "vacuum", "cmd_t": "x"},
             "gone": {"p": "sensor"},
         },
     }
@@ -231,10 +236,9 @@ def test_another_topic_is_no_announcement(topic: str) -> None:
 
 
 def test_only_some_components_are_read() -> None:
-    assert [c for c in ("device", "switch", "light", "fan", "tag") if understood(c)] == [
-        "device",
+    assert [c for c in ("switch", "alarm", "alarm_control_panel", "tag") if understood(c)] == [
         "switch",
-        "light",
+        "alarm_control_panel",
     ]
 
 
@@ -284,7 +288,7 @@ def test_ids_stay_apart_when_they_are_made_tidy() -> None:
     assert tidy_id("客厅") != tidy_id("卧室")
 
 
-@given(st.dictionaries(KEYS, JSON, max_size=8), st.sampled_from([*Capability, "device"]))
+@given(st.dictionaries(KEYS, JSON, max_size=8), st.sampled_from([*COMPONENTS, "device"]))
 def test_no_announcement_does_more_than_be_refused(keys: dict[str, object], component: str) -> None:
     try:
         found = parse_announcement(Place(component, "n", "o"), json.dumps(keys).encode())

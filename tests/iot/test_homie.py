@@ -36,6 +36,8 @@ DESCRIPTION: Description = {
                 "power": {"name": "开关", "datatype": "boolean", "settable": True},
                 "warmth": {"datatype": "float", "format": "-40:125", "unit": "°C"},
                 "mode": {"datatype": "enum", "format": "eco,day"},
+                "level": {"datatype": "integer", "format": "0:100:5", "unit": "%", "settable": True},
+                "scene": {"datatype": "enum", "format": "read,film", "settable": True},
             },
         }
     },
@@ -81,13 +83,18 @@ class Lamp:
             await say("main/power", "true" if self.lit else "false")
             await say("main/warmth", "31.5")
             await say("main/mode", "eco")
+            await say("main/level", "40")
+            await say("main/scene", "read")
             await client.subscribe(f"{base}/+/+/set", 1)
             await say("$state", "ready")
             ready()
             async for message in client.messages:
-                if not self._deaf:
-                    self.lit = message.payload == b"true"
-                    await say("main/power", "true" if self.lit else "false")
+                if self._deaf:
+                    continue
+                topic = message.topic.value.removeprefix(f"{base}/").removesuffix("/set")
+                assert isinstance(message.payload, bytes)
+                self.lit = message.payload == b"true" if topic == "main/power" else self.lit
+                await say(topic, message.payload.decode())
 
 
 @pytest.fixture
@@ -131,6 +138,23 @@ async def test_a_lamp_is_on_when_it_says_so(
             await link.command(WARMTH, 3)
         with pytest.raises(LinkDownError):
             await link.command(EntityId("homie.lamp.main.none"), True)
+
+
+async def test_a_level_and_a_scene_are_told_and_said_back(
+    serve: Serve, broker: ManagedBroker, registry: Registry, link: HomieLink
+) -> None:
+    level, scene = EntityId("homie.lamp.main.level"), EntityId("homie.lamp.main.scene")
+    async with serve(Lamp(broker)):
+        await until(registry, lambda: (value(registry, level), value(registry, scene)) == (40, "read"))
+        found = registry.states[level].entity
+        assert (found.capability, found.minimum, found.maximum, found.step) == (Capability.NUMBER, 0, 100, 5)
+        assert registry.states[scene].entity.choices == ("read", "film")
+        await link.command(level, 55.0)
+        await link.command(scene, "film")
+        await until(registry, lambda: (value(registry, level), value(registry, scene)) == (55, "film"))
+        for entity, wish in ((level, 101), (level, 5.5), (level, True), (scene, "dance"), (scene, 1)):
+            with pytest.raises(DeviceRefusedError):
+                await link.command(entity, wish)
 
 
 async def test_a_lamp_that_does_nothing_is_not_shown_as_lit(

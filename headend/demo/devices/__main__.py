@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from headend.demo.devices.airconditioner import AirConditioner
 from headend.demo.devices.bloodpressure import BloodPressureMeter
 from headend.demo.devices.door import Door
 from headend.demo.devices.lamp import Lamp
@@ -14,7 +15,13 @@ from headend.demo.devices.over_mqtt import Account, Appliance, live_on_mqtt
 from headend.demo.devices.running import run_until_told
 from headend.demo.devices.thermometer import Thermometer
 
-_TITLES = {"lamp": "客厅灯", "door": "大门", "thermometer": "客厅温度计", "bloodpressure": "血压计"}
+_TITLES = {
+    "lamp": "客厅灯",
+    "door": "大门",
+    "airconditioner": "客厅空调",
+    "thermometer": "客厅温度计",
+    "bloodpressure": "血压计",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,12 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     name = options.name or options.device
     title = options.title or _TITLES[options.device]
-    if options.device in ("lamp", "door"):
-        appliance: Appliance = (
-            Lamp(delay_s=options.delay, deaf=options.deaf)
-            if options.device == "lamp"
-            else Door(period_s=options.period)
-        )
+    appliance = _appliance(options)
+    if appliance is not None:
         account = Account(
             host=options.host, port=options.port, name=name, password_file=options.password_file
         )
@@ -42,12 +45,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_until_told(live_on_coap(instrument, box))
 
 
+def _appliance(options: argparse.Namespace) -> Appliance | None:
+    match options.device:
+        case "lamp":
+            return Lamp(delay_s=options.delay, deaf=options.deaf)
+        case "door":
+            return Door(period_s=options.period)
+        case "airconditioner":
+            return AirConditioner(period_s=options.period)
+    return None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m headend.demo.devices", description=__doc__)
     devices = parser.add_subparsers(dest="device", required=True)
     for device, port, period_s in (
         ("lamp", 1883, 0.0),
         ("door", 1883, 45.0),
+        ("airconditioner", 1883, 10.0),
         ("thermometer", 5683, 2.0),
         ("bloodpressure", 5683, 30.0),
     ):

@@ -30,7 +30,7 @@ class Door:
         while True:
             try:
                 async with asyncio.timeout(self._period_s):
-                    told = await wire.heard("demo")
+                    _, told = await wire.heard("demo")
             except TimeoutError:
                 told = "closed" if self.is_open else "open"
             if told in ("open", "closed"):

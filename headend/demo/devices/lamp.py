@@ -35,7 +35,7 @@ class Lamp:
     async def live(self, wire: Wire) -> None:
         await self._report(wire)
         while True:
-            order = await wire.heard("set")
+            _, order = await wire.heard("set")
             if self._deaf or order not in ("ON", "OFF"):
                 continue
             if self._delay_s:

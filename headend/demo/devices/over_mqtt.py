@@ -63,11 +63,12 @@ class Wire:
         """Publish `text`, retained, on the device's topic `below`."""
         await self._client.publish(f"{self.name}/{below}", text, qos=1, retain=True)
 
-    async def heard(self, below: str) -> str:
-        """Return the next text on the device's topic `below`."""
+    async def heard(self, *below: str) -> tuple[str, str]:
+        """Return the next text on one of the device's topics `below`, and on which."""
         async for message in self._client.messages:
-            if message.topic.value == f"{self.name}/{below}" and isinstance(message.payload, bytes):
-                return message.payload.decode(errors="replace")
+            on = message.topic.value.removeprefix(f"{self.name}/")
+            if on in below and isinstance(message.payload, bytes):
+                return on, message.payload.decode(errors="replace")
         raise ConnectionError("the broker closed the connection")
 
 

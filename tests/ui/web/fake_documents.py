@@ -5,6 +5,8 @@ One rule: made of `gateway.ui.documents`, and the same at every start but for th
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from gateway.ui import documents as doc
 
 CHANNELS = (
@@ -100,6 +102,12 @@ def home() -> list[doc.Entity]:
             capability=capability,
             device_class=kind,
             unit=unit,
+            part="",
+            writable=capability in ("light", "switch"),
+            choices=[],
+            minimum=None,
+            maximum=None,
+            step=0.0,
             value=value,
             available=available,
             reported_at=reported_at,
@@ -107,3 +115,51 @@ def home() -> list[doc.Entity]:
         )
         for key, device, name, capability, kind, unit, value, available, reported_at in rows
     ]
+
+
+def air_conditioner() -> list[doc.Entity]:
+    """A thing of several sides: its mode, two temperatures and the fan."""
+    now = datetime.now(UTC)
+    whole = doc.Entity(
+        id="mqtt.ac",
+        name="客厅空调",
+        device="mqtt.ac",
+        device_name="客厅空调",
+        capability="climate",
+        device_class="",
+        unit="",
+        part="",
+        writable=True,
+        choices=["off", "cool", "heat", "dry"],
+        minimum=None,
+        maximum=None,
+        step=0.0,
+        value="cool",
+        available=True,
+        reported_at=now,
+        source="mqtt",
+    )
+    target = msgspec.structs.replace(
+        whole,
+        id="mqtt.ac.target",
+        part="target",
+        capability="number",
+        unit="°C",
+        choices=[],
+        minimum=16.0,
+        maximum=30.0,
+        step=1.0,
+        value=26,
+    )
+    room = msgspec.structs.replace(
+        target, id="mqtt.ac.room", part="current_temperature", capability="sensor", writable=False, value=27.5
+    )
+    fan = msgspec.structs.replace(
+        whole,
+        id="mqtt.ac.fan",
+        part="fan_mode",
+        capability="select",
+        choices=["auto", "low", "high"],
+        value="auto",
+    )
+    return [whole, target, room, fan]

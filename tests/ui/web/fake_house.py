@@ -70,7 +70,9 @@ class FakeHouse:
         self.tuned: list[str] = []
         self.services = {"tv": "running", "relay": "running", "iot": "running", "apps": "running"}
         self.channels = [fake_documents.channel(i) for i in range(channels)]
-        self.entities = {entity.id: entity for entity in fake_documents.home()}
+        self.entities = {
+            entity.id: entity for entity in fake_documents.home() + fake_documents.air_conditioner()
+        }
         self.commands: dict[str, doc.Command] = {}
         self.apps = fake_documents.apps()
         self.tv = doc.Tv(

@@ -68,6 +68,28 @@ async def test_a_lamp_that_is_silent_is_said_to_be_silent(turn_on: TurnOn) -> No
     await expect(tv.focused.locator(".value")).to_have_text("开")
 
 
+async def test_a_thing_of_many_sides_shows_each_and_becomes_what_is_chosen(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    await my_home(tv)
+    await tv.press("ArrowRight")
+    await expect(tv.focused).to_contain_text("客厅空调")
+    await expect(tv.focused.locator(".value")).to_have_text("制冷")
+    await expect(tv.focused.locator(".told")).to_have_text("设定温度 26°C · 室内温度 27.5°C")
+    await expect(tv.focused.locator(".switch")).to_have_count(0)
+    await tv.press("Enter", "ArrowDown")
+    await expect(tv.focused).to_have_text("设定温度26 °C")
+    await tv.press("Enter")
+    # The list begins at what it is set to.
+    await expect(tv.focused).to_have_text("26 °C✓")
+    tv.house.hold()
+    await tv.press("ArrowDown", "Enter")
+    await expect(tv.see(".menu p")).to_have_text("发送中…")
+    await expect(tv.focused).to_have_text("设定温度26 °C")
+    tv.house.go_on()
+    await expect(tv.focused).to_have_text("设定温度27 °C")
+    await expect(tv.see(".menu p")).to_have_text("已确认")
+
+
 async def test_a_lamp_that_refuses_says_why(turn_on: TurnOn) -> None:
     tv = await turn_on()
     tv.house.lamp = "refuses"
@@ -90,7 +112,7 @@ async def test_blood_pressure_is_hidden_until_ok(turn_on: TurnOn) -> None:
     meter = tv.see(".thing", "血压计")
     await expect(meter).to_contain_text("已测量")
     await expect(meter).not_to_contain_text("128")
-    await tv.press("ArrowDown")
+    await tv.press("ArrowDown", "ArrowRight")
     await expect(tv.focused).to_contain_text("血压计")
     await tv.press("Enter")
     await expect(meter).to_contain_text("128 / 82")

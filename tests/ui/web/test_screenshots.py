@@ -43,6 +43,8 @@ async def test_every_screen_is_whole(turn_on: TurnOn, mode: str) -> None:
         ("channels", ("h", "Escape", "ArrowLeft"), ".channels .row.f"),
         ("guide", ("Escape", "g", "ArrowRight"), ".guide .cell.f"),
         ("things", ("h", "ArrowUp", "ArrowRight", "ArrowRight", "ArrowRight", "Enter"), ".things .f"),
+        ("thing", ("ArrowRight", "Enter"), ".menu .f"),
+        ("thing-target", ("ArrowDown", "Enter"), ".layer:last-child .choice.f .set"),
         ("recordings", ("h", "ArrowRight", "Enter"), ".one-kept.f"),
         ("recording", ("ArrowDown", "ArrowDown", "Enter"), ".menu .f"),
         (

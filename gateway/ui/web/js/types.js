@@ -15,7 +15,8 @@
  *   window: {start: string, end: string}|null, recording: string|null, tracks: Track[], volume_percent: number, muted: boolean,
  *   plane: "under"|"osd"|"inpage", stream: string|null, stream_id: string|null, code: string|null}} Tv
  * @typedef {{id: string, name: string, device: string, device_name: string, capability: string,
- *   device_class: string, unit: string, value: Value|null, available: boolean,
+ *   device_class: string, unit: string, part: string, writable: boolean, choices: string[],
+ *   minimum: number|null, maximum: number|null, step: number, value: Value|null, available: boolean,
  *   reported_at: string|null, source: string}} Entity
  * @typedef {"sent"|"acknowledged"|"confirmed"|"failed"|"expired"} CommandState
  * @typedef {{id: string, entity: string, value: Value, state: CommandState, code: string|null,

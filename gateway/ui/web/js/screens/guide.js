@@ -45,6 +45,7 @@ let cells = [];
 /** @type {Part[]} */
 let heads = [];
 
+const BEYOND_PX = 400;
 const rowsSeen = () => (preferences.elder ? 4 : 6);
 const span = () => (canvas.width - (preferences.elder ? 71 : 96) - NAMES_PX) / PX_PER_MS;
 const halfHour = (/** @type {number} */ at) => Math.floor(at / HALF_HOUR) * HALF_HOUR;
@@ -211,7 +212,9 @@ function fillCell(cell, programme, row, focus) {
   const start = Date.parse(programme.start);
   const stop = Date.parse(programme.stop);
   const x = Math.max(0, (start - left) * PX_PER_MS);
-  const width = Math.min((stop - left) * PX_PER_MS, span() * PX_PER_MS + 400) - x - GAP_PX;
+  // What goes on beyond the edge is seen to do so; but what has the focus is seen whole.
+  const edge = span() * PX_PER_MS + (focus ? 0 : BEYOND_PX);
+  const width = Math.min((stop - left) * PX_PER_MS, edge) - x - GAP_PX;
   const tense = stop <= Date.now() ? " past" : start <= Date.now() ? " now" : "";
   cell.node.className = `cell${tense}${focus ? " f" : ""}${width < 90 ? " slim" : ""}`;
   cell.node.style.width = `${Math.max(width, NARROWEST_PX)}px`;

@@ -17,7 +17,7 @@ import { canvas, preferences } from "../preferences.js";
 import { onAir, passed } from "../programmes.js";
 import { clear, open } from "../stage.js";
 import { Strip } from "../strip.js";
-import { homeSummary, trouble } from "../things_told.js";
+import { homeSummary, trouble } from "../things.js";
 import { clock, localised, sentence, t } from "../words.js";
 
 const IDLE_MS = 20_000;

@@ -4,22 +4,23 @@
  *
  * @import { Screen } from "../stage.js"
  * @import { Entity } from "../types.js"
- * @import { Thing } from "../things_told.js"
+ * @import { Thing } from "../things.js"
  */
 
+import { sheet } from "./thing.js";
 import { Grid, scrolled } from "../focus.js";
 import { html, Icon } from "../html.js";
 import { house } from "../house.js";
 import { Clock } from "../hud.js";
+import { order } from "../orders.js";
 import { preferences } from "../preferences.js";
-import { call } from "../session.js";
-import { redraw } from "../stage.js";
-import { commandTold, deviceCount, iconOf, isOn, isPrivate, isWritable, main, reported, reportedWhen, thingsOfHome, underWay } from "../things_told.js";
+import { open, redraw } from "../stage.js";
+import { deviceCount, isOn, isPrivate, isSwitched, isWritable, main, thingsOfHome } from "../things.js";
+import { commandTold, iconOf, reported, reportedWhen, sideOf } from "../things_told.js";
 import { t } from "../words.js";
 
 const COLUMNS = 4;
 const REVEALED_MS = 30_000;
-const ASK_MS = 6_000;
 
 const grid = new Grid(() => thingsOfHome().length, () => COLUMNS);
 /** The device under the focus: one that goes away changes the order, and OK must not reach its neighbour. @type {string|undefined} */
@@ -65,7 +66,9 @@ function inOrder() {
 /** @param {Thing} thing */
 function act(thing) {
   const entity = main(thing);
-  if (isWritable(entity)) order(entity);
+  if (thing.entities.length === 1 && isSwitched(entity)) turn(entity);
+  else if (thing.entities.length === 1 && entity.capability === "button") order(entity, true);
+  else if (thing.entities.some(isWritable)) open(sheet(thing));
   else if (isPrivate(entity)) reveal(thing.id);
 }
 
@@ -80,24 +83,10 @@ function reveal(id) {
 }
 
 /** Ask for the opposite of what was reported, or again for what was not answered. @param {Entity} entity */
-async function order(entity) {
+function turn(entity) {
   const last = house.commands.get(entity.id);
-  if (underWay.get(entity.id) === "sending" || last?.state === "sent") return;
   const again = last && (last.state === "expired" || last.state === "failed") && commandTold(entity);
-  const value = again ? last.value : !isOn(entity);
-  underWay.set(entity.id, "sending");
-  redraw();
-  try {
-    await call("POST", `entities/${encodeURIComponent(entity.id)}/commands`, { value });
-    underWay.delete(entity.id);
-  } catch {
-    underWay.set(entity.id, "unsent");
-    setTimeout(() => {
-      if (underWay.get(entity.id) === "unsent") underWay.delete(entity.id);
-      redraw();
-    }, ASK_MS);
-  }
-  redraw();
+  order(entity, again ? last.value : !isOn(entity));
 }
 
 function view() {
@@ -119,11 +108,11 @@ function Tile(thing, focused) {
   const entity = main(thing);
   const hidden = isPrivate(entity) && !revealed.has(thing.id);
   const told = commandTold(entity);
-  const lit = entity.available && isWritable(entity) && isOn(entity);
+  const lit = entity.available && isSwitched(entity) && isOn(entity);
   const state = `thing${focused ? " f" : ""}${lit ? " lit" : ""}${entity.available ? "" : " gone"}`;
   return html`<button type="button" tabindex="-1" role="listitem" key=${thing.id} class=${state}>
     <span class="top"><span class="mark"><${Icon} name=${entity.available ? iconOf(entity) : "unplugged"} /></span>
-      ${isWritable(entity) && html`<span class="switch" role="switch" aria-checked=${isOn(entity)} aria-label=${thing.name}><i /></span>`}</span>
+      ${isSwitched(entity) && html`<span class="switch" role="switch" aria-checked=${isOn(entity)} aria-label=${thing.name}><i /></span>`}</span>
     <span class="name one">${thing.name}</span>
     ${hidden ? Hidden(entity) : Values(thing)}
     <span class=${`told ${told?.tone ?? ""}`} role="status">${told ? told.text : Beside(thing, hidden)}</span>
@@ -139,8 +128,10 @@ function Hidden(entity) {
 function Beside(thing, hidden) {
   const entity = main(thing);
   if (hidden) return [reportedWhen(entity), entity.reported_at && t("private.show")].filter(Boolean).join(" · ");
-  const others = isPrivate(entity) ? [] : thing.entities.slice(1, 3).map((e) => `${e.name} ${reported(e)}${e.unit}`);
-  return [...others, reportedWhen(entity)].join(" · ");
+  const others = isPrivate(entity) ? [] : thing.entities.slice(1, 3);
+  const said = others.map((e) => `${e.part ? sideOf(e) : e.name} ${reported(e)}${e.value === null ? "" : e.unit}`);
+  // There is room for two lines: the sides of a thing say more than when they were reported.
+  return (others.some((e) => e.part) && entity.available ? said : [...said, reportedWhen(entity)]).join(" · ");
 }
 
 /** @param {Thing} thing */
