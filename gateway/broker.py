@@ -43,7 +43,8 @@ SEARCH_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 """Debian keeps mosquitto where a user's PATH does not look."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_RESERVED = {GATEWAY, "homeassistant"}
+_RESERVED = {GATEWAY, "homeassistant", "homie", "5", "tasmota", "cmnd", "stat", "tele"}
+"""First levels that several devices share, and Homie's version, which stands where a name may."""
 _SECRET_BYTES = 24
 _LOGIN_TIMEOUT_S = 1.0
 _LOGIN_PAUSE_S = 0.02
@@ -86,6 +87,12 @@ topic write homeassistant/+/{name}/#
 topic write homeassistant/device/{name}/#
 topic read homeassistant/status
 topic readwrite homie/5/{name}/#
+topic readwrite homie/{name}/#
+topic write tasmota/discovery/{mac}/config
+topic write tasmota/discovery/{mac}/sensors
+topic read cmnd/{name}/#
+topic write stat/{name}/#
+topic write tele/{name}/#
 """
 
 
@@ -235,7 +242,7 @@ class ManagedBroker:
         await self._write_passwords()
         rights = [
             f"user {GATEWAY}\ntopic readwrite #\n",
-            *(_DEVICE_RIGHTS.format(name=n) for n in self._devices),
+            *(_DEVICE_RIGHTS.format(name=n, mac=n.upper()) for n in self._devices),
         ]
         _write(self._folder / "acl", "\n".join(rights))
         user = pwd.getpwuid(os.geteuid()).pw_name

@@ -1,4 +1,4 @@
-"""What a Homie 5 device says of itself (homieiot.github.io, specification 5.0).
+"""What a Homie device says of itself, as Homie 5 writes it (homieiot.github.io, specification 5.0).
 
 One rule: pure.  A description is believed whole or not at all, and what it
 means is decided here; `gateway.iot.homie` carries the payloads.
@@ -6,6 +6,7 @@ means is decided here; `gateway.iot.homie` carries the payloads.
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -56,7 +57,7 @@ class HomieProperty:
 
     Attributes:
         entity: What the home sees.
-        topic: Below the domain: ``device/node/property``.
+        topic: Below the domain: ``5/device/node/property``; in older versions without the first level.
         datatype: Homie's word.
         lowest, highest: Of numbers; None without a bound.
         words: Of an enumeration; empty for others.
@@ -138,6 +139,31 @@ def parse_description(device_id: str, payload: bytes) -> tuple[HomieProperty, ..
         raise AnnouncementError(f"is not a description: {error}") from error
     if said.homie.partition(".")[0] != "5":
         raise AnnouncementError(f"speaks Homie {said.homie[:10]}, not 5")
+    for node_id, node in said.nodes.items():
+        for property_id in node.properties:
+            if not is_device_id(node_id) or not is_device_id(property_id):
+                raise AnnouncementError(f"{f'{node_id}/{property_id}'[:140]!a} is not a name")
+    return _properties(device_id, said, f"5/{device_id}")
+
+
+def parse_document(device_id: str, document: Mapping[str, object]) -> tuple[HomieProperty, ...]:
+    """Return what the device of that id consists of, which speaks an older version.
+
+    Args:
+        device_id: Its name.
+        document: What it would write as Homie 5; the names in it are in order.
+
+    Raises:
+        AnnouncementError: with the reason.
+    """
+    try:
+        said = msgspec.convert(document, _Description)
+    except msgspec.ValidationError as error:
+        raise AnnouncementError(f"is not a description: {error}") from error
+    return _properties(device_id, said, device_id)
+
+
+def _properties(device_id: str, said: _Description, topic: str) -> tuple[HomieProperty, ...]:
     device = Device(
         id=DeviceId(f"homie.{device_id}"),
         name=_name(said.name) or device_id,
@@ -148,8 +174,6 @@ def parse_description(device_id: str, payload: bytes) -> tuple[HomieProperty, ..
     for node_id, node in said.nodes.items():
         for property_id, each in node.properties.items():
             place = f"{node_id}/{property_id}"
-            if not is_device_id(node_id) or not is_device_id(property_id):
-                raise AnnouncementError(f"{place[:140]!a} is not a name")
             if len(found) == MAX_PROPERTIES:
                 raise AnnouncementError(f"has more than {MAX_PROPERTIES} properties")
             name = _name(each.name) or property_id
@@ -173,7 +197,7 @@ def parse_description(device_id: str, payload: bytes) -> tuple[HomieProperty, ..
                         maximum=highest,
                         step=step,
                     ),
-                    topic=f"{device_id}/{place}",
+                    topic=f"{topic}/{place}",
                     datatype=each.datatype,
                     lowest=lowest,
                     highest=highest,

@@ -1,4 +1,4 @@
-"""The devices that speak MQTT and announce themselves as Home Assistant expects it.
+"""The devices that speak MQTT and announce themselves as Home Assistant expects it, or as Tasmota does.
 
 One rule: a device is believed about itself only.  Whatever it sends, the worst
 that happens is one refused announcement, counted and named, and the others go on.
@@ -10,8 +10,10 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 
 from gateway.iot.entity import EntityId, Reading, Value
@@ -27,7 +29,14 @@ from gateway.iot.link import (
     LinkEvent,
     Lost,
 )
+from gateway.iot.mqtt_echo import Echo
 from gateway.iot.mqtt_entity import MqttEntity
+from gateway.iot.mqtt_present import Announcement, Present
+from gateway.iot.mqtt_questions import Questions
+from gateway.iot.mqtt_roll import RollCall
+from gateway.iot.tasmota_announced import FILTERS as TASMOTA_FILTERS
+from gateway.iot.tasmota_announced import Halves, is_tasmota
+from gateway.iot.tasmota_discovery import parse_device
 from gateway.mqtt import Broker, BrokerError, Message
 from gateway.pubsub import Publisher, Subscription, in_turns
 from gateway.schema import FieldError
@@ -52,16 +61,21 @@ class MqttLinkConfig:
     Attributes:
         prefix: First level of the topics on which devices announce themselves.
         max_entities: More are refused.
+        sweep_after_s: What the broker does not keep any more after a loss of the connection is
+            gone after this long.
     """
 
     prefix: str = "homeassistant"
     max_entities: int = 10_000
+    sweep_after_s: float = 60.0
 
     def __post_init__(self) -> None:
         if not is_topic(self.prefix) or "/" in self.prefix:
             raise FieldError("prefix", "is not one level of a topic")
         if not 1 <= self.max_entities <= 50_000:  # noqa: PLR2004 - what the registry was tried with
             raise FieldError("max_entities", f"{self.max_entities} is outside 1..50000")
+        if not 0 <= self.sweep_after_s <= 86_400:  # noqa: PLR2004 - a day
+            raise FieldError("sweep_after_s", f"{self.sweep_after_s} is outside 0..86400")
 
 
 class MqttLink:
@@ -93,9 +107,17 @@ class MqttLink:
         self._accounts = frozenset(accounts)
         self._refused: dict[str, str] = {}
         self._named: set[str] = set()
-        self._announced: dict[str, _Announced] = {}
-        self._present: dict[EntityId, _Present] = {}
+        self._announced: dict[str, Announcement] = {}
+        self._present: dict[EntityId, Present] = {}
         self._readers: dict[str, set[EntityId]] = {}
+        self._filters = tuple(f"{self._config.prefix}/{levels}/config" for levels in ("+/+", "+/+/+"))
+        self._tasmota = Halves()
+        self._displaced = False
+        self._twins_wanted = False
+        self._echo = Echo(broker)
+        self._roll = RollCall(broker, self._echo, self._config.sweep_after_s)
+        self._kept: set[str] = set()
+        self._questions = Questions(broker)
         self._aging = asyncio.Event()
         self._next_expiry = math.inf
 
@@ -106,18 +128,23 @@ class MqttLink:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Hear devices until cancelled."""
-        prefix = self._config.prefix
-        filters = (f"{prefix}/+/+/config", f"{prefix}/+/+/+/config")
+        about = (*self._filters, *TASMOTA_FILTERS, self._echo.topic)
         with (
             self._broker.changes.subscribe() as changes,
-            self._broker.subscribe(*filters, backlog=BACKLOG, qos=0) as announcements,
+            self._broker.subscribe(*about, backlog=BACKLOG, qos=0) as announcements,
             self._broker.subscribe(*self._readers, backlog=BACKLOG) as reports,
         ):
+            self._roll.begin(self._kept)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._learn(announcements, reports), name="mqtt-announcements")
                     tasks.create_task(self._hear(reports), name="mqtt-reports")
                     tasks.create_task(self._forget_old_reports(), name="mqtt-expire")
+                    tasks.create_task(self._questions.run(), name="mqtt-questions")
+                    tasks.create_task(self._echo.run(), name="mqtt-echo")
+                    tasks.create_task(
+                        self._roll.run(lambda topic: self._give_up(topic, reports)), name="mqtt-roll"
+                    )
                     if self._broker.connected:
                         await self._say("online")
                     ready()
@@ -141,6 +168,10 @@ class MqttLink:
 
     async def _follow(self, changes: Subscription[bool]) -> None:
         async for connected in changes:
+            if connected:
+                self._roll.call()
+            else:
+                self._roll.begin(self._kept)
             for entity, present in tuple(self._present.items()):
                 present.heard_live = present.heard_live and connected
                 self._tell_availability(entity)
@@ -160,32 +191,73 @@ class MqttLink:
         self, announcements: TopicSubscription[Message], reports: TopicSubscription[Message]
     ) -> None:
         async for message in in_turns(announcements):
+            if message.topic == self._echo.topic:
+                self._roll.hear_echo(self._echo.hear(message))
+                continue
             self._hear_announcement(message, reports)
+            self._note_kept(message)
+            if self._twins_wanted:
+                # What was passed over for a device that has gone now is said again.
+                self._twins_wanted = False
+                announcements.add(*self._filters)
+
+    def _note_kept(self, message: Message) -> None:
+        """Remember what the broker keeps for certain: what it does not, it cannot repeat after a loss."""
+        topic = message.topic
+        self._roll.hear(topic, message)
+        if not message.payload:
+            self._kept.discard(topic)
+        elif message.retain and f"{topic.rpartition('/')[0]}/config" in self._announced:
+            self._kept.add(topic)
+
+    def _give_up(self, topic: str, reports: TopicSubscription[Message]) -> None:
+        log.info("The announcement on %s is gone", topic)
+        self._kept.discard(topic)
+        self._hear_announcement(Message(topic, b""), reports)
 
     async def _hear(self, reports: TopicSubscription[Message]) -> None:
         async for message in in_turns(reports):
             self._hear_report(message)
 
     def _hear_announcement(self, message: Message, reports: TopicSubscription[Message]) -> None:
-        topic = message.topic
+        try:
+            if is_tasmota(message.topic):
+                device = self._tasmota.join(message.topic, message.payload)
+                read = partial(parse_device, device, accounts=self._accounts)
+                self._settle(device.key, device.payload, read, reports)
+            else:
+                read = partial(self._read_announcement, message)
+                self._settle(message.topic, message.payload, read, reports)
+        except AnnouncementError as error:
+            self._refuse(message.topic, error)
+        else:
+            self._refused.pop(message.topic, None)
+
+    def _settle(
+        self,
+        topic: str,
+        payload: bytes,
+        read: Callable[[], tuple[MqttEntity, ...]],
+        reports: TopicSubscription[Message],
+    ) -> None:
+        """Let what `read` returns be all that is announced on `topic`."""
         known = self._announced.get(topic)
-        digest = hashlib.sha256(message.payload).digest()
+        digest = hashlib.sha256(payload).digest()
         if known is not None and known.digest == digest:
             return
-        try:
-            found = self._read_announcement(message)
-        except AnnouncementError as error:
-            self._refuse(topic, error)
-            return
-        self._refused.pop(topic, None)
+        found = read()
         before = known.entities if known else frozenset()
         after = {each.entity.id: each for each in found}
+        self._check_room(before, after.keys())
+        if is_tasmota(topic):
+            self._displace_twins(found, reports)
+            self._twins_wanted |= self._displaced and bool(before - after.keys())
         for gone in before - after.keys():
             self._lose(gone, reports)
         for each in found:
-            self._take(each, reports)
+            self._take(each, topic, reports)
         if after:
-            self._announced[topic] = _Announced(digest, frozenset(after))
+            self._announced[topic] = Announcement(digest, frozenset(after))
         else:
             self._announced.pop(topic, None)
 
@@ -198,15 +270,32 @@ class MqttLink:
         found = parse_announcement(place, message.payload, accounts=self._accounts)
         if is_ours(found, OURS):
             return ()
-        known = self._announced.get(message.topic)
-        mine = known.entities if known else frozenset()
-        new = [each.entity.id for each in found if each.entity.id not in mine]
+        for entity in self._beside(found):
+            if is_tasmota(self._present[entity].announced_on):
+                self._displaced = True
+                raise AnnouncementError(f"is of the device of {entity}, which announces itself as Tasmota")
+        return found
+
+    def _check_room(self, before: AbstractSet[EntityId], after: AbstractSet[EntityId]) -> None:
+        new = after - before
         for entity in new:
             if entity in self._present:
                 raise AnnouncementError(f"{entity} is already announced on another topic")
         if len(self._present) + len(new) > self._config.max_entities:
             raise AnnouncementError(f"there are {self._config.max_entities} entities already")
-        return found
+
+    def _beside(self, found: Collection[MqttEntity]) -> set[EntityId]:
+        """Return the entities that hear a topic of one of `found`."""
+        return {entity for each in found for topic in each.topics for entity in self._readers.get(topic, ())}
+
+    def _displace_twins(self, found: Collection[MqttEntity], reports: TopicSubscription[Message]) -> None:
+        """Take away what the devices of `found` announced in the other way, or they would be there twice."""
+        topics = {self._present[entity].announced_on for entity in self._beside(found)}
+        for topic in (each for each in topics if not is_tasmota(each)):
+            for entity in self._announced.pop(topic).entities:
+                self._lose(entity, reports)
+            self._displaced = True
+            self._refuse(topic, AnnouncementError("is of a device that announces itself as Tasmota"))
 
     def _refuse(self, topic: str, error: AnnouncementError) -> None:
         self.refusals += 1
@@ -216,18 +305,18 @@ class MqttLink:
             self._named.add(topic)
             self._refused[topic] = str(error)
 
-    def _take(self, spec: MqttEntity, reports: TopicSubscription[Message]) -> None:
+    def _take(self, spec: MqttEntity, topic: str, reports: TopicSubscription[Message]) -> None:
         entity = spec.entity.id
         known = self._present.get(entity)
         if known is not None and known.spec == spec:
             return
         if known is not None:
             self._unroute(known.spec, reports, keep=spec.topics)
-        self._present[entity] = _Present(spec, known.votes if known else {})
+        self._present[entity] = Present(spec, topic, known.votes if known else {})
         self.events.publish(Found(spec.entity))
         self._tell_availability(entity)
-        for topic in spec.topics:
-            self._readers.setdefault(topic, set()).add(entity)
+        for each in spec.topics:
+            self._readers.setdefault(each, set()).add(entity)
         # Asked for even when another entity listens there already: the broker then repeats
         # what it keeps on these topics, which this entity has not heard.
         reports.add(*spec.topics)
@@ -262,19 +351,20 @@ class MqttLink:
                 self.unreadable += 1
                 log.debug("Report of %s on %s %s", entity, message.topic, error)
 
-    def _heed(self, present: "_Present", message: Message, payload: Payload) -> None:
+    def _heed(self, present: Present, message: Message, payload: Payload) -> None:
         spec, entity = present.spec, present.spec.entity.id
         for source in spec.sources:
             if source.topic == message.topic and (vote := source.read(payload)) is not None:
                 present.votes[source.topic] = present.latest = vote
                 self._tell_availability(entity)
-        if spec.report is None or spec.report.topic != message.topic:
-            return
-        if message.retain and present.heard_live:
+                if vote:
+                    # One that says so again was away too shortly to be missed.
+                    self._questions.put(present.spec.asks)
+        if message.topic not in present.readers or (message.retain and present.heard_live):
             # The broker repeats what it keeps whenever somebody asks; a device that does not
             # have all its reports kept has said something newer since.
             return
-        value = spec.read(payload)
+        value = present.read(message.topic, payload)
         if value is None:
             return
         present.heard_live = not message.retain
@@ -291,6 +381,8 @@ class MqttLink:
         if available is not present.told:
             present.told = available
             self.events.publish(Availability(entity, available))
+            if available:
+                self._questions.put(present.spec.asks)
 
     async def _forget_old_reports(self) -> None:
         while True:
@@ -304,31 +396,3 @@ class MqttLink:
             except TimeoutError:
                 for entity in tuple(self._present):
                     self._tell_availability(entity)
-
-
-@dataclass(frozen=True, slots=True)
-class _Announced:
-    """What was last heard on one topic of announcements."""
-
-    digest: bytes
-    entities: frozenset[EntityId]
-
-
-@dataclass(slots=True)
-class _Present:
-    """An entity that is announced, and what was heard about its being reachable."""
-
-    spec: MqttEntity
-    votes: dict[str, bool] = field(default_factory=dict)
-    latest: bool | None = None
-    told: bool | None = None
-    good_until: float = 0.0
-    heard_live: bool = False
-
-    def __post_init__(self) -> None:
-        mine = [self.votes[source.topic] for source in self.spec.sources if source.topic in self.votes]
-        self.latest = mine[-1] if mine else None
-
-    def reachable(self, now: float) -> bool:
-        fresh = self.spec.expire_after_s is None or now < self.good_until
-        return fresh and self.spec.reachable(self.votes, self.latest)

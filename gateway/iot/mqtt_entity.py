@@ -145,24 +145,29 @@ class MqttEntity:
     Attributes:
         entity: What the home sees.
         report: `None` if it never says its state.
+        also: Further places where it says the same; several may share a topic.
         instruction: `None` if it takes no commands.
         sources: Without any it counts as reachable.
         mode: How `sources` are put together.
         expire_after_s: A report is worth nothing after this long; `None` for ever.
+        asks: What to publish, topic and payload, to have it say its state.
     """
 
     entity: Entity
     report: Report | None = None
+    also: tuple[Report, ...] = ()
     instruction: Instruction | None = None
     sources: tuple[AvailabilitySource, ...] = ()
     mode: AvailabilityMode = AvailabilityMode.LATEST
     expire_after_s: float | None = None
+    asks: tuple[tuple[str, bytes], ...] = ()
 
     @property
     def topics(self) -> frozenset[str]:
         """Everything we must listen to for it."""
         reports = () if self.report is None else (self.report.topic,)
-        return frozenset((*reports, *(source.topic for source in self.sources)))
+        also = (report.topic for report in self.also)
+        return frozenset((*reports, *also, *(source.topic for source in self.sources)))
 
     def read(self, payload: Payload) -> Value | None:
         """Return the state in `payload`; `None` if it says that it has none.

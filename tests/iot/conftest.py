@@ -5,7 +5,7 @@ import json
 import math
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import aiomqtt
@@ -19,7 +19,7 @@ from gateway.mqtt_client import MqttClient
 from gateway.supervisor import Supervisor, Unit
 from tests.conftest import Serve
 
-ACCOUNTS = ("lamp", "thermometer", "stranger")
+ACCOUNTS = ("lamp", "thermometer", "stranger", "5ccf7f0a1b2c")
 
 
 @pytest.fixture
@@ -115,6 +115,24 @@ class Publishing:
     ) -> None:
         """Publish one message and go."""
         await self.say_all({topic: payload}, retain=retain)
+
+    async def say_in_order(self, messages: Mapping[str, bytes | str], *, retain: bool = False) -> None:
+        """Publish `messages` one after the other and go."""
+        address = self._address
+        async with aiomqtt.Client(
+            address.host, address.port, username=address.username, password=address.password
+        ) as client:
+            for topic, payload in messages.items():
+                await client.publish(topic, payload, 1, retain=retain)
+
+    async def say_over_and_over(self, topic: str, payloads: Sequence[str], times: int) -> None:
+        """Publish one of `payloads` after the other, in turns, and go."""
+        address = self._address
+        async with aiomqtt.Client(
+            address.host, address.port, username=address.username, password=address.password
+        ) as client:
+            for at in range(times):
+                await client.publish(topic, payloads[at % len(payloads)], 1, retain=True)
 
     async def say_all(
         self, messages: Mapping[str, bytes | str | Mapping[str, object]], *, retain: bool = False

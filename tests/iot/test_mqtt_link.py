@@ -13,10 +13,13 @@ from gateway.iot.entity import Capability, EntityId
 from gateway.iot.link import DeviceRefusedError, LinkDownError
 from gateway.iot.mqtt import MqttLink, MqttLinkConfig
 from gateway.iot.registry import Registry
+from gateway.mqtt import BrokerAddress
 from gateway.mqtt_client import MqttClient
 from gateway.schema import SchemaError, decode
 from tests.conftest import Serve
 from tests.iot.conftest import ACCOUNTS, Lamp, Publishing, kill, until, value
+from tests.iot.tasmota_devices import PLUG_MAC, config
+from tests.iot.wire import Wire
 
 TEMPERATURE = {
     "unique_id": "bench_temp",
@@ -366,3 +369,28 @@ def test_a_wrong_section_is_named_by_its_path(section: dict[str, object], proble
     with pytest.raises(SchemaError) as refused:
         decode(section, MqttLinkConfig, at="iot.mqtt")
     assert str(refused.value).startswith(problem)
+
+
+async def test_who_leaves_while_we_are_away_is_gone_and_who_stays_is_not(
+    serve: Serve, broker: ManagedBroker, tool: Publishing
+) -> None:
+    wire = Wire(broker.port)
+    own = BrokerAddress.parse(broker.url())
+    plug = f"tasmota/discovery/{PLUG_MAC}"
+    never_kept = {**TEMPERATURE, "unique_id": "never_kept"}
+    await tool.say(CONFIG, TEMPERATURE, retain=True)
+    await tool.say(f"{CONFIG[:-7]}2/config", {**TEMPERATURE, "unique_id": "stays"}, retain=True)
+    await tool.say(f"{plug}/config", config(PLUG_MAC, PLUG_MAC.lower()), retain=True)
+    async with serve(wire):
+        client = MqttClient(BrokerAddress(own.host, wire.port, own.username, own.password), "gateway-test")
+        link = MqttLink(client, MqttLinkConfig(sweep_after_s=0.2), accounts=ACCOUNTS)
+        registry = Registry([link])
+        async with serve(client), serve(registry), serve(link):
+            await tool.say(f"{CONFIG[:-7]}3/config", never_kept)
+            await until(registry, lambda: len(registry.states) == 4)
+            wire.cut()
+            await until(registry, lambda: not any(state.available for state in registry.states.values()))
+            await tool.say_all({CONFIG: b"", f"{plug}/config": b""}, retain=True)
+            wire.mend()
+            await until(registry, lambda: set(registry.states) == {"mqtt.stays", "mqtt.never_kept"}, 10)
+            assert all(state.available for state in registry.states.values())
