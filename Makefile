@@ -60,5 +60,5 @@ bench-zap: setup-bench  ## a change of channel, seen in light, beside five other
 
 clean:           ## everything that was made here, the demo's state too
 	rm -rf .venv build dist state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf gateway/ui/web/node_modules gateway/ui/web/vendor
+	rm -rf gateway/ui/web/node_modules gateway/ui/web/vendor tests/peers/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
