@@ -295,7 +295,9 @@ class CoapLink:
         if resource.lwm2m is None:
             record = decode(answer.payload, answer.opt.content_format, now=now)[-1]
         else:
-            record = read_one(answer.payload, answer.opt.content_format, resource.lwm2m[1], now=now)
+            session, path = resource.lwm2m
+            record = read_one(answer.payload, answer.opt.content_format, path, now=now)
+            session.learn(answer)
         known = self._announced.get(resource.entity.id)
         if known is None:
             raise LinkDownError(f"{resource.entity.id} has gone meanwhile")

@@ -63,14 +63,19 @@ class Lwm2mSession:
             PayloadError: what it says cannot be read.
             LinkDownError: it could not be reached.
         """
-        answer = await self._get(path, self.accept)
-        while answer.code in NOT_THIS_FORMAT and self._formats:
-            self._formats.pop(0)
-            answer = await self._get(path, self.accept)
+        answer = await self._get(path, asked := self.accept)
+        while answer.code in NOT_THIS_FORMAT and asked is not None:
+            # Another read may have learnt the same meanwhile.
+            self._formats = [each for each in self._formats if each != asked]
+            answer = await self._get(path, asked := self.accept)
         self._check(path, answer)
         said = read(answer.payload, answer.opt.content_format, path, now=datetime.now(UTC))
-        self._spoken = TEXT if answer.opt.content_format is None else int(answer.opt.content_format)
+        self.learn(answer)
         return said
+
+    def learn(self, answer: Answer) -> None:
+        """Take note of the format of an answer that could be read: the device is written to in it."""
+        self._spoken = TEXT if answer.opt.content_format is None else int(answer.opt.content_format)
 
     async def discover(self, path: Path) -> tuple[Path, ...]:
         """Return which resources are below `path`.
@@ -145,7 +150,7 @@ class Lwm2mSession:
             present[instance] = frozenset(path[:RESOURCE_DEPTH] for path in said)
             # Nothing else is kept: a device can say more than a box has room for.
             values |= {path: said[path].value for path in _told(instance) if path in said}
-        return Explored(values, present, self._spoken)
+        return Explored(values, present)
 
     async def _instance(self, instance: Path) -> Mapping[Path, Record]:
         try:
@@ -153,9 +158,10 @@ class Lwm2mSession:
         except (DeviceRefusedError, PayloadError):
             listed = await self.discover(instance)
         except LinkDownError:
-            listed = await self.discover(instance)
-            # It is there: it drops what asks for a format that it does not know (node-coap does).
+            # It may be there and drop what asks for a format that it does not know, as node-coap does:
+            # from now on it may choose.
             self._formats.clear()
+            listed = await self.discover(instance)
         said = dict.fromkeys(listed, Record(""))
         for path in set(listed).intersection(_told(instance)):
             with contextlib.suppress(DeviceRefusedError, PayloadError):

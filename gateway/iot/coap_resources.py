@@ -18,6 +18,7 @@ class Kind:
     capability: Capability
     device_class: str = ""
     unit: str = ""
+    part: str = ""
 
 
 # The IPSO and OMA LwM2M registry's objects: the resource each instance has, then those that some have.
@@ -44,9 +45,14 @@ _OBJECTS = {
     "3347": (_DIGITAL_INPUT, Kind(Capability.BINARY_SENSOR)),
 }
 _ENERGY = Kind(Capability.SENSOR, "energy", "Wh")
+_DIMMER = Kind(Capability.NUMBER, "", "%", "brightness")
+_POWER_LEVEL = Kind(Capability.NUMBER, "", "%", "level")
 _OPTIONAL = {
     ("3", "9"): Kind(Capability.SENSOR, "battery", "%"),
     ("3305", "5805"): _ENERGY,
+    ("3306", "5851"): _POWER_LEVEL,
+    ("3311", "5851"): _DIMMER,
+    ("3312", "5851"): _POWER_LEVEL,
     ("3311", "5805"): _ENERGY,
     ("3312", "5805"): _ENERGY,
     ("3313", "5703"): Kind(Capability.SENSOR, "", "m/s²"),
@@ -114,6 +120,11 @@ def entity_of(device: Device, endpoint: str, link: Link) -> Entity | None:
         capability=kind.capability,
         device_class=kind.device_class,
         unit=kind.unit,
+        part=kind.part,
+        # The only numbers here are the registry's dimmers, 0 to 100 % in whole ones.
+        minimum=0 if kind.capability is Capability.NUMBER else None,
+        maximum=100 if kind.capability is Capability.NUMBER else None,
+        step=1 if kind.capability is Capability.NUMBER else 0,
     )
 
 

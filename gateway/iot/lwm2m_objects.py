@@ -28,6 +28,8 @@ _FIRST_VERSION = "1.0"
 _FORMATS = (SENML_CBOR, SENML_JSON, TLV, LWM2M_JSON, TEXT)
 _FIRST_FORMATS = (TLV, LWM2M_JSON, TEXT)
 _UNITS, _APPLICATION = 5701, 5750
+# What resource 5701 is the unit of; in a lamp it is that of the colour.
+_MEASURED = (5700, 5702, 5703, 5704)
 _INSTANCE_DEPTH = 2
 _MAX_TEXT_CHARS = 64
 # What devices write where the OMA registry wants SenML's "Cel" and its like.
@@ -56,12 +58,10 @@ class Explored:
     Attributes:
         values: Its resources' values, as far as they could be read.
         present: The resources of each instance that told which it has.
-        spoken: Content format of its answers; `None` if it named none.
     """
 
     values: Mapping[Path, Value] = field(default_factory=dict)
     present: Mapping[Path, frozenset[Path]] = field(default_factory=dict)
-    spoken: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +141,10 @@ def links_of(inventory: Inventory, explored: Explored) -> tuple[Link, ...]:
 
 def _resources(instance: Path, explored: Explored) -> list[Path]:
     known = [(*instance, int(resource)) for resource in resources_of(str(instance[0]))]
-    present = explored.present.get(instance)
-    if present is not None:
-        return [path for path in known if path in present]
-    # The first is what each instance has; of the device object nothing is sure.
-    return [] if instance == DEVICE else known[:1]
+    # A value that cannot be read now, not a number for instance, is there all the same.
+    sure = [] if instance == DEVICE else known[:1]
+    present = explored.present.get(instance, frozenset())
+    return [path for path in known if path in sure or path in present]
 
 
 def _link(path: Path, explored: Explored) -> Link:
@@ -153,6 +152,6 @@ def _link(path: Path, explored: Explored) -> Link:
     title = str(explored.values.get((*path[:_INSTANCE_DEPTH], _APPLICATION), ""))
     attributes = (
         ("title", title),
-        ("u", _LOOSE_UNITS.get(unit, home_unit(unit)) if path[0] != DEVICE[0] else ""),
+        ("u", _LOOSE_UNITS.get(unit, home_unit(unit)) if path[2] in _MEASURED else ""),
     )
     return Link(path_text(path), (*((name, text) for name, text in attributes if text), ("obs", "")))

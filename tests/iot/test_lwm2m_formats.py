@@ -338,7 +338,7 @@ def test_what_an_instance_has_is_believed_until_it_tells() -> None:
         values={(3303, 0, 5701): "C", (3312, 0, 5750): "水泵"},
         present={
             (3, 0): frozenset({(3, 0, 0), (3, 0, 9)}),
-            (3313, 0): frozenset({(3313, 0, 5702), (3313, 0, 5704)}),
+            (3313, 0): frozenset({(3313, 0, 5704)}),
             (3312, 0): frozenset({(3312, 0, 5850), (3312, 0, 5805)}),
         },
     )

@@ -1,11 +1,12 @@
 // A device of another maker: lwm2m-node-lib's client with the objects it is given, told what to do line by line.
-// Usage: lwm2m.cjs PORT ENDPOINT VERSION OBJECTS      OBJECTS is JSON: {"/3303/0": {"5700": "21.5"}}
+// Usage: lwm2m.cjs PORT ENDPOINT VERSION OBJECTS [FORMATS]
+// OBJECTS is JSON: {"/3303/0": {"5700": "21.5"}}, FORMATS the numbers of those it knows beside its own defaults.
 // Reads "set URI RESOURCE VALUE", "update" and "leave"; says what the server does to it.
 "use strict";
 const readline = require("node:readline");
 const { client } = require("lwm2m-node-lib");
 
-const [port, endpoint, version, objects] = process.argv.slice(2);
+const [port, endpoint, version, objects, formats] = process.argv.slice(2);
 const say = (...words) => process.stdout.write(`${words.join(" ")}\n`);
 const stop = (error) => {
   process.stderr.write(`${error.stack || error.message || error}\n`);
@@ -44,13 +45,8 @@ client.init({
     logLevel: "FATAL",
     ipProtocol: "udp4",
     serverProtocol: "udp4",
-    // Its own defaults are the numbers before the standard; it drops requests that name one it does not know.
-    formats: [
-      { name: "application/senml+json", value: 110 },
-      { name: "application/senml+cbor", value: 112 },
-      { name: "application/vnd.oma.lwm2m+tlv", value: 11542 },
-      { name: "application/vnd.oma.lwm2m+json", value: 11543 },
-    ],
+    // Its defaults are the numbers before the standard; it drops requests that name one it does not know.
+    formats: JSON.parse(formats).map((value) => ({ name: `format/${value}`, value })),
   },
 });
 for (const [uri, resources] of Object.entries(JSON.parse(objects))) {
