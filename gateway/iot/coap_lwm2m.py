@@ -21,7 +21,7 @@ from gateway.iot.coap_rd import LINK_FORMAT
 from gateway.iot.coap_senml import TEXT, PayloadError, Record
 from gateway.iot.entity import Value
 from gateway.iot.link import DeviceRefusedError, LinkDownError
-from gateway.iot.lwm2m_objects import DEVICE, Explored, Inventory
+from gateway.iot.lwm2m_objects import DEVICE, DeviceFacts, Explored, Inventory, facts_of
 from gateway.iot.lwm2m_paths import RESOURCE_DEPTH, Path, parse_path, path_text
 from gateway.iot.lwm2m_values import WRITABLE, read, write
 
@@ -130,6 +130,16 @@ class Lwm2mSession:
             request.payload, request.opt.content_format = arguments.encode(), TEXT
         answer = await ask(self._endpoint.context, request, self._config.command_timeout_s)
         self._check(path, answer)
+
+    async def label(self) -> DeviceFacts:
+        """Return what the device says that it is, now.
+
+        Raises:
+            DeviceRefusedError, PayloadError, LinkFormatError: it does not say it in a way that can be read.
+            LinkDownError: it could not be reached.
+        """
+        said = await self._instance(DEVICE)
+        return facts_of({path: record.value for path, record in said.items()})
 
     async def explore(self) -> Explored:
         """Ask what its instances have.

@@ -43,12 +43,14 @@ class Inventory:
     Attributes:
         root: What stands before every path, ``/lwm2m`` for instance; usually empty.
         formats: Content formats to ask for, best first.
-        instances: Those of objects that we know, and the device's own; without an end.
+        instances: Those of objects that are entities, and the device's own, which comes first.
+        objects: The numbers of all its objects, also of those that nothing is made of here.
     """
 
     root: str
     formats: tuple[int, ...]
     instances: tuple[Path, ...]
+    objects: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +99,24 @@ def inventory(version: str, links: tuple[Link, ...]) -> Inventory:
     }
     known = _FIRST_FORMATS if version == _FIRST_VERSION else _FORMATS
     preferred = [each for each in _FORMATS if str(each) in offered]
-    found: dict[Path, None] = {}
-    for link in links:
-        path = parse_path(link.target.removeprefix(root))
-        if path is not None and len(path) == _INSTANCE_DEPTH and resources_of(str(path[0])):
-            found[path] = None
+    listed = [path for link in links if (path := parse_path(link.target.removeprefix(root))) is not None]
+    found = dict.fromkeys(
+        path for path in listed if len(path) == _INSTANCE_DEPTH and resources_of(str(path[0]))
+    )
     ordered = sorted(found, key=lambda path: path != DEVICE)[:MAX_INSTANCES]
-    return Inventory(root, tuple(dict.fromkeys((*preferred, *known))), tuple(ordered))
+    return Inventory(
+        root=root,
+        formats=tuple(dict.fromkeys((*preferred, *known))),
+        instances=tuple(ordered),
+        objects=frozenset(path[0] for path in listed),
+    )
 
 
-def facts_of(explored: Explored) -> DeviceFacts:
-    """Return what the device's object 3 says."""
+def facts_of(values: Mapping[Path, Value]) -> DeviceFacts:
+    """Return what the device's object 3 says in `values`."""
 
     def text(resource: int) -> str:
-        said = explored.values.get((*DEVICE, resource), "")
+        said = values.get((*DEVICE, resource), "")
         return printable(str(said))[:_MAX_TEXT_CHARS]
 
     return DeviceFacts(
@@ -120,7 +126,7 @@ def facts_of(explored: Explored) -> DeviceFacts:
 
 def described(device: Device, explored: Explored) -> Device:
     """Return `device` with what it says of itself."""
-    facts = facts_of(explored)
+    facts = facts_of(explored.values)
     label = f"{facts.manufacturer} {facts.model}".strip()
     return replace(
         device,

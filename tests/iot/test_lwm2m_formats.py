@@ -314,6 +314,7 @@ def test_a_registration_says_what_there_is(
     version: str, links: str, root: str, first_format: int, paths: list[Path]
 ) -> None:
     has = inventory(version, parse_links(links))
+    assert {path[0] for path in paths} <= has.objects
     assert (has.root, has.formats[0], list(has.instances)) == (root, first_format, paths)
 
 
@@ -359,7 +360,7 @@ def test_a_device_is_called_by_its_label_rather_than_by_a_number() -> None:
     number = Device(id=DeviceId("coap.urn:uuid:1"), name="urn:uuid:1", link="coap")
     named = Device(id=DeviceId("coap.attic"), name="attic", link="coap")
 
-    assert facts_of(told) == DeviceFacts(manufacturer="ACME", model="T-1", serial="S-7", hardware="B")
+    assert facts_of(told.values) == DeviceFacts(manufacturer="ACME", model="T-1", serial="S-7", hardware="B")
     assert [described(each, told).name for each in (number, named)] == ["ACME T-1", "attic"]
     assert described(number, Explored()).name == "urn:uuid:1"
 

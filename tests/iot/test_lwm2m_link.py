@@ -14,7 +14,7 @@ from gateway.iot.coap_senml import SENML_CBOR, SENML_JSON, TEXT
 from gateway.iot.commands import Command, CommandState, WrongValueError
 from gateway.iot.entity import Capability, EntityId, Value
 from gateway.iot.link import LinkDownError
-from gateway.iot.lwm2m_objects import REBOOT
+from gateway.iot.lwm2m_objects import REBOOT, DeviceFacts
 from gateway.iot.lwm2m_values import TLV
 from gateway.pubsub import Subscription
 from tests.conftest import Serve
@@ -124,12 +124,14 @@ async def test_a_foreign_device_updates_is_rebooted_and_takes_its_leave(home: Ho
         await home.state(entity, value=21.5)
         await device.tell("update")
         await device.says("updated")
+        label = await home.link.lwm2m("old").label()
         await home.link.lwm2m("old").execute((3, 0, 4))
         executed = await device.says("executed")
         await device.tell("leave")
         await device.says("left")
         await gone(home, entity)
 
+    assert label == DeviceFacts(manufacturer="ACME", model="42", serial="S-7", firmware="1.0")
     assert executed == "/3/0/4"
 
 
@@ -297,6 +299,7 @@ async def test_a_device_is_read_written_and_rebooted_by_hand(home: House) -> Non
             await session.execute(REBOOT)
             told, done = await first(orders), await first(executed)
 
+    assert 5 in session.inventory.objects
     assert {path: record.value for path, record in firmware.items()} == {(5, 0, 3): 0, (5, 0, 5): 1}
     assert (told, done) == ((TEXT, b"coap://127.0.0.1/fw"), True)
 
