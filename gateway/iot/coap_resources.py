@@ -13,7 +13,11 @@ from gateway.iot.entity import Capability, Device, Entity, EntityId, Value
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a resource is, in Home Assistant's words."""
+    """What a resource is, in Home Assistant's words.
+
+    Attributes:
+        part: As `gateway.iot.entity.Entity` has it.
+    """
 
     capability: Capability
     device_class: str = ""
@@ -101,7 +105,7 @@ _NAMES = {
     "temperature": "温度",
     "voltage": "电压",
 }
-_IPSO_PATH = re.compile(r"/(\d{1,5})/\d{1,5}/(\d{1,5})")
+_IPSO_PATH = re.compile(r"/(\d{1,5})/(\d{1,5})/(\d{1,5})")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~%!$&'()*+;=:@-]{1,64}){1,8}")
 _MAX_NAME_CHARS = 64
 
@@ -112,11 +116,10 @@ def entity_of(device: Device, endpoint: str, link: Link) -> Entity | None:
     if kind is None or not _PATH.fullmatch(link.target):
         return None
     path = link.target.strip("/")
-    fallback = _NAMES.get(kind.device_class) or _NAMES.get(kind.capability.value, kind.capability.value)
     return Entity(
         id=EntityId(f"coap.{endpoint}.{path.replace('/', '.')}"),
         device=device,
-        name=printable(link.first("title"))[:_MAX_NAME_CHARS] or fallback,
+        name=printable(link.first("title"))[:_MAX_NAME_CHARS] or _name(kind, link),
         capability=kind.capability,
         device_class=kind.device_class,
         unit=kind.unit,
@@ -133,7 +136,7 @@ def kind_of(link: Link) -> Kind | None:
     interfaces = link.words("if")
     kind: Kind | None = None
     if path := _IPSO_PATH.fullmatch(link.target):
-        kind = _kind_of_object(path[1], path[2], settable="core.a" in interfaces)
+        kind = _kind_of_object(path[1], path[3], settable="core.a" in interfaces)
     kind = kind or next((_RESOURCE_TYPES[rt] for rt in link.words("rt") if rt in _RESOURCE_TYPES), None)
     kind = kind or next((_INTERFACES[name] for name in interfaces if name in _INTERFACES), None)
     unit = printable(link.first("u") or link.first("unit"))
@@ -180,6 +183,15 @@ def resources_of(number: str) -> tuple[str, ...]:
     """Return which resources of object `number` are entities; one that each instance has comes first."""
     first = (_OBJECTS[number][0],) if number in _OBJECTS else ()
     return (*first, *(resource for each, resource in _OPTIONAL if each == number))
+
+
+def _name(kind: Kind, link: Link) -> str:
+    path = _IPSO_PATH.fullmatch(link.target)
+    if path and kind.part:
+        # A side of a thing bears the thing's name.
+        kind = _OBJECTS[path[1]][1]
+    name = _NAMES.get(kind.device_class) or _NAMES.get(kind.capability.value, kind.capability.value)
+    return f"{name} {int(path[2]) + 1}" if path and int(path[2]) else name
 
 
 def _kind_of_object(number: str, resource: str, *, settable: bool) -> Kind | None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.iot.coap_cbor import decode_cbor, encode_cbor, shortest
 from gateway.iot.coap_links import Link, parse_links
+from gateway.iot.coap_resources import entity_of
 from gateway.iot.coap_senml import SENML_CBOR, SENML_JSON, TEXT, PayloadError, Record
 from gateway.iot.entity import Device, DeviceId, Value
 from gateway.iot.lwm2m_firmware import (
@@ -356,6 +357,19 @@ def test_what_an_instance_has_is_believed_until_it_tells() -> None:
     ]  # fmt: skip
     assert after["/3303/0/5700"].first("u") == "°C"
     assert after["/3312/0/5850"] == Link("/3312/0/5850", (("title", "水泵"), ("obs", "")))
+
+
+def test_what_a_device_does_not_name_has_a_name_all_the_same() -> None:
+    device = Device(id=DeviceId("coap.ep1"), name="ep1", link="coap")
+    found = [
+        entity_of(device, "ep1", Link(path)) for path in ("/3311/0/5850", "/3311/0/5851", "/3303/1/5700")
+    ]
+
+    assert [(each.name, each.part) for each in found if each] == [
+        ("灯", ""),
+        ("灯", "brightness"),
+        ("温度 2", ""),
+    ]
 
 
 def test_a_device_is_called_by_its_label_rather_than_by_a_number() -> None:
