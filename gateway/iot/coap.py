@@ -17,24 +17,25 @@ from functools import partial
 import aiocoap
 
 from gateway.errors import GatewayError
+from gateway.iot.coap_announced import (
+    Announced,
+    Resource,
+    device_id,
+    lwm2m_resources,
+    plain_resources,
+)
 from gateway.iot.coap_directory import Directory, DirectoryEvent, Lapsed, Registered, Registration, Removed
 from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint, HomeTuning, StaticDevice
 from gateway.iot.coap_links import Link, LinkFormatError, parse_links
+from gateway.iot.coap_lwm2m import NOT_THIS_FORMAT, Lwm2mSession
 from gateway.iot.coap_observe import Answer, Interest, ask, observe
 from gateway.iot.coap_rd import LINK_FORMAT, Register, RegistrationDirectory
-from gateway.iot.coap_resources import entity_of, reading_value
-from gateway.iot.coap_senml import (
-    READABLE,
-    SENML_JSON,
-    TEXT,
-    PayloadError,
-    Record,
-    decode,
-    encode,
-    plain_text,
-)
-from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Reading, Value
-from gateway.iot.link import Availability, DeviceRefusedError, Found, LinkDownError, LinkEvent, Lost
+from gateway.iot.coap_resources import reading_value
+from gateway.iot.coap_senml import SENML_JSON, PayloadError, Record, decode, encode, plain_text
+from gateway.iot.entity import Capability, Device, EntityId, Reading, Value
+from gateway.iot.link import DeviceRefusedError, LinkDownError, LinkEvent
+from gateway.iot.lwm2m_objects import Explored, inventory
+from gateway.iot.lwm2m_values import read_one
 from gateway.pubsub import Publisher
 from gateway.store import Store
 
@@ -42,24 +43,8 @@ log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.5
 _POLL_S = 30.0
-_MAX_ENTITIES = 64
 
 _Keep = Callable[[asyncio.Event], Coroutine[None, None, None]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Resource:
-    """Where an entity is on the wire.
-
-    Attributes:
-        accept: The format to ask for; `None` leaves it to the device.
-        put: The format it takes.
-    """
-
-    entity: Entity
-    url: str
-    accept: int | None
-    put: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +65,10 @@ class CoapLink:
         self._endpoint = endpoint
         self._directory = Directory(store, max_devices=config.max_devices)
         self._events: Publisher[LinkEvent] = Publisher()
-        self._resources: dict[EntityId, _Resource] = {}
-        self._available: dict[EntityId, bool] = {}
+        self._announced = Announced(self._events)
         self._peers: dict[str, _Peer] = {}
+        self._sessions: dict[str, Lwm2mSession] = {}
+        self._explored: dict[str, Explored] = {}
 
     @property
     def events(self) -> Publisher[LinkEvent]:
@@ -114,19 +100,10 @@ class CoapLink:
                 site.remove_resource(["rd"])
 
     async def command(self, entity: EntityId, value: Value) -> bool:
-        resource = self._resources.get(entity)
+        resource = self._announced.get(entity)
         if resource is None:
             raise LinkDownError(f"{entity} is not known over CoAP now")
-        request = aiocoap.Message(
-            code=aiocoap.PUT,
-            uri=resource.url,
-            payload=encode(Record(value)) if resource.put == SENML_JSON else plain_text(value),
-            content_format=resource.put,
-            transport_tuning=HomeTuning(),
-        )
-        answer = await ask(self._endpoint.context, request, self._config.command_timeout_s)
-        if not answer.code.is_successful():
-            raise DeviceRefusedError(f"{entity} answered {answer.code}")
+        await self._put(resource, value)
         # Not every device notifies of a value that it had already: ask what it is now.
         with contextlib.suppress(GatewayError):
             read = aiocoap.Message(
@@ -137,6 +114,33 @@ class CoapLink:
             )
         return True
 
+    def lwm2m(self, endpoint: str) -> Lwm2mSession:
+        """Return the LwM2M device that registered as `endpoint`, to read, write and execute.
+
+        Raises:
+            LinkDownError: no such device is registered.
+        """
+        session = self._sessions.get(endpoint)
+        if session is None or self._directory.is_lapsed(endpoint):
+            raise LinkDownError(f"{endpoint} is not registered over LwM2M now")
+        return session
+
+    async def _put(self, resource: Resource, value: Value) -> None:
+        if resource.lwm2m is not None:
+            session, path = resource.lwm2m
+            await session.write(path, value)
+            return
+        request = aiocoap.Message(
+            code=aiocoap.PUT,
+            uri=resource.url,
+            payload=encode(Record(value)) if resource.put == SENML_JSON else plain_text(value),
+            content_format=resource.put,
+            transport_tuning=HomeTuning(),
+        )
+        answer = await ask(self._endpoint.context, request, self._config.command_timeout_s)
+        if not answer.code.is_successful():
+            raise DeviceRefusedError(f"{resource.entity.id} answered {answer.code}")
+
     def _is_static(self, endpoint: str) -> bool:
         return any(endpoint == device.endpoint for device in self._config.devices)
 
@@ -145,11 +149,17 @@ class CoapLink:
         endpoint = registration.endpoint
         if isinstance(change, Removed):
             self._end(endpoint)
-            self._announce(_device(registration), (), "")
+            self._sessions.pop(endpoint, None)
+            self._explored.pop(endpoint, None)
+            self._announced.announce(_device(registration), ())
         elif isinstance(change, Lapsed):
             self._end(endpoint)
-            self._set_unavailable(endpoint)
-        elif isinstance(change, Registered) or endpoint not in self._peers or self._has_moved(registration):
+            self._announced.set_unavailable(endpoint)
+        elif (
+            isinstance(change, Registered)
+            or endpoint not in self._peers
+            or self._announced.has_moved(registration)
+        ):
             # It may have restarted and forgotten that we listen: begin anew.
             self._end(endpoint)
             self._begin(group, registration)
@@ -157,11 +167,24 @@ class CoapLink:
             self._peers[endpoint].bell.set()
 
     def _begin(self, group: asyncio.TaskGroup, registration: Registration) -> None:
-        resources = self._announce(_device(registration), _links_of(registration), registration.base)
-        if self._directory.is_lapsed(registration.endpoint):
-            self._set_unavailable(registration.endpoint)
+        endpoint = registration.endpoint
+        links = _links_of(registration)
+        if registration.lwm2m:
+            session = Lwm2mSession(
+                self._endpoint, registration.base, inventory(registration.lwm2m, links), self._config
+            )
+            self._sessions[endpoint] = session
+            self._announce_lwm2m(registration, session)
+            keep: _Keep = partial(self._keep_lwm2m, registration, session)
         else:
-            self._follow(group, registration.endpoint, partial(self._keep, resources))
+            self._sessions.pop(endpoint, None)
+            device = _device(registration)
+            resources = self._announced.announce(device, plain_resources(device, links, registration.base))
+            keep = partial(self._keep, resources)
+        if self._directory.is_lapsed(endpoint):
+            self._announced.set_unavailable(endpoint)
+        else:
+            self._follow(group, endpoint, keep)
 
     def _follow(self, group: asyncio.TaskGroup, endpoint: str, keep: _Keep) -> None:
         bell = asyncio.Event()
@@ -188,8 +211,9 @@ class CoapLink:
             except GatewayError as failed:
                 log.debug("CoAP device %s: %s", device.endpoint, failed)
                 await pause.rest(bell)
-        home = Device(id=_device_id(device.endpoint), name=device.endpoint, link=self.name)
-        await self._keep(self._announce(home, links, device.url.rstrip("/")), bell)
+        home = Device(id=device_id(device.endpoint), name=device.endpoint, link=self.name)
+        found = plain_resources(home, links, device.url.rstrip("/"))
+        await self._keep(self._announced.announce(home, found), bell)
 
     async def _read_core(self, device: StaticDevice) -> tuple[Link, ...]:
         request = aiocoap.Message(
@@ -200,12 +224,33 @@ class CoapLink:
             raise DeviceRefusedError(f"{device.endpoint} answered {answer.code}")
         return parse_links(answer.payload.decode(errors="replace"))
 
-    async def _keep(self, resources: tuple[_Resource, ...], bell: asyncio.Event) -> None:
+    async def _keep_lwm2m(
+        self, registration: Registration, session: Lwm2mSession, bell: asyncio.Event
+    ) -> None:
+        pause = _Pause(self._config.longest_pause_s)
+        while True:
+            try:
+                self._explored[registration.endpoint] = await session.explore()
+                break
+            except GatewayError as failed:
+                log.debug("LwM2M device %s: %s", registration.endpoint, failed)
+                if not registration.sleeps:
+                    self._announced.set_unavailable(registration.endpoint)
+                await pause.rest(bell)
+        await self._keep(self._announce_lwm2m(registration, session), bell)
+
+    def _announce_lwm2m(self, registration: Registration, session: Lwm2mSession) -> tuple[Resource, ...]:
+        explored = self._explored.get(registration.endpoint, Explored())
+        sleeps_s = registration.lifetime_s if registration.sleeps else None
+        device = _device(registration)
+        return self._announced.announce(device, lwm2m_resources(device, session, explored, sleeps_s))
+
+    async def _keep(self, resources: tuple[Resource, ...], bell: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
             for resource in resources:
                 group.create_task(self._watch(resource, bell), name=f"observe {resource.entity.id}")
 
-    async def _watch(self, resource: _Resource, bell: asyncio.Event) -> None:
+    async def _watch(self, resource: Resource, bell: asyncio.Event) -> None:
         pause = _Pause(self._config.longest_pause_s)
         while True:
             observed = False
@@ -213,25 +258,31 @@ class CoapLink:
                 answers = observe(self._endpoint.context, self._interest(resource))
                 async with contextlib.aclosing(answers):
                     async for answer in answers:
+                        if answer.code in NOT_THIS_FORMAT and resource.accept is not None:
+                            # It may choose, and is asked again soon.
+                            resource = replace(resource, accept=None)
+                            observed = True
+                            break
                         await self._take(resource, answer)
                         observed = answer.opt.observe is not None
                         pause.reset()
                 await pause.rest(bell, _FIRST_PAUSE_S if observed else _POLL_S)
             except GatewayError as failed:
                 log.debug("%s: %s", resource.entity.id, failed)
-                self._set_available(resource.entity.id, available=False)
+                if resource.sleeps_s is None:
+                    self._announced.set_available(resource.entity.id, available=False)
                 await pause.rest(bell)
 
-    def _interest(self, resource: _Resource) -> Interest:
+    def _interest(self, resource: Resource) -> Interest:
         return Interest(
             url=resource.url,
             accept=resource.accept,
             timeout_s=self._config.request_timeout_s,
-            margin_s=self._config.margin_s,
+            margin_s=self._config.margin_s if resource.sleeps_s is None else resource.sleeps_s,
             tuning=HomeTuning(),
         )
 
-    async def _take(self, resource: _Resource, answer: Answer) -> None:
+    async def _take(self, resource: Resource, answer: Answer) -> None:
         if not answer.code.is_successful():
             raise DeviceRefusedError(f"{resource.entity.id} answered {answer.code}")
         if answer.opt.block2 is not None and answer.opt.block2.more:
@@ -241,63 +292,26 @@ class CoapLink:
                 self._config.request_timeout_s,
             )
         now = datetime.now(UTC)
-        record = decode(answer.payload, answer.opt.content_format, now=now)[-1]
-        entity = self._resources[resource.entity.id].entity
+        if resource.lwm2m is None:
+            record = decode(answer.payload, answer.opt.content_format, now=now)[-1]
+        else:
+            session, path = resource.lwm2m
+            record = read_one(answer.payload, answer.opt.content_format, path, now=now)
+            session.learn(answer)
+        known = self._announced.get(resource.entity.id)
+        if known is None:
+            raise LinkDownError(f"{resource.entity.id} has gone meanwhile")
+        entity = known.entity
         value = reading_value(entity, record.value)
         if value is None:
             raise PayloadError(f"{entity.id} says something that is not {entity.capability}")
         if entity.capability is Capability.SENSOR and record.unit and record.unit != entity.unit:
-            entity = replace(entity, unit=record.unit)
-            self._resources[entity.id] = replace(resource, entity=entity)
-            self._events.publish(Found(entity))
-        self._set_available(entity.id, available=True)
+            entity = self._announced.remeasure(entity, record.unit)
+        self._announced.set_available(entity.id, available=True)
         # A clock may be ahead of ours, but nothing was measured in the future; and what a switch is,
         # it is when it says so, whatever it thinks the time is.
         at = now if entity.capability.writable else min(record.at or now, now)
         self._events.publish(Reading(entity.id, value, at))
-
-    def _announce(self, device: Device, links: tuple[Link, ...], base: str) -> tuple[_Resource, ...]:
-        """Publish what `device` now has and no longer has; returns its resources."""
-        endpoint = device.id.partition(".")[2]
-        found = [(entity_of(device, endpoint, link), link) for link in links]
-        resources = {
-            entity.id: _Resource(entity, base + link.target, _accepted(link), _put(link))
-            for entity, link in found[:_MAX_ENTITIES]
-            if entity is not None and self._is_free(entity)
-        }
-        for gone in self._ids_of(endpoint) - resources.keys():
-            del self._resources[gone]
-            self._available.pop(gone, None)
-            self._events.publish(Lost(gone))
-        for entity_id, resource in resources.items():
-            before = self._resources.get(entity_id)
-            self._resources[entity_id] = resource
-            if before is None or before.entity != resource.entity:
-                self._events.publish(Found(resource.entity))
-        return tuple(resources.values())
-
-    def _is_free(self, entity: Entity) -> bool:
-        known = self._resources.get(entity.id)
-        return known is None or known.entity.device.id == entity.device.id
-
-    def _ids_of(self, endpoint: str) -> set[EntityId]:
-        device = _device_id(endpoint)
-        return {key for key, resource in self._resources.items() if resource.entity.device.id == device}
-
-    def _has_moved(self, registration: Registration) -> bool:
-        return any(
-            not self._resources[entity].url.startswith(registration.base + "/")
-            for entity in self._ids_of(registration.endpoint)
-        )
-
-    def _set_unavailable(self, endpoint: str) -> None:
-        for entity in self._ids_of(endpoint):
-            self._set_available(entity, available=False)
-
-    def _set_available(self, entity: EntityId, *, available: bool) -> None:
-        if self._available.get(entity) is not available:
-            self._available[entity] = available
-            self._events.publish(Availability(entity, available))
 
 
 class _Pause:
@@ -321,13 +335,9 @@ class _Pause:
                 await bell.wait()
 
 
-def _device_id(endpoint: str) -> DeviceId:
-    return DeviceId(f"coap.{endpoint}")
-
-
 def _device(registration: Registration) -> Device:
     return Device(
-        id=_device_id(registration.endpoint),
+        id=device_id(registration.endpoint),
         name=registration.name or registration.endpoint,
         link=CoapLink.name,
         model=registration.model,
@@ -341,12 +351,3 @@ def _links_of(registration: Registration) -> tuple[Link, ...]:
         # It parsed when it was kept, by an earlier version perhaps; the device will register again.
         log.warning("%s: %s", registration.endpoint, error.line())
         return ()
-
-
-def _accepted(link: Link) -> int | None:
-    offered = link.words("ct")
-    return next((known for known in READABLE if str(known) in offered), None)
-
-
-def _put(link: Link) -> int:
-    return SENML_JSON if str(SENML_JSON) in link.words("ct") else TEXT

@@ -4,6 +4,7 @@ One rule: lengths are believed only as far as bytes are there, and depth is
 bounded, so no payload can make us allocate more than it weighs.
 """
 
+import math
 import struct
 
 MAX_DEPTH = 4
@@ -27,6 +28,66 @@ def decode_cbor(payload: bytes) -> object:
     if at != len(payload):
         raise CborError("bytes left over")
     return item
+
+
+def encode_cbor(item: object) -> bytes:  # noqa: PLR0911 - one case per type
+    """Return `item` as CBOR: what `decode_cbor` gives, tuples as lists.
+
+    Raises:
+        CborError: of another type, or a whole number of more than 64 bits.
+    """
+    match item:
+        case None:
+            return b"\xf6"
+        case bool():
+            return b"\xf5" if item else b"\xf4"
+        case int():
+            return _head(0, item) if item >= 0 else _head(1, -1 - item)
+        case float():
+            return b"\xfb" + struct.pack(">d", item)
+        case bytes():
+            return _head(2, len(item)) + item
+        case str():
+            raw = item.encode()
+            return _head(3, len(raw)) + raw
+        case list() | tuple():
+            return _head(4, len(item)) + b"".join(map(encode_cbor, item))
+        case dict():
+            pairs = (encode_cbor(key) + encode_cbor(value) for key, value in item.items())
+            return _head(5, len(item)) + b"".join(pairs)
+    raise CborError(f"{type(item).__name__} is not written here")
+
+
+def shortest(raw: bytes, layout: str) -> float:
+    """Return the float in `raw` with the fewest digits that mean it.
+
+    A narrow float widened as it is would put 21.299999 on the screen for a thermometer's 21.3.
+
+    Args:
+        raw: IEEE 754, big-endian.
+        layout: As `struct` names it: ``>e``, ``>f`` or ``>d``.
+    """
+    number: float
+    (number,) = struct.unpack(layout, raw)
+    if layout == ">d" or not math.isfinite(number):
+        return number
+    for digits in range(1, 9):
+        shorter = float(f"{number:.{digits}g}")
+        try:
+            if struct.pack(layout, shorter) == raw:
+                return shorter
+        except OverflowError:  # rounded up, beyond the narrow format's range
+            continue
+    return number
+
+
+def _head(major: int, argument: int) -> bytes:
+    if argument < min(_ARGUMENT_BYTES):
+        return bytes([major << 5 | argument])
+    for low, size in _ARGUMENT_BYTES.items():
+        if argument < 1 << 8 * size:
+            return bytes([major << 5 | low]) + argument.to_bytes(size)
+    raise CborError("a number has more than 64 bits")
 
 
 def _item(data: bytes, at: int, depth: int) -> tuple[object, int]:  # noqa: C901, PLR0911 - one case per major type
@@ -55,8 +116,7 @@ def _item(data: bytes, at: int, depth: int) -> tuple[object, int]:  # noqa: C901
             flat, at = _list(data, at, argument * 2, depth)
             return _dict(flat), at
         case 7 if low in _FLOATS:
-            (number,) = struct.unpack(_FLOATS[low], raw)
-            return number, at
+            return shortest(raw, _FLOATS[low]), at
         case 7 if low in _SIMPLE:
             return _SIMPLE[low], at
     raise CborError(f"major type {major} is not read here")

@@ -35,6 +35,10 @@ MIGRATIONS = (
         expires_at REAL NOT NULL
     );
     """,
+    """
+    ALTER TABLE coap_registration ADD COLUMN lwm2m TEXT NOT NULL DEFAULT '';
+    ALTER TABLE coap_registration ADD COLUMN sleeps INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 FORGET_AFTER = timedelta(days=30)
 _SWEEP_S = 1.0
@@ -60,6 +64,8 @@ class Registration:
         model: Its endpoint type, empty if not said.
         name: What the household may call it, empty if not said.
         expires_at: When it lapses; timezone-aware UTC.
+        lwm2m: The version of LwM2M it speaks, empty if it does not.
+        sleeps: Whether it hears us only for a while after it spoke (LwM2M's queue mode).
     """
 
     id: str
@@ -70,6 +76,8 @@ class Registration:
     model: str = ""
     name: str = ""
     expires_at: datetime
+    lwm2m: str = ""
+    sleeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +181,18 @@ class Directory:
         return after
 
     async def update(self, after: Registration) -> None:
-        """Keep `after` in place of the registration with the same id."""
+        """Keep `after` in place of the registration with the same id.
+
+        Raises:
+            LinkFormatError: its links do not parse.
+        """
+        parse_links(after.links)
         async with self._writing:
-            if self.by_id(after.id) is None:
+            before = self.by_id(after.id)
+            if before is None:
                 return
             await self._keep(after)
-        self.changes.publish(Updated(after))
+        self.changes.publish(Updated(after) if after.links == before.links else Registered(after))
 
     async def remove(self, identifier: str) -> bool:
         """Forget a registration; returns whether it was there."""
@@ -202,7 +216,8 @@ class Directory:
 
 def _select(db: sqlite3.Connection) -> list[Registration]:
     rows = db.execute(
-        "SELECT id, endpoint, base, lifetime_s, links, model, name, expires_at FROM coap_registration"
+        "SELECT id, endpoint, base, lifetime_s, links, model, name, expires_at, lwm2m, sleeps "
+        "FROM coap_registration"
     ).fetchall()
     return [
         Registration(
@@ -214,6 +229,8 @@ def _select(db: sqlite3.Connection) -> list[Registration]:
             model=row[5],
             name=row[6],
             expires_at=datetime.fromtimestamp(row[7], UTC),
+            lwm2m=row[8],
+            sleeps=bool(row[9]),
         )
         for row in rows
     ]
@@ -221,6 +238,19 @@ def _select(db: sqlite3.Connection) -> list[Registration]:
 
 def _upsert(db: sqlite3.Connection, it: Registration) -> None:
     db.execute(
-        "INSERT OR REPLACE INTO coap_registration VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (it.id, it.endpoint, it.base, it.lifetime_s, it.links, it.model, it.name, it.expires_at.timestamp()),
+        "INSERT OR REPLACE INTO coap_registration "
+        "(id, endpoint, base, lifetime_s, links, model, name, expires_at, lwm2m, sleeps) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            it.id,
+            it.endpoint,
+            it.base,
+            it.lifetime_s,
+            it.links,
+            it.model,
+            it.name,
+            it.expires_at.timestamp(),
+            it.lwm2m,
+            it.sleeps,
+        ),
     )

@@ -4,7 +4,8 @@ One rule: a device speaks for its own address only; nobody can register
 another's, so the box cannot be sent after a stranger.
 
 Register ``POST /rd?ep=NAME&lt=SECONDS[&base=…][&et=MODEL][&title=NAME]``, update
-``POST /rd/{id}``, leave ``DELETE /rd/{id}``.
+``POST /rd/{id}``, leave ``DELETE /rd/{id}``.  OMA LwM2M 1.x registers in the same way with other
+parameters: ``POST /rd?ep=NAME&lwm2m=1.1&b=U[&Q][&lt=SECONDS]``, and an update may bring a new list.
 """
 
 from collections.abc import Mapping
@@ -18,11 +19,15 @@ from aiocoap import error, resource
 from gateway.errors import BadInputError
 from gateway.iot.coap_directory import Directory, DirectoryFullError, Registration
 from gateway.iot.coap_endpoint import is_endpoint_name
+from gateway.iot.coap_links import parse_links
 from gateway.iot.coap_resources import printable
+from gateway.iot.lwm2m_objects import version_of
 
 LINK_FORMAT = 40
 MAX_BODY_BYTES = 16_384
 _DEFAULT_LIFETIME_S = 90_000
+# OMA-TS-LightweightM2M_Core 1.1.1, section 6.2.1.
+_LWM2M_LIFETIME_S = 86_400
 _MAX_LIFETIME_S = 2**32 - 1
 _MAX_TEXT_CHARS = 64
 # The clock's range ends before the field's: what is longer than this is for ever.
@@ -59,14 +64,22 @@ class RegistrationDirectory(BoundedResource, resource.PathCapable):  # type: ign
             return aiocoap.Message(code=aiocoap.DELETED)
         if request.code != aiocoap.POST:
             raise error.UnallowedMethod
-        if request.payload:
+        if request.payload and not known.lwm2m:
             raise error.BadRequest("an update has no body")
         query = _query(request)
         lifetime_s = _lifetime(query, known.lifetime_s)
-        base = _base(query, request)
-        await self._directory.update(
-            replace(known, lifetime_s=lifetime_s, base=base, expires_at=_expiry(lifetime_s))
+        after = replace(
+            known,
+            lifetime_s=lifetime_s,
+            base=_base(query, request),
+            expires_at=_expiry(lifetime_s),
+            links=_text(request.payload) if request.payload else known.links,
+            sleeps=_sleeps(query) if known.lwm2m and "b" in query else known.sleeps,
         )
+        try:
+            await self._directory.update(after)
+        except BadInputError as bad:
+            raise error.BadRequest(str(bad)) from bad
         return aiocoap.Message(code=aiocoap.CHANGED)
 
 
@@ -88,7 +101,9 @@ class Register(BoundedResource):
         endpoint = query.get("ep", "")
         if not is_endpoint_name(endpoint):
             raise error.BadRequest("ep must be 1 to 63 letters, digits, dots, dashes or underscores")
-        lifetime_s = _lifetime(query, _DEFAULT_LIFETIME_S)
+        links = _text(request.payload)
+        version = _version(query, links)
+        lifetime_s = _lifetime(query, _LWM2M_LIFETIME_S if version else _DEFAULT_LIFETIME_S)
         try:
             kept = await self._directory.register(
                 Registration(
@@ -96,10 +111,12 @@ class Register(BoundedResource):
                     endpoint=endpoint,
                     base=_base(query, request),
                     lifetime_s=lifetime_s,
-                    links=_text(request.payload),
+                    links=links,
                     model=printable(query.get("et", ""))[:_MAX_TEXT_CHARS],
                     name=printable(query.get("title", ""))[:_MAX_TEXT_CHARS],
                     expires_at=_expiry(lifetime_s),
+                    lwm2m=version,
+                    sleeps=bool(version) and _sleeps(query),
                 )
             )
         except DirectoryFullError as full:
@@ -124,6 +141,24 @@ def _lifetime(query: Mapping[str, str], default: int) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:11]) <= _MAX_LIFETIME_S):
         raise error.BadRequest("lt must be 1 to 4294967295 seconds")
     return int(text)
+
+
+def _version(query: Mapping[str, str], links: str) -> str:
+    try:
+        version = version_of(query.get("lwm2m"), parse_links(links))
+    except BadInputError as bad:
+        raise error.BadRequest(str(bad)) from bad
+    if version is None:
+        raise error.PreconditionFailed("LwM2M 1 is spoken here")
+    return version
+
+
+def _sleeps(query: Mapping[str, str]) -> bool:
+    binding = query.get("b", "U")
+    if "U" not in binding:
+        raise error.BadRequest("only UDP is spoken here")
+    # Version 1.0 has it as a letter of the binding, 1.1 as a parameter of its own.
+    return "Q" in binding or "Q" in query
 
 
 def _expiry(lifetime_s: int) -> datetime:

@@ -1,4 +1,4 @@
-"""Readings as CoAP carries them: SenML in JSON (RFC 8428) and plain text.  Pure.
+"""Readings as CoAP carries them: SenML in JSON and CBOR (RFC 8428), and plain text.  Pure.
 
 One rule: a value without a sound form is refused, never guessed.
 """
@@ -12,7 +12,7 @@ from typing import ClassVar
 import msgspec
 
 from gateway.errors import BadInputError
-from gateway.iot.coap_cbor import CborError, decode_cbor
+from gateway.iot.coap_cbor import CborError, decode_cbor, encode_cbor
 from gateway.iot.entity import Value
 
 TEXT = 0
@@ -32,9 +32,16 @@ MAX_NUMBER = 2**63
 UNITS = {"°C": "Cel", "°F": "degF", "%": "%", "lx": "lx", "W": "W", "V": "V", "A": "A", "Pa": "Pa", "K": "K"}
 """Home Assistant's units and SenML's (RFC 8428, section 12.1) for the same."""
 
-_HOME_UNITS = {senml: home for home, senml in UNITS.items()} | {"%RH": "%", "%EL": "%"}
+_HOME_UNITS = {senml: home for home, senml in UNITS.items()} | {
+    "%RH": "%",
+    "%EL": "%",
+    "m/s2": "m/s²",
+    "ug/m3": "µg/m³",
+    "mg/m3": "mg/m³",
+}
 
 _CBOR_LABELS = {-2: "bn", -3: "bt", -4: "bu", -5: "bv", 0: "n", 1: "u", 2: "v", 3: "vs", 4: "vb", 6: "t"}
+_LABELS = {name: label for label, name in _CBOR_LABELS.items()}
 
 
 class PayloadError(BadInputError):
@@ -61,8 +68,8 @@ class Record:
     unit: str = ""
 
 
-def encode(record: Record) -> bytes:
-    """Return `record` as a SenML JSON pack of one."""
+def encode(record: Record, content_format: int = SENML_JSON) -> bytes:
+    """Return `record` as a SenML pack of one, in JSON or CBOR."""
     fields: dict[str, object] = {"n": record.name} if record.name else {}
     if record.unit:
         fields["u"] = UNITS.get(record.unit, record.unit)
@@ -71,7 +78,14 @@ def encode(record: Record) -> bytes:
     )
     if record.at is not None:
         fields["t"] = round(record.at.timestamp(), 3)
+    if content_format == SENML_CBOR:
+        return encode_cbor([{_LABELS[name]: value for name, value in fields.items()}])
     return msgspec.json.encode([fields])
+
+
+def home_unit(unit: str) -> str:
+    """Return Home Assistant's unit for what a device calls `unit`; the same where it has none."""
+    return _HOME_UNITS.get(unit, unit)
 
 
 def plain_text(value: Value) -> bytes:
@@ -103,7 +117,36 @@ def decode(payload: bytes, content_format: int | None, *, now: datetime) -> tupl
             raise PayloadError(f"content format {content_format} is not known")
     except (msgspec.DecodeError, CborError, RecursionError, ValueError) as error:
         raise PayloadError("a payload is not what its content format says") from error
-    return _resolve(pack, now)
+    return resolve(pack, now)
+
+
+def resolve(pack: object, now: datetime) -> tuple[Record, ...]:
+    """Return the records of a SenML `pack` that has been taken out of its JSON or CBOR.
+
+    Raises:
+        PayloadError: against the rules of RFC 8428, or over a limit.
+    """
+    if not isinstance(pack, list) or not 0 < len(pack) <= MAX_RECORDS:
+        raise PayloadError(f"SenML is a list of 1 to {MAX_RECORDS} records")
+    base: dict[str, object] = {}
+    records = []
+    for item in pack:
+        if not isinstance(item, Mapping):
+            raise PayloadError("a SenML record is not an object")
+        # RFC 8428, section 4.4: a label ending in an underscore must be understood.
+        if any(isinstance(label, str) and label.endswith("_") for label in item):
+            raise PayloadError("a SenML record has a label that must be understood and is not")
+        base |= {label: value for label, value in item.items() if label in ("bn", "bt", "bu", "bv")}
+        value = _value(item, base)
+        if isinstance(value, str) and len(value) > MAX_TEXT_CHARS:
+            raise PayloadError(f"a SenML text has more than {MAX_TEXT_CHARS} characters")
+        if value is not None:
+            name = _text(base.get("bn", "")) + _text(item.get("n", ""))
+            unit = _text(item.get("u", base.get("bu", "")))
+            records.append(Record(value, _time(item, base, now), name, home_unit(unit)))
+    if not records:
+        raise PayloadError("SenML without a value")
+    return tuple(records)
 
 
 def _plain(payload: bytes) -> Value:
@@ -133,30 +176,6 @@ def _named(pack: object) -> object:
         else record
         for record in pack
     ]
-
-
-def _resolve(pack: object, now: datetime) -> tuple[Record, ...]:
-    if not isinstance(pack, list) or not 0 < len(pack) <= MAX_RECORDS:
-        raise PayloadError(f"SenML is a list of 1 to {MAX_RECORDS} records")
-    base: dict[str, object] = {}
-    records = []
-    for item in pack:
-        if not isinstance(item, Mapping):
-            raise PayloadError("a SenML record is not an object")
-        # RFC 8428, section 4.4: a label ending in an underscore must be understood.
-        if any(isinstance(label, str) and label.endswith("_") for label in item):
-            raise PayloadError("a SenML record has a label that must be understood and is not")
-        base |= {label: value for label, value in item.items() if label in ("bn", "bt", "bu", "bv")}
-        value = _value(item, base)
-        if isinstance(value, str) and len(value) > MAX_TEXT_CHARS:
-            raise PayloadError(f"a SenML text has more than {MAX_TEXT_CHARS} characters")
-        if value is not None:
-            name = _text(base.get("bn", "")) + _text(item.get("n", ""))
-            unit = _text(item.get("u", base.get("bu", "")))
-            records.append(Record(value, _time(item, base, now), name, _HOME_UNITS.get(unit, unit)))
-    if not records:
-        raise PayloadError("SenML without a value")
-    return tuple(records)
 
 
 def _value(item: Mapping[str, object], base: Mapping[str, object]) -> Value | None:

@@ -39,6 +39,7 @@ class House:
     store: Store
     client: MqttClient
     endpoint: CoapEndpoint
+    link: CoapLink
     registry: Registry
     commands: Commands
 
@@ -130,7 +131,8 @@ async def house(
     client = MqttClient(BrokerAddress("127.0.0.1", broker_port), "gateway-test", will=will, birth=birth)
     config = CoapConfig(port=coap_port, longest_pause_s=1, margin_s=0.5)
     endpoint = CoapEndpoint(config)
-    links = (MqttLink(client), CoapLink(config, endpoint, store))
+    link = CoapLink(config, endpoint, store)
+    links = (MqttLink(client), link)
     registry = Registry(links)
     orders = Commands(store, registry, links, CommandsConfig(deadline_s=deadline_s))
     file = folder / "rules.yaml"
@@ -157,6 +159,7 @@ async def house(
             store=store,
             client=client,
             endpoint=endpoint,
+            link=link,
             registry=registry,
             commands=orders,
         )
