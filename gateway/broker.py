@@ -4,6 +4,11 @@ One rule: nobody speaks without a name.  Each account reaches its own topics
 and nothing else, and no secret is in an argument list, a log or the
 configuration that mosquitto reads.
 
+What mosquitto reads is written anew at each start, so a power cut between the
+list of accounts and these files mends itself.  While it runs it is told of a
+change by SIGHUP: mosquitto 2.0 then reads the password and ACL files and
+disconnects whoever could not log in any more.
+
 The broker runs as whoever the daemon runs as: a change of user would make the
 kernel forget to end it with the daemon (see `gateway.child`).
 
@@ -12,21 +17,31 @@ again; it comes back on the same port with the same accounts.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import pwd
-import re
 import secrets
 import shutil
+import signal
 import socket
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from gateway.broker_accounts import (
+    GATEWAY,
+    MAX_DEVICES,
+    PROBE,
+    acl_file,
+    hashed,
+    is_device_name,
+    password_file,
+)
 from gateway.child import running
-from gateway.disk import LocalDisk
+from gateway.disk import replace_private_file
 from gateway.errors import BadInputError, GatewayError, ungrouped
 from gateway.mqtt import BrokerAddress
 from gateway.schema import FieldError
@@ -34,16 +49,11 @@ from gateway.schema import FieldError
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
-GATEWAY = "gateway"
-"""The daemon's own account; it may do everything."""
-
-MAX_DEVICES = 500
 START_TIMEOUT_S = 10.0
+RELOAD_TIMEOUT_S = 5.0
 SEARCH_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 """Debian keeps mosquitto where a user's PATH does not look."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_RESERVED = {GATEWAY, "homeassistant"}
 _SECRET_BYTES = 24
 _LOGIN_TIMEOUT_S = 1.0
 _LOGIN_PAUSE_S = 0.02
@@ -77,15 +87,6 @@ log_timestamp false
 log_type error
 log_type warning
 log_type notice
-"""
-
-_DEVICE_RIGHTS = """\
-user {name}
-topic readwrite {name}/#
-topic write homeassistant/+/{name}/#
-topic write homeassistant/device/{name}/#
-topic read homeassistant/status
-topic readwrite homie/5/{name}/#
 """
 
 
@@ -139,7 +140,7 @@ class BrokerConfig:
         if len(self.devices) > MAX_DEVICES:
             raise FieldError("devices", f"has more than {MAX_DEVICES} accounts")
         for i, name in enumerate(self.devices):
-            if not _NAME.fullmatch(name) or name in _RESERVED:
+            if not is_device_name(name):
                 raise FieldError(f"devices[{i}]", "is not a free name of small letters, digits, - and _")
             if name in self.devices[:i]:
                 raise FieldError(f"devices[{i}]", f"{name} is there twice")
@@ -150,7 +151,6 @@ class ManagedBroker:
 
     Attributes:
         port: Where it listens; chosen at the first start when the configuration says 0.
-        pid: Of the running broker; `None` when it does not run.
     """
 
     def __init__(self, config: BrokerConfig, folder: Path, *, search_path: str | None = None) -> None:
@@ -162,13 +162,18 @@ class ManagedBroker:
             search_path: Where to look for mosquitto; `None` means PATH and Debian's place.
         """
         self.port = config.port
-        self.pid: int | None = None
+        self._process: Process | None = None
+        self._is_up = False
+        self._is_stale = False
+        self._writing = asyncio.Lock()
+        self._admitted: Mapping[str, str] = {}
         self._devices = config.devices
         self._folder = folder.absolute()
         self._search_path = (
             search_path if search_path is not None else f"{os.environ.get('PATH', '')}:{SEARCH_PATH}"
         )
         self._secrets: dict[str, str] = {}
+        self._probe = ""
 
     def url(self, account: str = GATEWAY) -> str:
         """Return the address with the credentials of `account`, for its owner only.
@@ -179,6 +184,28 @@ class ManagedBroker:
         if account not in self._secrets:
             raise BrokerDownError(f"the broker has no account {account} yet")
         return f"mqtt://{account}:{self._secrets[account]}@{HOST}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running broker; `None` when it does not run."""
+        return self._process.pid if self._process else None
+
+    async def let_in(self, hashes: Mapping[str, str]) -> None:
+        """Let in exactly these devices, besides those of the configuration.
+
+        When this returns they can log in, and who is no longer among them is out: disconnected,
+        and refused.  Before the broker runs it is remembered for its start.
+
+        Args:
+            hashes: By name; see `gateway.broker_accounts.hashed`.
+        """
+        async with self._writing:
+            self._admitted = dict(hashes)
+            if self._is_up:
+                await asyncio.to_thread(self._write_accounts)
+                await self._reload()
+            else:
+                self._is_stale = True
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Run mosquitto until cancelled.
@@ -193,11 +220,11 @@ class ManagedBroker:
         await self._prepare()
         argv = [program, "-c", str(self._folder / "mosquitto.conf")]
         async with running(argv, cwd=self._folder, stdout=DEVNULL, stderr=PIPE) as process:
-            self.pid = process.pid
+            self._process = process
             try:
                 code = await self._serve(process, ready)
             finally:
-                self.pid = None
+                self._process, self._is_up = None, False
         raise BrokerDownError(f"mosquitto ended by itself with code {code}")
 
     async def _serve(self, process: Process, ready: Callable[[], None]) -> int:
@@ -216,8 +243,32 @@ class ManagedBroker:
                     await asyncio.sleep(_LOGIN_PAUSE_S)
         except TimeoutError:
             raise BrokerDownError(f"mosquitto accepts no login on port {self.port}") from None
-        log.info("The broker listens on %s:%d for %d devices", HOST, self.port, len(self._devices))
+        async with self._writing:
+            # Before it listens a SIGHUP would end it, so who came meanwhile is told of only now.
+            if self._is_stale:
+                await asyncio.to_thread(self._write_accounts)
+                await self._reload()
+            self._is_up = True
+        count = len(self._secrets.keys() | self._admitted.keys()) - 1
+        log.info("The broker listens on %s:%d for %d devices", HOST, self.port, count)
         ready()
+
+    async def _reload(self) -> None:
+        """Make mosquitto read the accounts, or end it: `run`'s next start reads them in any case."""
+        self._is_stale = False
+        process, probe = self._process, self._probe
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGHUP)
+        try:
+            async with asyncio.timeout(RELOAD_TIMEOUT_S):
+                while not await _accepts_login(self.port, PROBE, probe):  # noqa: ASYNC110 - another process's state
+                    await asyncio.sleep(_LOGIN_PAUSE_S)
+        except TimeoutError:
+            log.warning("mosquitto does not read its new accounts and is started anew")
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
 
     def _find(self, program: str) -> str:
         found = shutil.which(program, path=self._search_path)
@@ -232,28 +283,20 @@ class ManagedBroker:
             folder.chmod(0o700)
         names = (GATEWAY, *self._devices)
         self._secrets = {name: _secret(self._folder / "accounts" / name) for name in names}
-        await self._write_passwords()
-        rights = [
-            f"user {GATEWAY}\ntopic readwrite #\n",
-            *(_DEVICE_RIGHTS.format(name=n) for n in self._devices),
-        ]
-        _write(self._folder / "acl", "\n".join(rights))
+        async with self._writing:
+            self._is_stale = False
+            await asyncio.to_thread(self._write_accounts)
         user = pwd.getpwuid(os.geteuid()).pw_name
         text = _CONFIGURATION.format(port=self.port, host=HOST, user=user, folder=self._folder)
-        _write(self._folder / "mosquitto.conf", text)
+        replace_private_file(self._folder / "mosquitto.conf", text.encode())
 
-    async def _write_passwords(self) -> None:
-        # The tool hashes a file in place: given on the command line, the
-        # secrets would be in everybody's process list.
-        fresh = self._folder / "passwords.new"
-        _write(fresh, "".join(f"{name}:{secret}\n" for name, secret in self._secrets.items()))
-        argv = [self._find("mosquitto_passwd"), "-U", str(fresh)]
-        async with running(argv, stdout=DEVNULL, stderr=DEVNULL) as hashing, asyncio.timeout(START_TIMEOUT_S):
-            code = await hashing.wait()
-        if code != 0:
-            fresh.unlink(missing_ok=True)
-            raise BrokerDownError(f"mosquitto_passwd ended with code {code}")
-        fresh.replace(self._folder / "passwords")
+    def _write_accounts(self) -> None:
+        self._probe = secrets.token_urlsafe(_SECRET_BYTES)
+        own = {name: hashed(secret) for name, secret in self._secrets.items()}
+        hashes = {**self._admitted, **own, PROBE: hashed(self._probe)}
+        replace_private_file(self._folder / "passwords", password_file(hashes))
+        devices = [name for name in hashes if name not in (GATEWAY, PROBE)]
+        replace_private_file(self._folder / "acl", acl_file(devices))
 
 
 def _free_port(port: int) -> int:
@@ -273,20 +316,8 @@ def _secret(path: Path) -> str:
     if path.is_file() and (kept := path.read_text().strip()):
         return kept
     fresh = secrets.token_urlsafe(_SECRET_BYTES)
-    _write(path, fresh)
+    replace_private_file(path, fresh.encode())
     return fresh
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace `path`, readable by its owner only from the first byte on."""
-    fresh = path.with_name(path.name + ".part")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    LocalDisk().sync(path.parent)
 
 
 async def _pass_on(lines: asyncio.StreamReader | None) -> None:

@@ -24,13 +24,14 @@ from gateway.broker import ManagedBroker
 from gateway.config import BOARDS, GatewayConfig
 from gateway.daemon_television import TELEVISION_TABLES, Kit, Television, compose_television
 from gateway.focus import Focus
-from gateway.iot import coap_directory, commands, history, rules, television
+from gateway.iot import coap_directory, commands, device_accounts, history, rules, television
 from gateway.iot.bridge import BridgeOut
 from gateway.iot.bridge_topics import Topics
 from gateway.iot.coap import CoapLink
 from gateway.iot.coap_endpoint import CoapEndpoint
 from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands
+from gateway.iot.device_accounts import DeviceAccounts
 from gateway.iot.entity import EntityId, Value
 from gateway.iot.history import Historian
 from gateway.iot.homie import HomieLink
@@ -78,6 +79,7 @@ TABLES = {
     **TELEVISION_TABLES,
     "commands": commands.MIGRATIONS,
     "coap": coap_directory.MIGRATIONS,
+    "device accounts": device_accounts.MIGRATIONS,
     "rules": rules.MIGRATIONS,
     "phones": phones.MIGRATIONS,
 }
@@ -255,7 +257,8 @@ def _home(
     )
     topics = Topics(box, iot.mqtt.prefix)
     endpoint = CoapEndpoint(iot.coap)
-    mqtt = MqttLink(client, iot.mqtt, accounts=config.broker.devices)
+    accounts = DeviceAccounts(store, broker, client, configured=config.broker.devices)
+    mqtt = MqttLink(client, iot.mqtt, accounts=accounts.names)
     homie = HomieLink(client, iot.homie)
     coap = CoapLink(iot.coap, endpoint, store)
     tv = TelevisionLink(_television_set(television.tv))
@@ -271,6 +274,7 @@ def _home(
         "history": historian,
         "commands": commands,
         "rules": rules,
+        "device accounts": accounts,
         **({"broker": broker} if broker else {}),
         "mqtt": client,
         "coap": endpoint,

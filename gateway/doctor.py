@@ -102,7 +102,7 @@ def _picture(config: GatewayConfig) -> Finding:
 def _programs(config: GatewayConfig) -> Iterator[Finding]:
     wanted = {"setpriv": "util-linux"}
     if config.broker.mode == "managed":
-        wanted |= {"mosquitto": "mosquitto", "mosquitto_passwd": "mosquitto"}
+        wanted |= {"mosquitto": "mosquitto"}
     for program, package in wanted.items():
         found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:{SEARCH_PATH}")
         detail = found or "not installed · 未安装"
