@@ -18,6 +18,7 @@ again; it comes back on the same port with the same accounts.
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import os
 import pwd
@@ -40,6 +41,8 @@ from gateway.broker_accounts import (
     is_device_name,
     password_file,
 )
+from gateway.broker_certificate import Certificate, certificate
+from gateway.broker_login import HOST, accepts_login
 from gateway.child import running
 from gateway.disk import replace_private_file
 from gateway.errors import BadInputError, GatewayError, ungrouped
@@ -48,14 +51,12 @@ from gateway.schema import FieldError
 
 log = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
 START_TIMEOUT_S = 10.0
 RELOAD_TIMEOUT_S = 5.0
 SEARCH_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 """Debian keeps mosquitto where a user's PATH does not look."""
 
 _SECRET_BYTES = 24
-_LOGIN_TIMEOUT_S = 1.0
 _LOGIN_PAUSE_S = 0.02
 _EXPECTED = "should not be run as root"
 """Mosquitto's warning about what is explained above."""
@@ -66,7 +67,7 @@ per_listener_settings false
 listener {port} {host}
 socket_domain ipv4
 max_connections 600
-user {user}
+{tls}user {user}
 allow_anonymous false
 password_file {folder}/passwords
 acl_file {folder}/acl
@@ -88,6 +89,15 @@ log_type error
 log_type warning
 log_type notice
 """
+
+_TLS = """\
+listener {port}{host}
+max_connections 600
+certfile {certificate}
+keyfile {certificate}
+tls_version tlsv1.2
+"""
+"""From this version on; by default mosquitto listens by IPv4 and IPv6."""
 
 
 class BrokerMissingError(GatewayError):
@@ -120,13 +130,19 @@ class BrokerConfig:
     Attributes:
         mode: ``managed`` runs mosquitto here; ``external`` uses the one at `url`.
         url: Of an external broker, ``mqtt://user:password@host:port``.
-        port: Of the managed broker; 0 takes a free one.
+        port: Of the managed broker, for the box itself; 0 takes a free one.
+        tls: Whether it listens for devices of the house, too, encrypted.
+        tls_port: Where; 0 takes a free one.
+        tls_host: Address to listen on; empty for every one, IPv4 and IPv6.
         devices: Accounts of the managed broker besides our own.
     """
 
     mode: Literal["managed", "external"] = "managed"
     url: str = ""
     port: int = 1883
+    tls: bool = True
+    tls_port: int = 8883
+    tls_host: str = ""
     devices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -135,8 +151,7 @@ class BrokerConfig:
                 BrokerAddress.parse(self.url)
             except BadInputError as error:
                 raise FieldError("url", str(error)) from error
-        if not 0 <= self.port <= 65_535:  # noqa: PLR2004 - the largest port there is
-            raise FieldError("port", f"{self.port} is outside 0..65535")
+        self._check_listeners()
         if len(self.devices) > MAX_DEVICES:
             raise FieldError("devices", f"has more than {MAX_DEVICES} accounts")
         for i, name in enumerate(self.devices):
@@ -145,23 +160,42 @@ class BrokerConfig:
             if name in self.devices[:i]:
                 raise FieldError(f"devices[{i}]", f"{name} is there twice")
 
+    def _check_listeners(self) -> None:
+        for name in ("port", "tls_port"):
+            if not 0 <= getattr(self, name) <= 65_535:  # noqa: PLR2004 - the largest port there is
+                raise FieldError(name, f"{getattr(self, name)} is outside 0..65535")
+        if self.tls and self.port == self.tls_port != 0:
+            raise FieldError("tls_port", f"{self.tls_port} is broker.port, too")
+        if self.tls_host and not _is_address(self.tls_host):
+            raise FieldError("tls_host", f"{self.tls_host} is not an IP address")
+
 
 class ManagedBroker:
     """Runs mosquitto; a service, ready when it accepts our login.
 
     Attributes:
         port: Where it listens; chosen at the first start when the configuration says 0.
+        tls_port: Where it listens for the house; `None` if it does not.
+        certificate: What it presents there; `None` before the first start, or if it does not.
     """
 
-    def __init__(self, config: BrokerConfig, folder: Path, *, search_path: str | None = None) -> None:
+    def __init__(
+        self, config: BrokerConfig, folder: Path, *, box: str = "box-1", search_path: str | None = None
+    ) -> None:
         """Describe a broker; nothing is written or started before `run`.
 
         Args:
             config: The ``broker`` section.
             folder: Ours alone, made with mode 0700: accounts, rights and kept messages.
+            box: The box's own name.
             search_path: Where to look for mosquitto; `None` means PATH and Debian's place.
         """
         self.port = config.port
+        self.tls_port: int | None = None
+        self.certificate: Certificate | None = None
+        self._tls_host = config.tls_host
+        self._tls_wanted = config.tls_port if config.tls else None
+        self._box = box
         self._process: Process | None = None
         self._is_up = False
         self._is_stale = False
@@ -216,7 +250,7 @@ class ManagedBroker:
             BrokerDownError: it did not start, or ended by itself.
         """
         program = self._find("mosquitto")
-        self.port = _free_port(self.port)
+        self.port = _free_port(HOST, self.port)
         await self._prepare()
         argv = [program, "-c", str(self._folder / "mosquitto.conf")]
         async with running(argv, cwd=self._folder, stdout=DEVNULL, stderr=PIPE) as process:
@@ -239,7 +273,7 @@ class ManagedBroker:
     async def _announce(self, ready: Callable[[], None]) -> None:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                while not await _accepts_login(self.port, GATEWAY, self._secrets[GATEWAY]):  # noqa: ASYNC110 - another process's state
+                while not await accepts_login(self.port, GATEWAY, self._secrets[GATEWAY]):  # noqa: ASYNC110 - another process's state
                     await asyncio.sleep(_LOGIN_PAUSE_S)
         except TimeoutError:
             raise BrokerDownError(f"mosquitto accepts no login on port {self.port}") from None
@@ -263,7 +297,7 @@ class ManagedBroker:
             process.send_signal(signal.SIGHUP)
         try:
             async with asyncio.timeout(RELOAD_TIMEOUT_S):
-                while not await _accepts_login(self.port, PROBE, probe):  # noqa: ASYNC110 - another process's state
+                while not await accepts_login(self.port, PROBE, probe):  # noqa: ASYNC110 - another process's state
                     await asyncio.sleep(_LOGIN_PAUSE_S)
         except TimeoutError:
             log.warning("mosquitto does not read its new accounts and is started anew")
@@ -287,8 +321,24 @@ class ManagedBroker:
             self._is_stale = False
             await asyncio.to_thread(self._write_accounts)
         user = pwd.getpwuid(os.geteuid()).pw_name
-        text = _CONFIGURATION.format(port=self.port, host=HOST, user=user, folder=self._folder)
+        tls = await asyncio.to_thread(self._tls_listener)
+        text = _CONFIGURATION.format(port=self.port, host=HOST, user=user, folder=self._folder, tls=tls)
         replace_private_file(self._folder / "mosquitto.conf", text.encode())
+
+    def _tls_listener(self) -> str:
+        """Return the lines for the house's listener; none if it is not wanted, or cannot be had."""
+        self.tls_port, self.certificate = None, None
+        if self._tls_wanted is None:
+            return ""
+        try:
+            self.tls_port = self._tls_wanted = _free_port(self._tls_host, self._tls_wanted)
+        except BrokerPortError as error:
+            # The box itself and its television need no such port.
+            log.warning("MQTT over TLS is off: %s", error.line())
+            return ""
+        self.certificate = certificate(self._folder / "tls", self._box)
+        host = f" {self._tls_host}" if self._tls_host else ""
+        return _TLS.format(port=self.tls_port, host=host, certificate=self.certificate.file)
 
     def _write_accounts(self) -> None:
         self._probe = secrets.token_urlsafe(_SECRET_BYTES)
@@ -299,16 +349,30 @@ class ManagedBroker:
         replace_private_file(self._folder / "acl", acl_file(devices))
 
 
-def _free_port(port: int) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+def _free_port(host: str, port: int) -> int:
+    """Return `port`, or a free one for 0.
+
+    Raises:
+        BrokerPortError: it cannot be had at `host`; an empty one means every address.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError as error:
             raise BrokerPortError(
                 f"port {port} for the MQTT broker cannot be used: {error.strerror}"
             ) from error
         return int(probe.getsockname()[1])
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _secret(path: Path) -> str:
@@ -326,28 +390,3 @@ async def _pass_on(lines: asyncio.StreamReader | None) -> None:
         text = line.decode("utf-8", "replace").strip()
         level = logging.DEBUG if _EXPECTED in text else _LEVELS.get(text.partition(":")[0], logging.DEBUG)
         log.log(level, "mosquitto: %s", text)
-
-
-async def _accepts_login(port: int, name: str, secret: str) -> bool:
-    """Return whether an MQTT CONNECT is answered with success (MQTT 3.1.1 sections 3.1 and 3.2)."""
-    try:
-        async with asyncio.timeout(_LOGIN_TIMEOUT_S):
-            reader, writer = await asyncio.open_connection(HOST, port)
-            try:
-                writer.write(_connect_packet(name, secret))
-                answer = await reader.readexactly(4)
-                writer.write(b"\xe0\x00")
-                await writer.drain()
-            finally:
-                writer.close()
-    except (OSError, EOFError, TimeoutError):
-        return False
-    return answer == b"\x20\x02\x00\x00"
-
-
-def _connect_packet(name: str, secret: str) -> bytes:
-    user_password_and_clean, keepalive_s = 0xC2, 10
-    fields = (f"{GATEWAY}-probe-{secrets.token_hex(4)}", name, secret)
-    payload = b"".join(len(field).to_bytes(2, "big") + field.encode() for field in fields)
-    body = b"\x00\x04MQTT\x04" + bytes([user_password_and_clean]) + keepalive_s.to_bytes(2, "big") + payload
-    return b"\x10" + bytes([len(body)]) + body

@@ -247,7 +247,9 @@ def _home(
     config: GatewayConfig, state: Path, store: Store, television: Television, notices: NoticeBoard
 ) -> Home:
     box, iot = config.box.id, config.iot
-    broker = ManagedBroker(config.broker, state / "broker") if config.broker.mode == "managed" else None
+    broker = (
+        ManagedBroker(config.broker, state / "broker", box=box) if config.broker.mode == "managed" else None
+    )
     status = f"gateway/{box}/status"
     client = MqttClient(
         (lambda: BrokerAddress.parse(broker.url())) if broker else BrokerAddress.parse(config.broker.url),

@@ -156,6 +156,8 @@ def _ports(config: GatewayConfig, state: Path) -> Iterator[Finding]:
     wanted = [("page · 页面", config.ui.port)]
     if config.broker.mode == "managed":
         wanted.append(("broker · 消息代理", config.broker.port))
+        if config.broker.tls:
+            wanted.append(("broker, TLS · 消息代理（加密）", config.broker.tls_port))
     for name, port in wanted:
         if running:
             yield Finding(f"Port · 端口 {port} ({name})", True, "the box is running · 盒子正在运行")

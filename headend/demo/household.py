@@ -75,7 +75,14 @@ def write_configuration(folder: Path, ports: Ports, root_of_trust: Path) -> Path
     origin = f"http://{HOST}:{ports.origin}"
     configuration = {
         "box": {"id": "demo", "area": "500236104000"},
-        "broker": {"mode": "managed", "port": ports.broker, "devices": list(MQTT_DEVICES)},
+        "broker": {
+            "mode": "managed",
+            "port": ports.broker,
+            # On this machine only, and beside any other demo.
+            "tls_host": HOST,
+            "tls_port": 0,
+            "devices": list(MQTT_DEVICES),
+        },
         "media": {
             "line_up": "repository",
             "line_up_reload": {"signed_every_s": 60},

@@ -45,7 +45,7 @@ class Rig:
 @asynccontextmanager
 async def box(folder: Path, serve: Serve, *, configured: tuple[str, ...] = ()) -> AsyncIterator[Rig]:
     store = Store(folder / "gateway.db", {"device accounts": device_accounts.MIGRATIONS})
-    broker = ManagedBroker(BrokerConfig(port=0, devices=configured), folder / "broker")
+    broker = ManagedBroker(BrokerConfig(port=0, tls=False, devices=configured), folder / "broker")
     client = MqttClient(lambda: BrokerAddress.parse(broker.url()), "gateway-test")
     accounts = DeviceAccounts(store, broker, client, configured=configured)
     async with AsyncExitStack() as stack:
