@@ -16,6 +16,7 @@ import aiocoap
 from aiocoap import error, resource
 
 from gateway.errors import BadInputError
+from gateway.iot.coap_admission import NotAdmittedError, TooManyStrangersError
 from gateway.iot.coap_directory import Directory, DirectoryFullError, Registration
 from gateway.iot.coap_endpoint import is_endpoint_name
 from gateway.iot.coap_resources import printable
@@ -102,7 +103,9 @@ class Register(BoundedResource):
                     expires_at=_expiry(lifetime_s),
                 )
             )
-        except DirectoryFullError as full:
+        except NotAdmittedError as refused:
+            raise error.Forbidden(str(refused)) from refused
+        except (DirectoryFullError, TooManyStrangersError) as full:
             raise error.ServiceUnavailable(str(full)) from full
         except BadInputError as bad:
             raise error.BadRequest(str(bad)) from bad
