@@ -176,6 +176,7 @@ class ManagedBroker:
     Attributes:
         port: Where it listens; chosen at the first start when the configuration says 0.
         tls_port: Where it listens for the house; `None` if it does not.
+        tls_host: The one address on which it does; empty for every one.
         certificate: What it presents there; `None` before the first start, or if it does not.
     """
 
@@ -193,7 +194,7 @@ class ManagedBroker:
         self.port = config.port
         self.tls_port: int | None = None
         self.certificate: Certificate | None = None
-        self._tls_host = config.tls_host
+        self.tls_host = config.tls_host
         self._tls_wanted = config.tls_port if config.tls else None
         self._box = box
         self._process: Process | None = None
@@ -331,13 +332,13 @@ class ManagedBroker:
         if self._tls_wanted is None:
             return ""
         try:
-            self.tls_port = self._tls_wanted = _free_port(self._tls_host, self._tls_wanted)
+            self.tls_port = self._tls_wanted = _free_port(self.tls_host, self._tls_wanted)
         except BrokerPortError as error:
             # The box itself and its television need no such port.
             log.warning("MQTT over TLS is off: %s", error.line())
             return ""
         self.certificate = certificate(self._folder / "tls", self._box)
-        host = f" {self._tls_host}" if self._tls_host else ""
+        host = f" {self.tls_host}" if self.tls_host else ""
         return _TLS.format(port=self.tls_port, host=host, certificate=self.certificate.file)
 
     def _write_accounts(self) -> None:

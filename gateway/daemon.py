@@ -28,6 +28,7 @@ from gateway.iot import coap_directory, commands, device_accounts, history, rule
 from gateway.iot.bridge import BridgeOut
 from gateway.iot.bridge_topics import Topics
 from gateway.iot.coap import CoapLink
+from gateway.iot.coap_admission import Admission
 from gateway.iot.coap_endpoint import CoapEndpoint
 from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands
@@ -166,6 +167,9 @@ def compose(
         historian=home.historian,
         commands=home.commands,
         rules=home.rules,
+        admission=home.admission,
+        device_accounts=home.device_accounts,
+        broker=home.broker,
         catalog=apps.catalog,
         installer=apps.installer,
         app_host=apps.host,
@@ -229,6 +233,9 @@ class Home:
     historian: Historian
     commands: Commands
     rules: Rules
+    admission: Admission
+    device_accounts: DeviceAccounts
+    broker: ManagedBroker | None
     units: tuple[Unit, ...]
 
 
@@ -292,7 +299,7 @@ def _home(
         Unit(name=name, service=service, essential=False, alongside=service is past)
         for name, service in services.items()
     )
-    return Home(registry, historian, commands, rules, units)
+    return Home(registry, historian, commands, rules, coap.admission, accounts, broker, units)
 
 
 def _apps(config: GatewayConfig, state: Path, home: Home, notices: NoticeBoard) -> Apps:
