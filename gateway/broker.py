@@ -93,11 +93,16 @@ log_type notice
 _TLS = """\
 listener {port}{host}
 max_connections 600
+use_username_as_clientid true
 certfile {certificate}
 keyfile {certificate}
 tls_version tlsv1.2
 """
-"""From this version on; by default mosquitto listens by IPv4 and IPv6."""
+"""From this version of TLS on; by default mosquitto listens by IPv4 and IPv6.
+
+Whoever takes another's client id takes its session (MQTT 3.1.1, section 3.1.4): here it is the account's
+name, whatever a device says.
+"""
 
 
 class BrokerMissingError(GatewayError):
@@ -298,7 +303,10 @@ class ManagedBroker:
             process.send_signal(signal.SIGHUP)
         try:
             async with asyncio.timeout(RELOAD_TIMEOUT_S):
-                while not await accepts_login(self.port, PROBE, probe):  # noqa: ASYNC110 - another process's state
+                # If it has ended meanwhile, its next start reads them.
+                while process.returncode is None:
+                    if await accepts_login(self.port, PROBE, probe):
+                        break
                     await asyncio.sleep(_LOGIN_PAUSE_S)
         except TimeoutError:
             log.warning("mosquitto does not read its new accounts and is started anew")

@@ -18,7 +18,7 @@ MAX_DEVICES = 500
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 # First levels of topics that are everybody's: whoever had such a name would own them all.
-_RESERVED = frozenset({GATEWAY, PROBE, "homeassistant", "homie", "tasmota"})
+_RESERVED = frozenset({"homeassistant", "homie", "tasmota"})
 # Mosquitto's own figures (mosquitto_passwd.c).  Secrets are 192 random bits: guessing is not made
 # slower by more, and after each change the broker checks everybody who is connected.
 _ITERATIONS = 101
@@ -37,7 +37,8 @@ topic readwrite homie/5/{name}/#
 
 def is_device_name(name: str) -> bool:
     """Whether `name` can be a device's: it stands in topics and in files of lines."""
-    return _NAME.fullmatch(name) is not None and name not in _RESERVED
+    # Names that begin like our own would be our client ids, too; see `gateway.broker`.
+    return _NAME.fullmatch(name) is not None and name not in _RESERVED and not name.startswith(GATEWAY)
 
 
 def topics_of(name: str) -> tuple[str, ...]:

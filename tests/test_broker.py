@@ -162,6 +162,7 @@ def test_an_account_without_a_secret_has_no_address(tmp_path: Path) -> None:
         ({"devices": ["lamp", "a:b"]}, "broker.devices[1]: "),
         ({"devices": ["homeassistant"]}, "broker.devices[0]: "),
         ({"devices": ["gateway"]}, "broker.devices[0]: "),
+        ({"devices": ["homie"]}, "broker.devices[0]: "),
         ({"devices": ["lamp", "lamp"]}, "broker.devices[1]: lamp is there twice"),
         ({"devices": ["lamp\ntopic readwrite #"]}, "broker.devices[0]: "),
     ],

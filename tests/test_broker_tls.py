@@ -4,7 +4,9 @@ import asyncio
 import socket
 import ssl
 import stat
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from cryptography import x509
 from gateway.broker import BrokerConfig, ManagedBroker
 from gateway.broker_accounts import hashed
 from gateway.broker_certificate import VALID, Certificate, certificate
+from gateway.child import running
 from gateway.mqtt import BrokerAddress, Message
 from gateway.mqtt_client import MqttClient
 from gateway.schema import SchemaError, decode
@@ -87,6 +90,20 @@ async def test_it_sees_and_says_nothing_of_another(broker: ManagedBroker, ca: Pa
     assert (code, "open" in seen) == (27, False)
 
 
+async def test_it_cannot_take_the_session_of_another(broker: ManagedBroker, ca: Path, serve: Serve) -> None:
+    retained = ("-t", "lamp/set", "-m", "ON", "-r", "-q", "1")
+    assert await mosquitto("pub", broker, "--cafile", ca, *retained) == (0, "")
+    ours = MqttClient(BrokerAddress.parse(broker.url()), "gateway-test")
+    async with listening(broker, ca, "-i", "the-lamp") as lamp, serve(ours), asyncio.timeout(15):
+        assert lamp.stdout is not None
+        assert await lamp.stdout.readline() == b"ON\n"
+        thief = ("-i", "the-lamp", "-t", "door/x", "-m", "x", "-q", "1")
+        assert await mosquitto("pub", broker, "--cafile", ca, *thief, login=("door", DOOR)) == (0, "")
+        await ours.publish(Message("lamp/set", b"OFF"))
+        # Had it been sent away and come back, it would hear again what is retained.
+        assert await lamp.stdout.readline() == b"OFF\n"
+
+
 @pytest.mark.parametrize("login", [None, ("lamp", "wrong"), ("nobody", LAMP), ("door", LAMP)], ids=str)
 async def test_without_name_and_secret_nobody_gets_in(
     broker: ManagedBroker, ca: Path, login: tuple[str, str] | None
@@ -137,20 +154,23 @@ async def test_a_device_that_was_sent_away_is_disconnected_over_tls_too(
 ) -> None:
     retained = ("-t", "lamp/set", "-m", "ON", "-r", "-q", "1")
     assert await mosquitto("pub", broker, "--cafile", ca, *retained) == (0, "")
-    where = ("-h", "127.0.0.1", "-p", str(broker.tls_port), "--cafile", str(ca))
-    lamp = await asyncio.create_subprocess_exec(
-        *("mosquitto_sub", *where, "-u", "lamp", "-P", LAMP, "-t", "lamp/#"),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert lamp.stdout is not None
-    async with asyncio.timeout(15):
+    async with listening(broker, ca) as lamp, asyncio.timeout(15):
+        assert lamp.stdout is not None
         assert await lamp.stdout.readline() == b"ON\n"
 
         await broker.let_in({"door": hashed(DOOR)})
 
         # Disconnected, it tries to come back and is refused.
         assert await lamp.wait() == 5
+
+
+@asynccontextmanager
+async def listening(broker: ManagedBroker, ca: Path, *options: str) -> AsyncIterator[Process]:
+    """The lamp as a mosquitto_sub that tells what it hears."""
+    argv: list[str | Path] = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.tls_port), "--cafile", ca]
+    argv += ["-u", "lamp", "-P", LAMP, "-t", "lamp/#", *options]
+    async with running(argv, stdout=PIPE, stderr=DEVNULL) as process:
+        yield process
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")

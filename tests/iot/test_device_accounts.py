@@ -195,7 +195,18 @@ async def test_no_secret_of_a_device_is_kept_anywhere(
 
 @pytest.mark.parametrize(
     "name",
-    ["", "Lamp", "a b", "lamp\ntopic readwrite #", "gateway", "gateway-probe", "homie", "fixed", "x" * 65],
+    [
+        "",
+        "Lamp",
+        "a b",
+        "lamp\ntopic readwrite #",
+        "gateway",
+        "gateway-probe",
+        "gateway-box-1",
+        "homie",
+        "fixed",
+        "x" * 65,
+    ],
 )
 async def test_a_name_that_is_taken_or_none_is_refused(tmp_path: Path, serve: Serve, name: str) -> None:
     async with box(tmp_path, serve, configured=("fixed",)) as rig:
