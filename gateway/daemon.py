@@ -287,11 +287,12 @@ def _home(
         **({"broker": broker} if broker else {}),
         "mqtt": client,
         "coap": endpoint,
-        "coap server": CoapServer(endpoint, registry, commands),
         "bridge": BridgeOut(topics, client, registry, commands, iot.bridge),
         "mqtt devices": mqtt,
         "homie devices": homie,
         "coap devices": coap,
+        # After the devices: it asks who they are.
+        "coap server": CoapServer(endpoint, registry, commands, coap.knows),
         "tv in the home": tv,
     }
     units = tuple(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from urllib.parse import urlsplit
 
 import aiocoap
 
@@ -98,6 +99,11 @@ class CoapLink:
     @property
     def events(self) -> Publisher[LinkEvent]:
         return self._events
+
+    def knows(self, host: str) -> bool:
+        """Whether who answers at `host`, in figures, is the box itself or a device of the home."""
+        named = {urlsplit(device.url).hostname for device in self._config.devices}
+        return self._config.admission == "open" or host in named or self._directory.knows(host)
 
     async def run(self, ready: Callable[[], None]) -> None:
         await self.admission.load()

@@ -6,6 +6,8 @@ was changed is the same device.
 """
 
 import asyncio
+import contextlib
+import ipaddress
 import logging
 import secrets
 import sqlite3
@@ -14,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from gateway.errors import BadInputError
 from gateway.iot import coap_admission
@@ -199,6 +202,16 @@ class Directory:
             self._lapsed.discard(known.endpoint)
         self.changes.publish(Removed(known))
         return True
+
+    def knows(self, host: str) -> bool:
+        """Whether at `host`, in figures, is this machine itself or a registered device of the home."""
+        with contextlib.suppress(ValueError):
+            if ipaddress.ip_address(host).is_loopback:
+                return True
+        return any(
+            urlsplit(known.base).hostname == host and self._admission.admits(known.endpoint)
+            for known in self._by_endpoint.values()
+        )
 
     async def lets_in(self, registration: Registration) -> bool:
         """Whether it is part of the home; if not, it waits from now on, and whoever waited longest may go."""

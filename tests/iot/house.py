@@ -130,7 +130,8 @@ async def house(
     client = MqttClient(BrokerAddress("127.0.0.1", broker_port), "gateway-test", will=will, birth=birth)
     config = CoapConfig(port=coap_port, admission="open", longest_pause_s=1, margin_s=0.5)
     endpoint = CoapEndpoint(config)
-    links = (MqttLink(client), CoapLink(config, endpoint, store))
+    coap = CoapLink(config, endpoint, store)
+    links = (MqttLink(client), coap)
     registry = Registry(links)
     orders = Commands(store, registry, links, CommandsConfig(deadline_s=deadline_s))
     file = folder / "rules.yaml"
@@ -142,7 +143,7 @@ async def house(
         registry,
         orders,
         rules.Rules(file, registry, store, {"command": orders.order}),
-        CoapServer(endpoint, registry, orders),
+        CoapServer(endpoint, registry, orders, coap.knows),
         BridgeOut(Topics(BOX), client, registry, orders, bridge),
         *links,
     ]
