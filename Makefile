@@ -63,5 +63,5 @@ bench-iot: setup-bench  ## from a sensor's report to the command, beside Home As
 
 clean:           ## everything that was made here, the demo's state too
 	rm -rf .venv build dist state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf gateway/ui/web/node_modules gateway/ui/web/vendor tests/peers/node_modules
+	rm -rf gateway/ui/web/node_modules gateway/ui/web/vendor tests/peers/node_modules tests/peers/*/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

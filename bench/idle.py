@@ -109,7 +109,7 @@ def main() -> None:
         page, apps, broker, coap, peer = (free_port() for _ in range(5))
         config = Path(folder, "gateway.yaml")
         config.write_text(
-            f"ui: {{port: {page}}}\napps: {{port: {apps}}}\nbroker: {{port: {broker}}}\n"
+            f"ui: {{port: {page}}}\napps: {{port: {apps}}}\nbroker: {{port: {broker}, tls: false}}\n"
             f"iot: {{coap: {{port: {coap}}}}}\n"
         )
         gateway = [str(Path(sys.executable).with_name("gateway")), "run", "--config", str(config)]

@@ -145,7 +145,7 @@ async def _product(name: str, display: str, folder: Path, origin: str) -> AsyncI
         },
         "ui": {"port": page, "host": "127.0.0.1"},
         "apps": {"port": apps, "host": "127.0.0.1"},
-        "broker": {"port": broker},
+        "broker": {"port": broker, "tls": False},
         "iot": {"coap": {"port": _free(socket.SOCK_DGRAM)}},
     }
     file, state = folder / "gateway.yaml", folder / "state"

@@ -24,13 +24,15 @@ from gateway.broker import ManagedBroker
 from gateway.config import BOARDS, GatewayConfig
 from gateway.daemon_television import TELEVISION_TABLES, Kit, Television, compose_television
 from gateway.focus import Focus
-from gateway.iot import coap_directory, commands, history, rules, television
+from gateway.iot import coap_directory, commands, device_accounts, history, rules, television
 from gateway.iot.bridge import BridgeOut
 from gateway.iot.bridge_topics import Topics
 from gateway.iot.coap import CoapLink
+from gateway.iot.coap_admission import Admission
 from gateway.iot.coap_endpoint import CoapEndpoint
 from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands
+from gateway.iot.device_accounts import DeviceAccounts
 from gateway.iot.entity import EntityId, Value
 from gateway.iot.history import Historian
 from gateway.iot.homie import HomieLink
@@ -78,6 +80,7 @@ TABLES = {
     **TELEVISION_TABLES,
     "commands": commands.MIGRATIONS,
     "coap": coap_directory.MIGRATIONS,
+    "device accounts": device_accounts.MIGRATIONS,
     "rules": rules.MIGRATIONS,
     "phones": phones.MIGRATIONS,
 }
@@ -164,6 +167,9 @@ def compose(
         historian=home.historian,
         commands=home.commands,
         rules=home.rules,
+        admission=home.admission,
+        device_accounts=home.device_accounts,
+        broker=home.broker,
         catalog=apps.catalog,
         installer=apps.installer,
         app_host=apps.host,
@@ -227,6 +233,9 @@ class Home:
     historian: Historian
     commands: Commands
     rules: Rules
+    admission: Admission
+    device_accounts: DeviceAccounts
+    broker: ManagedBroker | None
     units: tuple[Unit, ...]
 
 
@@ -245,7 +254,9 @@ def _home(
     config: GatewayConfig, state: Path, store: Store, television: Television, notices: NoticeBoard
 ) -> Home:
     box, iot = config.box.id, config.iot
-    broker = ManagedBroker(config.broker, state / "broker") if config.broker.mode == "managed" else None
+    broker = (
+        ManagedBroker(config.broker, state / "broker", box=box) if config.broker.mode == "managed" else None
+    )
     status = f"gateway/{box}/status"
     client = MqttClient(
         (lambda: BrokerAddress.parse(broker.url())) if broker else BrokerAddress.parse(config.broker.url),
@@ -255,7 +266,8 @@ def _home(
     )
     topics = Topics(box, iot.mqtt.prefix)
     endpoint = CoapEndpoint(iot.coap)
-    mqtt = MqttLink(client, iot.mqtt, accounts=config.broker.devices)
+    accounts = DeviceAccounts(store, broker, client, configured=config.broker.devices)
+    mqtt = MqttLink(client, iot.mqtt, accounts=accounts.names)
     homie = HomieLink(client, iot.homie)
     coap = CoapLink(iot.coap, endpoint, store)
     tv = TelevisionLink(_television_set(television.tv))
@@ -271,14 +283,16 @@ def _home(
         "history": historian,
         "commands": commands,
         "rules": rules,
+        "device accounts": accounts,
         **({"broker": broker} if broker else {}),
         "mqtt": client,
         "coap": endpoint,
-        "coap server": CoapServer(endpoint, registry, commands),
         "bridge": BridgeOut(topics, client, registry, commands, iot.bridge),
         "mqtt devices": mqtt,
         "homie devices": homie,
         "coap devices": coap,
+        # After the devices: it asks who they are.
+        "coap server": CoapServer(endpoint, registry, commands, coap.knows),
         "tv in the home": tv,
     }
     units = tuple(
@@ -286,7 +300,7 @@ def _home(
         Unit(name=name, service=service, essential=False, alongside=service is past)
         for name, service in services.items()
     )
-    return Home(registry, historian, commands, rules, units)
+    return Home(registry, historian, commands, rules, coap.admission, accounts, broker, units)
 
 
 def _apps(config: GatewayConfig, state: Path, home: Home, notices: NoticeBoard) -> Apps:

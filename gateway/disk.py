@@ -67,3 +67,15 @@ def replace_file(disk: Disk, path: Path, data: bytes) -> None:
     disk.sync(beside)
     disk.rename(beside, path)
     disk.sync(path.parent)
+
+
+def replace_private_file(path: Path, data: bytes) -> None:
+    """Like `replace_file`, and only its owner can read it, from the first byte on."""
+    disk = LocalDisk()
+    beside = path.with_name(path.name + _SUFFIX)
+    disk.remove(beside)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+    disk.sync(beside)
+    disk.rename(beside, path)
+    disk.sync(path.parent)

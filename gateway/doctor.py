@@ -102,7 +102,7 @@ def _picture(config: GatewayConfig) -> Finding:
 def _programs(config: GatewayConfig) -> Iterator[Finding]:
     wanted = {"setpriv": "util-linux"}
     if config.broker.mode == "managed":
-        wanted |= {"mosquitto": "mosquitto", "mosquitto_passwd": "mosquitto"}
+        wanted |= {"mosquitto": "mosquitto"}
     for program, package in wanted.items():
         found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:{SEARCH_PATH}")
         detail = found or "not installed · 未安装"
@@ -156,6 +156,8 @@ def _ports(config: GatewayConfig, state: Path) -> Iterator[Finding]:
     wanted = [("page · 页面", config.ui.port)]
     if config.broker.mode == "managed":
         wanted.append(("broker · 消息代理", config.broker.port))
+        if config.broker.tls:
+            wanted.append(("broker, TLS · 消息代理（加密）", config.broker.tls_port))
     for name, port in wanted:
         if running:
             yield Finding(f"Port · 端口 {port} ({name})", True, "the box is running · 盒子正在运行")

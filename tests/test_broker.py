@@ -15,7 +15,7 @@ from gateway.schema import SchemaError, decode
 from gateway.supervisor import Supervisor, Unit
 from tests.conftest import Serve
 
-CONFIG = BrokerConfig(port=0, devices=("lamp", "thermometer"))
+CONFIG = BrokerConfig(port=0, tls=False, devices=("lamp", "thermometer"))
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ async def test_a_port_in_use_is_named(tmp_path: Path, serve: Serve) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(BrokerPortError, match=str(port)) as refused:
-            async with serve(ManagedBroker(BrokerConfig(port=port), tmp_path)):
+            async with serve(ManagedBroker(BrokerConfig(port=port, tls=False), tmp_path)):
                 pass
     assert "systemctl disable --now mosquitto" in refused.value.line()
 
@@ -162,6 +162,7 @@ def test_an_account_without_a_secret_has_no_address(tmp_path: Path) -> None:
         ({"devices": ["lamp", "a:b"]}, "broker.devices[1]: "),
         ({"devices": ["homeassistant"]}, "broker.devices[0]: "),
         ({"devices": ["gateway"]}, "broker.devices[0]: "),
+        ({"devices": ["homie"]}, "broker.devices[0]: "),
         ({"devices": ["lamp", "lamp"]}, "broker.devices[1]: lamp is there twice"),
         ({"devices": ["lamp\ntopic readwrite #"]}, "broker.devices[0]: "),
     ],

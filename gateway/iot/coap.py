@@ -13,10 +13,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from urllib.parse import urlsplit
 
 import aiocoap
 
 from gateway.errors import GatewayError
+from gateway.iot.coap_admission import MAX_JUDGED, Admission
 from gateway.iot.coap_announced import (
     Announced,
     Resource,
@@ -36,7 +38,7 @@ from gateway.iot.entity import Capability, Device, EntityId, Reading, Value
 from gateway.iot.link import DeviceRefusedError, LinkDownError, LinkEvent
 from gateway.iot.lwm2m_objects import Explored, inventory
 from gateway.iot.lwm2m_values import read_one
-from gateway.pubsub import Publisher
+from gateway.pubsub import Publisher, Subscription
 from gateway.store import Store
 
 log = logging.getLogger(__name__)
@@ -56,14 +58,24 @@ class _Peer:
 
 
 class CoapLink:
-    """See `gateway.iot.link.Link`."""
+    """See `gateway.iot.link.Link`.
+
+    Attributes:
+        admission: Who may be part of the home.
+    """
 
     name = "coap"
 
     def __init__(self, config: CoapConfig, endpoint: CoapEndpoint, store: Store) -> None:
         self._config = config
         self._endpoint = endpoint
-        self._directory = Directory(store, max_devices=config.max_devices)
+        self.admission = Admission(
+            store,
+            is_open=config.admission == "open",
+            always={*config.admitted, *(device.endpoint for device in config.devices)},
+            max_admitted=config.max_devices,
+        )
+        self._directory = Directory(store, self.admission, max_devices=config.max_devices)
         self._events: Publisher[LinkEvent] = Publisher()
         self._announced = Announced(self._events)
         self._peers: dict[str, _Peer] = {}
@@ -74,10 +86,19 @@ class CoapLink:
     def events(self) -> Publisher[LinkEvent]:
         return self._events
 
+    def knows(self, host: str) -> bool:
+        """Whether who answers at `host`, in figures, is the box itself or a device of the home."""
+        named = {urlsplit(device.url).hostname for device in self._config.devices}
+        return self._config.admission == "open" or host in named or self._directory.knows(host)
+
     async def run(self, ready: Callable[[], None]) -> None:
+        await self.admission.load()
         await self._directory.load()
         site = self._endpoint.site
-        with self._directory.changes.subscribe(self._config.max_devices * 4) as changes:
+        with (
+            self._directory.changes.subscribe(self._config.max_devices * 4) as changes,
+            self.admission.changes.subscribe(MAX_JUDGED) as verdicts,
+        ):
             site.add_resource(["rd"], RegistrationDirectory(self._directory))
             site.add_resource(["rd"], Register(self._directory))
             try:
@@ -86,12 +107,17 @@ class CoapLink:
                     group.create_task(self._ring_when_open(), name="coap socket watch")
                     for device in self._config.devices:
                         self._follow(group, device.endpoint, partial(self._keep_static, device))
-                    for registration in self._directory.registrations.values():
-                        if not self._is_static(registration.endpoint):
+                    for registration in tuple(self._directory.registrations.values()):
+                        if not self._is_static(registration.endpoint) and await self._directory.lets_in(
+                            registration
+                        ):
                             self._begin(group, registration)
+                    group.create_task(self._heed_verdicts(group, verdicts), name="coap verdicts")
                     ready()
                     async for change in changes:
-                        if not self._is_static(change.registration.endpoint):
+                        if not self._is_static(
+                            change.registration.endpoint
+                        ) and await self._directory.concerns_home(change):
                             self._heed(group, change)
             finally:
                 self._peers.clear()
@@ -143,6 +169,17 @@ class CoapLink:
 
     def _is_static(self, endpoint: str) -> bool:
         return any(endpoint == device.endpoint for device in self._config.devices)
+
+    async def _heed_verdicts(self, group: asyncio.TaskGroup, verdicts: Subscription[str]) -> None:
+        async for endpoint in verdicts:
+            registration = self._directory.registrations.get(endpoint)
+            waits = any(endpoint == one.endpoint for one in self.admission.waiting)
+            if registration is None or self._is_static(endpoint) or waits:
+                continue
+            if not self.admission.admits(endpoint):
+                await self._directory.forget((endpoint,))
+            elif endpoint not in self._peers:
+                self._begin(group, registration)
 
     def _heed(self, group: asyncio.TaskGroup, change: DirectoryEvent) -> None:
         registration = change.registration

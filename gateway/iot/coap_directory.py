@@ -6,16 +6,21 @@ was changed is the same device.
 """
 
 import asyncio
+import contextlib
+import ipaddress
 import logging
 import secrets
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from gateway.errors import BadInputError
+from gateway.iot import coap_admission
+from gateway.iot.coap_admission import Admission, Applicant
 from gateway.iot.coap_links import parse_links
 from gateway.pubsub import Publisher
 from gateway.store import Store
@@ -39,6 +44,7 @@ MIGRATIONS = (
     ALTER TABLE coap_registration ADD COLUMN lwm2m TEXT NOT NULL DEFAULT '';
     ALTER TABLE coap_registration ADD COLUMN sleeps INTEGER NOT NULL DEFAULT 0;
     """,
+    coap_admission.MIGRATION,
 )
 FORGET_AFTER = timedelta(days=30)
 _SWEEP_S = 1.0
@@ -118,9 +124,10 @@ class Directory:
         changes: What became of registrations; nothing about those loaded at start.
     """
 
-    def __init__(self, store: Store, *, max_devices: int) -> None:
+    def __init__(self, store: Store, admission: Admission, *, max_devices: int) -> None:
         self.changes: Publisher[DirectoryEvent] = Publisher()
         self._store = store
+        self._admission = admission
         self._max_devices = max_devices
         self._by_endpoint: dict[str, Registration] = {}
         self._lapsed: set[str] = set()
@@ -167,8 +174,10 @@ class Directory:
         Raises:
             DirectoryFullError: no room, and none can be made from lapsed ones.
             LinkFormatError: its links do not parse.
+            NotAdmittedError, TooManyStrangersError: see `Admission.check`.
         """
         parse_links(wanted.links)
+        self._admission.check(wanted.endpoint)
         async with self._writing:
             before = self._by_endpoint.get(wanted.endpoint)
             if before is None and len(self._by_endpoint) >= self._max_devices:
@@ -207,6 +216,44 @@ class Directory:
             self._lapsed.discard(known.endpoint)
         self.changes.publish(Removed(known))
         return True
+
+    def knows(self, host: str) -> bool:
+        """Whether at `host`, in figures, is this machine itself or a registered device of the home."""
+        with contextlib.suppress(ValueError):
+            if ipaddress.ip_address(host).is_loopback:
+                return True
+        return any(
+            urlsplit(known.base).hostname == host and self._admission.admits(known.endpoint)
+            for known in self._by_endpoint.values()
+        )
+
+    async def lets_in(self, registration: Registration) -> bool:
+        """Whether it is part of the home; if not, it waits from now on, and whoever waited longest may go."""
+        if self._admission.admits(registration.endpoint):
+            return True
+        if not self.is_lapsed(registration.endpoint):
+            applicant = Applicant(
+                endpoint=registration.endpoint,
+                name=registration.name,
+                model=registration.model,
+                address=registration.base,
+                since=datetime.now(UTC),
+            )
+            await self.forget(self._admission.knock(applicant))
+        return False
+
+    async def concerns_home(self, change: DirectoryEvent) -> bool:
+        """Whether `change` is about the home, and not about a stranger; see `lets_in`."""
+        if isinstance(change, Lapsed | Removed):
+            self._admission.leave(change.registration.endpoint)
+            return True
+        return await self.lets_in(change.registration)
+
+    async def forget(self, endpoints: Iterable[str]) -> None:
+        """Forget the registrations of `endpoints`, if there are any."""
+        for endpoint in endpoints:
+            if registration := self._by_endpoint.get(endpoint):
+                await self.remove(registration.id)
 
     async def _keep(self, after: Registration) -> None:
         await self._store.write(lambda db: _upsert(db, after))

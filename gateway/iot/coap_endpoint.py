@@ -14,7 +14,7 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 import aiocoap
@@ -74,7 +74,10 @@ class CoapConfig:
     Attributes:
         host: Address to listen on; ``::`` for the whole house, IPv4 and IPv6.
         port: UDP port; 0 takes any free one.
-        devices: Devices that do not register by themselves.
+        admission: ``ask`` lets a device that registers wait until a person allows it; ``open`` lets in
+            everybody who can reach the port.
+        admitted: Endpoints that need not ask.
+        devices: Devices that do not register by themselves; naming them here admits them.
         max_devices: Registrations kept; more are refused.
         request_timeout_s: Give up on a question to a device after this long.
         command_timeout_s: Give up on a command to a device after this long.
@@ -84,6 +87,8 @@ class CoapConfig:
 
     host: str = "127.0.0.1"
     port: int = COAP_PORT
+    admission: Literal["ask", "open"] = "ask"
+    admitted: tuple[str, ...] = ()
     devices: tuple[StaticDevice, ...] = ()
     max_devices: int = 200
     request_timeout_s: float = 10.0
@@ -100,6 +105,9 @@ class CoapConfig:
             raise FieldError("port", f"{self.port} is outside 0..65535")
         if not 1 <= self.max_devices <= 10_000:  # noqa: PLR2004 - the range is the message
             raise FieldError("max_devices", f"{self.max_devices} is outside 1..10000")
+        for i, endpoint in enumerate(self.admitted):
+            if not is_endpoint_name(endpoint):
+                raise FieldError(f"admitted[{i}]", "is not the name of an endpoint")
         for name in ("request_timeout_s", "command_timeout_s", "longest_pause_s", "margin_s"):
             if not 0.1 <= getattr(self, name) <= 3600:  # noqa: PLR2004 - the range is the message
                 raise FieldError(name, f"{getattr(self, name)} is outside 0.1..3600")

@@ -17,6 +17,7 @@ import aiocoap
 from aiocoap import error, resource
 
 from gateway.errors import BadInputError
+from gateway.iot.coap_admission import NotAdmittedError, TooManyStrangersError
 from gateway.iot.coap_directory import Directory, DirectoryFullError, Registration
 from gateway.iot.coap_endpoint import is_endpoint_name
 from gateway.iot.coap_links import parse_links
@@ -119,7 +120,9 @@ class Register(BoundedResource):
                     sleeps=bool(version) and _sleeps(query),
                 )
             )
-        except DirectoryFullError as full:
+        except NotAdmittedError as refused:
+            raise error.Forbidden(str(refused)) from refused
+        except (DirectoryFullError, TooManyStrangersError) as full:
             raise error.ServiceUnavailable(str(full)) from full
         except BadInputError as bad:
             raise error.BadRequest(str(bad)) from bad

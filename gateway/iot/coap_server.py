@@ -3,6 +3,8 @@
 One rule: 2.04 means that the device itself reported what was asked for.
 Anything less is an error with its code, as on the screen.
 
+Whoever is not part of the home is answered 4.01, and listed nothing but where to register.
+
 ``/.well-known/core`` lists them; ``/e/{entity id}`` is one, as SenML JSON or plain text.
 """
 
@@ -10,7 +12,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import aiocoap
 from aiocoap import error, resource
@@ -40,18 +42,29 @@ _WORDS = frozenset({"rt", "if", "ct", "rel"})
 class CoapServer:
     """Serves the home on the box's CoAP endpoint: a service."""
 
-    def __init__(self, endpoint: CoapEndpoint, registry: Registry, commands: Commands) -> None:
+    def __init__(
+        self, endpoint: CoapEndpoint, registry: Registry, commands: Commands, knows: Callable[[str], bool]
+    ) -> None:
+        """Describe it.
+
+        Args:
+            endpoint: Where to serve.
+            registry: The home.
+            commands: Orders go here.
+            knows: Whether who is at an address, a host in figures, may see and order the home.
+        """
         self._endpoint = endpoint
         self._registry = registry
         self._commands = commands
+        self._knows = knows
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled."""
         site = self._endpoint.site
-        entities = _Entities(self._registry, self._commands)
+        entities = _Entities(self._registry, self._commands, self._knows)
         with self._registry.changes.subscribe(_BACKLOG) as changes:
             site.add_resource(["e"], entities)
-            site.add_resource([".well-known", "core"], _Core(self._registry))
+            site.add_resource([".well-known", "core"], _Core(self._registry, self._knows))
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_beat(entities), name="coap heartbeat")
@@ -78,9 +91,10 @@ async def _beat(entities: "_Entities") -> None:
 class _Core(BoundedResource):
     """``/.well-known/core`` (RFC 6690), with its filters."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, knows: Callable[[str], bool]) -> None:
         super().__init__()
         self._registry = registry
+        self._knows = knows
 
     async def render_get(self, request: aiocoap.Message) -> aiocoap.Message:
         if request.opt.accept not in (None, LINK_FORMAT):
@@ -90,7 +104,7 @@ class _Core(BoundedResource):
             link_of(state.entity, f"/e/{quote(state.entity.id, safe='')}")
             for state in self._registry.states.values()
         )
-        links: Iterable[Link] = itertools.chain([own], entities)
+        links: Iterable[Link] = itertools.chain([own], entities if self._knows(_host(request)) else ())
         for query in request.opt.uri_query:
             name, equals, wanted = query.partition("=")
             if equals:
@@ -103,12 +117,18 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
 
     max_body_bytes = _MAX_VALUE_BYTES
 
-    def __init__(self, registry: Registry, commands: Commands) -> None:
+    def __init__(self, registry: Registry, commands: Commands, knows: Callable[[str], bool]) -> None:
         super().__init__()
         self._registry = registry
         self._commands = commands
-        self._observers: dict[EntityId, set[aiocoap.protocol.ServerObservation]] = {}
+        self._knows = knows
+        self._observers: dict[EntityId, dict[aiocoap.protocol.ServerObservation, str]] = {}
         self._waiting = 0
+
+    async def render_to_pipe(self, pipe: aiocoap.pipe.Pipe) -> None:
+        if not self._knows(_host(pipe.request)):
+            raise error.Unauthorized
+        await super().render_to_pipe(pipe)
 
     async def add_observation(
         self, request: aiocoap.Message, observation: aiocoap.protocol.ServerObservation
@@ -116,11 +136,11 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
         entity = _id(request)
         if entity not in self._registry.states or self._count() >= MAX_OBSERVATIONS:
             return
-        observers = self._observers.setdefault(entity, set())
-        observers.add(observation)
+        observers = self._observers.setdefault(entity, {})
+        observers[observation] = _host(request)
 
         def forget() -> None:
-            observers.discard(observation)
+            observers.pop(observation, None)
             if not observers and self._observers.get(entity) is observers:
                 del self._observers[entity]
 
@@ -128,8 +148,10 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
 
     def tell(self, entity: EntityId) -> None:
         """Notify the observers of `entity`, which changed or has gone."""
-        for observation in tuple(self._observers.get(entity, ())):
-            if entity in self._registry.states:
+        for observation, host in tuple(self._observers.get(entity, {}).items()):
+            if not self._knows(host):
+                observation.trigger(aiocoap.Message(code=aiocoap.UNAUTHORIZED), is_last=True)
+            elif entity in self._registry.states:
                 observation.trigger()
             else:
                 observation.trigger(aiocoap.Message(code=aiocoap.NOT_FOUND), is_last=True)
@@ -199,6 +221,10 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
 
     def _count(self) -> int:
         return sum(map(len, self._observers.values()))
+
+
+def _host(request: aiocoap.Message) -> str:
+    return urlsplit(request.remote.uri_base).hostname or ""
 
 
 def _id(request: aiocoap.Message) -> EntityId:

@@ -98,13 +98,14 @@ class MqttLink:
             broker: Where the devices are.
             config: Limits.
             accounts: Names whose announcements only their owner can make; see `parse_announcement`.
+                Looked at anew for each announcement.
         """
         self.events: Publisher[LinkEvent] = Publisher()
         self.refusals = 0
         self.unreadable = 0
         self._broker = broker
         self._config = config or MqttLinkConfig()
-        self._accounts = frozenset(accounts)
+        self._accounts = accounts
         self._refused: dict[str, str] = {}
         self._named: set[str] = set()
         self._announced: dict[str, Announcement] = {}

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from gateway.ui.documents_pairing import WaitingDevice
+
 Value = bool | int | float | str
 
 EntityName = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
@@ -360,6 +362,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     services: dict[str, str]
     screen: str
     notices: list[Notice]
+    waiting: list[WaitingDevice] = []
 
 
 class TvEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tv"):
@@ -404,6 +407,12 @@ class NoticeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     notice: Notice
 
 
+class WaitingEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="waiting"):
+    """Devices wait to be allowed into the home, or do so no more."""
+
+    waiting: list[WaitingDevice]
+
+
 class KeyEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="key"):
     """A key for the page: it has the focus and decides what it means."""
 
@@ -434,5 +443,5 @@ class ServicesEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
 
 Event = (
     Snapshot | TvEvent | ChannelsEvent | EntityEvent | EntityGoneEvent | CommandEvent
-    | AppsEvent | NoticeEvent | KeyEvent | NumberEvent | ScreenEvent | ServicesEvent
+    | AppsEvent | NoticeEvent | WaitingEvent | KeyEvent | NumberEvent | ScreenEvent | ServicesEvent
 )  # fmt: skip

@@ -56,6 +56,7 @@ class Events:
             (house.app_host.changes, lambda _: doc.AppsEvent(apps=views.apps(house))),
             (house.focus.changes, lambda holder: doc.ScreenEvent(screen=views.screen(holder))),
             (house.services().changes, _of_services),
+            (house.admission.changes, lambda _: doc.WaitingEvent(waiting=views.waiting(house))),
             (house.notices.changes, lambda notice: doc.NoticeEvent(notice=notice)),
         ]
         if house.inpage:
@@ -96,6 +97,7 @@ class Events:
             services=dict(house.services().states),
             screen=views.screen(house.focus.holder),
             notices=list(house.notices.standing),
+            waiting=views.waiting(house),
         )
 
     def _of_tv(self, _: object) -> doc.Event | None:

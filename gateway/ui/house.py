@@ -11,8 +11,11 @@ from typing import Protocol
 
 from gateway.apps.installer import UpdateRecord
 from gateway.apps.shelf import InstalledApp
+from gateway.broker_certificate import Certificate
 from gateway.focus import Holder
+from gateway.iot.coap_admission import Applicant, Judged, Verdict
 from gateway.iot.commands import Command
+from gateway.iot.device_accounts import DeviceAccount
 from gateway.iot.entity import EntityId, State, StateChanged, Value
 from gateway.iot.history import History
 from gateway.iot.rules_model import Rule, RuleId
@@ -212,6 +215,41 @@ class Historian(Protocol):
     async def of(self, entity: EntityId, since: datetime, until: datetime) -> History: ...
 
 
+class Admission(Protocol):
+    """See `gateway.iot.coap_admission.Admission`."""
+
+    @property
+    def waiting(self) -> Sequence[Applicant]: ...
+    @property
+    def judged(self) -> Sequence[Judged]: ...
+    @property
+    def changes(self) -> Publisher[str]: ...
+    async def decide(self, endpoint: str, verdict: Verdict) -> None: ...
+    async def forget(self, endpoint: str) -> None: ...
+
+
+class DeviceAccounts(Protocol):
+    """See `gateway.iot.device_accounts.DeviceAccounts`."""
+
+    @property
+    def all(self) -> Sequence[DeviceAccount]: ...
+    async def add(self, name: str, label: str) -> tuple[DeviceAccount, str]: ...
+    async def remove(self, name: str) -> None: ...
+
+
+class Broker(Protocol):
+    """See `gateway.broker.ManagedBroker`."""
+
+    @property
+    def port(self) -> int: ...
+    @property
+    def tls_port(self) -> int | None: ...
+    @property
+    def tls_host(self) -> str: ...
+    @property
+    def certificate(self) -> Certificate | None: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class House:
     """What `gateway.ui` was given.
@@ -221,6 +259,7 @@ class House:
         live_ticket: Opens ``/live`` for the local player; the relay's addresses carry it.
         services: Looked up at each use, because the supervisor is made after the server.
         inpage: Set when the page itself shows the picture.
+        broker: The box's own; `None` where it uses another.
     """
 
     box: str
@@ -239,6 +278,9 @@ class House:
     historian: Historian
     commands: Commands
     rules: Rules
+    admission: Admission
+    device_accounts: DeviceAccounts
+    broker: Broker | None
     catalog: Catalog
     installer: Installer
     app_host: AppHost

@@ -50,6 +50,12 @@ _STATUSES: Mapping[str, HTTPStatus] = {
     "IOT-204": HTTPStatus.CONFLICT,  # the entity takes no commands
     "IOT-401": HTTPStatus.SERVICE_UNAVAILABLE,  # the rules file cannot be read
     "IOT-402": HTTPStatus.NOT_FOUND,  # no such rule
+    "IOT-701": HTTPStatus.CONFLICT,  # the account's name is taken
+    "IOT-702": HTTPStatus.CONFLICT,  # enough accounts
+    "IOT-703": HTTPStatus.NOT_FOUND,  # no such account
+    "IOT-704": HTTPStatus.CONFLICT,  # the broker is not ours
+    "IOT-706": HTTPStatus.CONFLICT,  # enough devices
+    "IOT-707": HTTPStatus.NOT_FOUND,  # no such device waits
     "APP-201": HTTPStatus.NOT_FOUND,  # no such app
     "APP-202": HTTPStatus.CONFLICT,  # the app is not open
     "APP-301": HTTPStatus.FORBIDDEN,  # the app did not ask for this permission

@@ -20,6 +20,7 @@ from gateway.media.lineup import Channel, LineUp
 from gateway.media.lineup_book import LineUpRecord
 from gateway.trust.manifest import Permission
 from gateway.ui import documents as doc
+from gateway.ui import documents_pairing as pairing
 from gateway.ui.house import House
 
 
@@ -168,6 +169,16 @@ def devices(states: list[State]) -> list[doc.Device]:
             entities=owned[thing.id],
         )
         for thing in things.values()
+    ]
+
+
+def waiting(house: House) -> list[pairing.WaitingDevice]:
+    """The devices that wait to be allowed into the home."""
+    return [
+        pairing.WaitingDevice(
+            endpoint=one.endpoint, name=one.name, model=one.model, address=one.address, since=one.since
+        )
+        for one in house.admission.waiting
     ]
 
 

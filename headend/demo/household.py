@@ -75,7 +75,14 @@ def write_configuration(folder: Path, ports: Ports, root_of_trust: Path) -> Path
     origin = f"http://{HOST}:{ports.origin}"
     configuration = {
         "box": {"id": "demo", "area": "500236104000"},
-        "broker": {"mode": "managed", "port": ports.broker, "devices": list(MQTT_DEVICES)},
+        "broker": {
+            "mode": "managed",
+            "port": ports.broker,
+            # On this machine only, and beside any other demo.
+            "tls_host": HOST,
+            "tls_port": 0,
+            "devices": list(MQTT_DEVICES),
+        },
         "media": {
             "line_up": "repository",
             "line_up_reload": {"signed_every_s": 60},
@@ -88,7 +95,11 @@ def write_configuration(folder: Path, ports: Ports, root_of_trust: Path) -> Path
             "root": str(root_of_trust.resolve()),
             "check_every_s": 60,
         },
-        "iot": {"rules": str(rules.resolve()), "coap": {"port": ports.coap}},
+        "iot": {
+            "rules": str(rules.resolve()),
+            # The demo's own devices need not ask; any other waits for OK on the remote.
+            "coap": {"port": ports.coap, "admitted": list(COAP_DEVICES)},
+        },
     }
     file = folder / "gateway.yaml"
     file.write_bytes(b"# Written anew by every start of the demo.\n" + msgspec.yaml.encode(configuration))

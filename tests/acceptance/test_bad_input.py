@@ -114,7 +114,7 @@ def plain(tmp_path: Path) -> Plain:
     """A box that can be run."""
     ports = free_ports()
     sections: dict[str, dict[str, object]] = {
-        "broker": {"port": ports.broker},
+        "broker": {"port": ports.broker, "tls": False},
         "iot": {"coap": {"port": ports.coap}},
         "ui": {"port": ports.page},
         "apps": {"port": ports.apps},
@@ -226,7 +226,7 @@ async def test_a_taken_broker_port_costs_the_home_and_not_the_television(plain: 
     (plain.folder / "lineup.m3u").write_text(LINE_UP)
     plain.sections["media"] = {"line_up": str(plain.folder / "lineup.m3u")}
     with taken() as port:
-        plain.sections["broker"] = {"port": port}
+        plain.sections["broker"] = {"port": port, "tls": False}
         with plain.running():
             await _is_without_broker(plain, "IOT-103")
 

@@ -77,12 +77,14 @@ class Peer:
 
 
 @asynccontextmanager
-async def peer(resources: dict[str, resource.Resource] | None = None, port: int = 0) -> AsyncIterator[Peer]:
-    """A peer for the length of a block, with `resources` by path."""
+async def peer(
+    resources: dict[str, resource.Resource] | None = None, port: int = 0, host: str = "127.0.0.1"
+) -> AsyncIterator[Peer]:
+    """A peer at `host` for the length of a block, with `resources` by path."""
     site = resource.Site()
     for path, each in (resources or {}).items():
         site.add_resource(path.strip("/").split("/"), each)
-    context = await aiocoap.Context.create_server_context(site, bind=("127.0.0.1", port), transports=["udp6"])
+    context = await aiocoap.Context.create_server_context(site, bind=(host, port), transports=["udp6"])
     try:
         yield Peer(context)
     finally:

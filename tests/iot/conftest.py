@@ -25,7 +25,7 @@ ACCOUNTS = ("lamp", "thermometer", "stranger", "5ccf7f0a1b2c")
 @pytest.fixture
 async def broker(serve: Serve, tmp_path: Path) -> AsyncIterator[ManagedBroker]:
     """A real mosquitto with an account for each of `ACCOUNTS`, started again when killed."""
-    managed = ManagedBroker(BrokerConfig(port=0, devices=ACCOUNTS), tmp_path / "broker")
+    managed = ManagedBroker(BrokerConfig(port=0, tls=False, devices=ACCOUNTS), tmp_path / "broker")
     async with serve(Supervisor([Unit(name="broker", service=managed)])):
         yield managed
 

@@ -129,7 +129,7 @@ async def house(
     will = Message(f"gateway/{BOX}/status", b"offline", retain=True)
     birth = Message(f"gateway/{BOX}/status", b"online", retain=True)
     client = MqttClient(BrokerAddress("127.0.0.1", broker_port), "gateway-test", will=will, birth=birth)
-    config = CoapConfig(port=coap_port, longest_pause_s=1, margin_s=0.5)
+    config = CoapConfig(port=coap_port, admission="open", longest_pause_s=1, margin_s=0.5)
     endpoint = CoapEndpoint(config)
     link = CoapLink(config, endpoint, store)
     links = (MqttLink(client), link)
@@ -144,7 +144,7 @@ async def house(
         registry,
         orders,
         rules.Rules(file, registry, store, {"command": orders.order}),
-        CoapServer(endpoint, registry, orders),
+        CoapServer(endpoint, registry, orders, link.knows),
         BridgeOut(Topics(BOX), client, registry, orders, bridge),
         *links,
     ]

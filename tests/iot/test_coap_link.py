@@ -86,7 +86,10 @@ async def test_the_demo_thermometer_is_read_and_its_fan_switched(start: Start) -
     temperature = EntityId("coap.thermometer.3303.0.5700")
     fan = EntityId("coap.thermometer.3306.0.5850")
     command = [sys.executable, "-m", "headend.demo.devices", "thermometer", "--step", "0", "--start", "21.5"]
-    async with start(CoapConfig(port=0)) as box, running([*command, "--port", str(box.port)]):
+    async with (
+        start(CoapConfig(port=0, admission="open")) as box,
+        running([*command, "--port", str(box.port)]),
+    ):
         found = await box.next(Found, temperature)
         reading = await box.next(Reading, temperature)
         acknowledged = await box.link.command(fan, True)
@@ -102,7 +105,7 @@ async def test_each_change_is_heard_and_at_the_end_the_device_is_told(start: Sta
     value = Value("20")
     with value.observers.subscribe() as observers:
         async with peer({"/3303/0/5700": value}) as device:
-            async with start(CoapConfig(port=0)) as box:
+            async with start(CoapConfig(port=0, admission="open")) as box:
                 await device.register(box.port, LINKS)
                 await box.until(TEMPERATURE, 20)
                 for text in ("21.5", "22"):
@@ -114,7 +117,10 @@ async def test_each_change_is_heard_and_at_the_end_the_device_is_told(start: Sta
 
 async def test_a_value_that_grew_old_is_asked_for_anew(start: Start) -> None:
     value = Value("20", max_age_s=1)
-    async with peer({"/3303/0/5700": value}) as device, start(CoapConfig(port=0, margin_s=0.1)) as box:
+    async with (
+        peer({"/3303/0/5700": value}) as device,
+        start(CoapConfig(port=0, admission="open", margin_s=0.1)) as box,
+    ):
         await device.register(box.port, LINKS)
         await box.until(TEMPERATURE, 20)
         value.text = "30"  # and the notification of it is lost
@@ -122,7 +128,7 @@ async def test_a_value_that_grew_old_is_asked_for_anew(start: Start) -> None:
 
 
 async def test_a_device_that_falls_silent_is_unavailable_until_it_is_back(start: Start) -> None:
-    config = CoapConfig(port=0, margin_s=0.1, longest_pause_s=0.2)
+    config = CoapConfig(port=0, admission="open", margin_s=0.1, longest_pause_s=0.2)
     port = free_port()
     async with start(config) as box:
         async with peer({"/3303/0/5700": Value("20", max_age_s=1)}, port) as device:
@@ -138,7 +144,7 @@ async def test_a_device_that_falls_silent_is_unavailable_until_it_is_back(start:
 
 
 async def test_a_device_that_restarts_elsewhere_is_followed_there(start: Start) -> None:
-    async with start(CoapConfig(port=0)) as box:
+    async with start(CoapConfig(port=0, admission="open")) as box:
         async with peer({"/3303/0/5700": Value("20")}) as device:
             await device.register(box.port, LINKS)
             await box.until(TEMPERATURE, 20)
@@ -149,9 +155,9 @@ async def test_a_device_that_restarts_elsewhere_is_followed_there(start: Start) 
 
 async def test_a_restarted_box_knows_its_devices_without_being_told(start: Start) -> None:
     async with peer({"/3303/0/5700": Value("20")}) as device:
-        async with start(CoapConfig(port=0)) as box:
+        async with start(CoapConfig(port=0, admission="open")) as box:
             location = await device.register(box.port, LINKS)
-            config = CoapConfig(port=box.port)
+            config = CoapConfig(port=box.port, admission="open")
             await box.until(TEMPERATURE, 20)
         async with start(config) as box:
             await box.until(TEMPERATURE, 20)
@@ -160,7 +166,10 @@ async def test_a_restarted_box_knows_its_devices_without_being_told(start: Start
 
 
 async def test_a_device_that_takes_its_leave_is_gone(start: Start) -> None:
-    async with start(CoapConfig(port=0)) as box, peer({"/3303/0/5700": Value("20")}) as device:
+    async with (
+        start(CoapConfig(port=0, admission="open")) as box,
+        peer({"/3303/0/5700": Value("20")}) as device,
+    ):
         location = await device.register(box.port, LINKS)
         await box.until(TEMPERATURE, 20)
         left = await device.ask(aiocoap.DELETE, location)
@@ -170,14 +179,20 @@ async def test_a_device_that_takes_its_leave_is_gone(start: Start) -> None:
 
 
 async def test_a_device_not_heard_of_for_its_lifetime_is_unavailable(start: Start) -> None:
-    async with start(CoapConfig(port=0)) as box, peer({"/3303/0/5700": Value("20")}) as device:
+    async with (
+        start(CoapConfig(port=0, admission="open")) as box,
+        peer({"/3303/0/5700": Value("20")}) as device,
+    ):
         await device.register(box.port, "</3303/0/5700>", lifetime_s=1)
         await box.until(TEMPERATURE, 20)
         assert await box.next(Availability, TEMPERATURE) == Availability(TEMPERATURE, available=False)
 
 
 async def test_a_resource_that_a_device_no_longer_has_is_gone(start: Start) -> None:
-    async with start(CoapConfig(port=0)) as box, peer({"/3303/0/5700": Value("20")}) as device:
+    async with (
+        start(CoapConfig(port=0, admission="open")) as box,
+        peer({"/3303/0/5700": Value("20")}) as device,
+    ):
         await device.register(box.port, LINKS)
         await device.register(box.port, "</3303/0/5700>")
         await box.next(Lost, SWITCH)
@@ -189,7 +204,7 @@ async def test_a_command_is_refused_lost_or_done(start: Start) -> None:
         "/3306/0/5850": Value("0"),
         "/3306/1/5850": Value("0", refuses=True),
     }
-    config = CoapConfig(port=0, command_timeout_s=0.5)
+    config = CoapConfig(port=0, admission="open", command_timeout_s=0.5)
     async with start(config) as box:
         async with peer(resources) as device:
             await device.register(box.port, "</3306/0/5850>,</3306/1/5850>")
@@ -208,7 +223,7 @@ async def test_a_device_of_the_configuration_is_found_by_its_own_list(start: Sta
     site = {"/3303/0/5700": Value("20")}
     port = free_port()
     devices = (StaticDevice(endpoint="cellar", url=f"coap://127.0.0.1:{port}"),)
-    async with start(CoapConfig(port=0, devices=devices, longest_pause_s=0.2)) as box:
+    async with start(CoapConfig(port=0, admission="open", devices=devices, longest_pause_s=0.2)) as box:
         core = resource.Site()
         core.add_resource(["3303", "0", "5700"], site["/3303/0/5700"])
         listing = resource.WKCResource(core.get_resources_as_linkheader)
@@ -247,7 +262,7 @@ async def test_a_taken_port_is_one_clear_error(serve: Serve) -> None:
 async def test_a_wrong_registration_is_refused_with_a_reason(
     start: Start, query: str, body: str, code: aiocoap.Code
 ) -> None:
-    async with start(CoapConfig(port=0, max_devices=1)) as box, peer() as device:
+    async with start(CoapConfig(port=0, admission="open", max_devices=1)) as box, peer() as device:
         if query == "ep=full":
             await device.register(box.port, "")
         answer = await device.ask(

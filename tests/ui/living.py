@@ -17,9 +17,12 @@ from gateway.apps.bridge import Bridge, Capabilities
 from gateway.apps.catalog import Catalog
 from gateway.apps.host import AppHost, AppsConfig
 from gateway.apps.installer import Installer
+from gateway.broker_certificate import Certificate
 from gateway.focus import Focus
-from gateway.iot import commands, history, rules
+from gateway.iot import coap_directory, commands, device_accounts, history, rules
+from gateway.iot.coap_admission import Admission
 from gateway.iot.commands import Commands, CommandsConfig
+from gateway.iot.device_accounts import DeviceAccounts
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Reading, Value
 from gateway.iot.history import Historian
 from gateway.iot.link import Found, LinkEvent, Lost
@@ -58,6 +61,8 @@ from gateway.media.tv import Tv
 from gateway.media.tv_facts import Surroundings, TvConfig
 from gateway.media.tv_memory import TvMemory
 from gateway.media.viewing_log import ViewingLog
+from gateway.mqtt import BrokerAddress
+from gateway.mqtt_client import MqttClient
 from gateway.pubsub import Publisher
 from gateway.store import Store
 from gateway.trust.manifest import AppId
@@ -352,6 +357,27 @@ class Keeper:
         self.changes.publish(self.states)
 
 
+class Doorstep:
+    """A broker that keeps its door as told, and carries nothing; see `gateway.iot.device_accounts.Door`.
+
+    Attributes:
+        let: Who may come in.
+    """
+
+    port = 1883
+    tls_port: int | None = 8883
+    tls_host = ""
+    certificate: Certificate | None = Certificate(
+        Path("server.pem"), "-----BEGIN CERTIFICATE-----", "ab" * 32
+    )
+
+    def __init__(self) -> None:
+        self.let: set[str] = set()
+
+    async def let_in(self, hashes: Mapping[str, str]) -> None:
+        self.let = set(hashes)
+
+
 class LivingHouse:
     """The parts of one house, to act on, and the `house` the API is given."""
 
@@ -367,6 +393,8 @@ class LivingHouse:
             "commands": commands.MIGRATIONS,
             "rules": rules.MIGRATIONS,
             "history": history.MIGRATIONS,
+            "coap": coap_directory.MIGRATIONS,
+            "device accounts": device_accounts.MIGRATIONS,
             "tv": tv_memory.MIGRATIONS,
             "viewing": viewing_log.MIGRATIONS,
             "phones": phones.MIGRATIONS,
@@ -404,6 +432,10 @@ class LivingHouse:
         self.historian = Historian(self.store, self._registry)
         self._commands = Commands(self.store, self._registry, [self.things], CommandsConfig(deadline_s=1.0))
         self._rules = Rules(None, self._registry, self.store, {"command": self._order})
+        self.admission = Admission(self.store)
+        self.doorstep = Doorstep()
+        unplugged = MqttClient(BrokerAddress("127.0.0.1", 9), "nobody")
+        self.device_accounts = DeviceAccounts(self.store, self.doorstep, unplugged)
         self.catalog = Catalog(state / "apps")
         self._installer = Installer(self.catalog, None, check_every_s=3600)
         self._host = AppHost(self.catalog, AppsConfig(port=0), pages=())
@@ -425,6 +457,9 @@ class LivingHouse:
             historian=self.historian,
             commands=self._commands,
             rules=self._rules,
+            admission=self.admission,
+            device_accounts=self.device_accounts,
+            broker=self.doorstep,
             catalog=self.catalog,
             installer=self._installer,
             app_host=self._host,
@@ -474,6 +509,7 @@ class LivingHouse:
             self.things,
             self._commands,
             self._rules,
+            self.device_accounts,
             self.catalog,
             self._installer,
             self._host,

@@ -34,7 +34,7 @@ def handlers(pairing: Pairing, phones: Phones, *, in_network: bool) -> list[Base
         phones: Of the house.
         in_network: Whether the box is reached from the house's network, and not from itself alone.
     """
-    reached_as = _as_seen_in_network if in_network else str
+    reached_as = as_seen_in_network if in_network else str
 
     @post("/api/v1/pairing", status_code=201, responses=answers())
     async def make_offer(request: Request[Any, Any, Any]) -> doc.PairingOffer:
@@ -103,6 +103,21 @@ def handlers(pairing: Pairing, phones: Phones, *, in_network: bool) -> list[Base
     return [make_offer, withdraw_offer, claim, list_phones, change_phone, dismiss_phone, who_am_i, leave]
 
 
+def as_seen_in_network(host: str) -> str:
+    """Return host and port as a phone must write them: the television asks by a name that is only its own."""
+    name, colon, port = host.rpartition(":")
+    if not colon or name.endswith(":"):
+        name, port = host, ""
+    if name.strip("[]") != "localhost" and not _is_loopback(name.strip("[]")):
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(_ELSEWHERE)
+        except OSError:  # no network at all: nobody could come anyway
+            return host
+        return f"{probe.getsockname()[0]}:{port}" if port else str(probe.getsockname()[0])
+
+
 def _own(request: Request[Any, Any, Any]) -> Phone:
     phone = request.scope.get(PHONE)
     if not isinstance(phone, Phone):
@@ -120,21 +135,6 @@ def _cookie(value: str, max_age: int) -> Cookie:
     # Not `secure`: the page is served over plain HTTP inside the house.
     settings: dict[str, Any] = {"httponly": True, "samesite": "strict", "secure": False, "path": "/"}
     return Cookie(key=PHONE_COOKIE_NAME, value=value, max_age=max_age, **settings)
-
-
-def _as_seen_in_network(host: str) -> str:
-    """Return host and port as a phone must write them: the television asks by a name that is only its own."""
-    name, colon, port = host.rpartition(":")
-    if not colon or name.endswith(":"):
-        name, port = host, ""
-    if name.strip("[]") != "localhost" and not _is_loopback(name.strip("[]")):
-        return host
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(_ELSEWHERE)
-        except OSError:  # no network at all: nobody could come anyway
-            return host
-        return f"{probe.getsockname()[0]}:{port}" if port else str(probe.getsockname()[0])
 
 
 def _is_loopback(name: str) -> bool:

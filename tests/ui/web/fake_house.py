@@ -20,6 +20,7 @@ from aiohttp import WSMsgType, web
 
 from gateway.ui import documents as doc
 from tests.ui.web import fake_documents, fake_material
+from tests.ui.web.fake_pairing import Joining
 from tests.ui.web.fake_watching import STEP_S, Watching
 
 WEB = Path(__file__).parents[3] / "gateway" / "ui" / "web"
@@ -81,6 +82,7 @@ class FakeHouse:
             volume_percent=60, muted=False, plane="inpage", stream=None, stream_id=None, code=None,
         )  # fmt: skip
         self.watching = Watching(self)
+        self.joining = Joining(self)
         if self.channels:
             self._show(self.channels[min(6, channels - 1)])
 
@@ -180,6 +182,7 @@ class FakeHouse:
         routes.add_post("/api/v1/entities/{id}/commands", self._command)
         routes.add_post("/api/v1/apps/{id}/{verb}", self._app)
         self.watching.add(routes)
+        self.joining.add(routes)
         routes.add_get("/live/{channel}/{name}", self._live)
         routes.add_get("/", self._page)
         routes.add_get("/r", self._phone_page)
@@ -223,7 +226,7 @@ class FakeHouse:
         snapshot = doc.Snapshot(
             box="box-1", tv=self.tv, channels=self.channels, entities=list(self.entities.values()),
             commands=list(self.commands.values()), apps=self.apps, services=self.services, notices=[],
-            screen="tv",
+            screen="tv", waiting=self.joining.waiting,
         )  # fmt: skip
         await socket.send_str(msgspec.json.encode(snapshot).decode())
         self._sockets.add(socket)

@@ -2,7 +2,7 @@
  * What the page knows of the house: the snapshot, and each change after it.
  * One rule: only what the daemon said is in here; a wish of ours never is.
  *
- * @import { App, Channel, Command, Entity, Tv } from "./types.js"
+ * @import { App, Channel, Command, Entity, Tv, WaitingDevice } from "./types.js"
  */
 
 /** @type {Tv} */
@@ -32,6 +32,8 @@ export const house = {
   /** @type {Record<string, string>} */
   services: {},
   screen: "tv",
+  /** @type {WaitingDevice[]} */
+  waiting: [],
 };
 
 /**
@@ -52,7 +54,9 @@ export function heed(event) {
       house.apps = event.apps;
       house.services = event.services;
       house.screen = event.screen;
+      house.waiting = event.waiting;
       return true;
+    case "waiting": house.waiting = event.waiting; return true;
     case "tv": house.tv = event.tv; house.tvAt = Date.now(); return true;
     case "channels": house.channels = event.channels; return true;
     case "entity": house.entities.set(event.entity.id, event.entity); return true;

@@ -74,7 +74,9 @@ function onEvent(event) {
   else if (event.type === "command" && (event.command.state === "expired" || event.command.state === "failed")) {
     if (!stage.isOpen("things")) tell(sentence(event.command.code ?? "IOT-*").say, event.command.code);
   }
-  if (changed && begun) stage.redraw();
+  if (!changed || !begun) return;
+  stage.redraw();
+  if (house.waiting.length) import("./screens/newcomer.js").then((own) => own.ask(), () => {});
 }
 
 function arrived() {

@@ -40,6 +40,10 @@
  * @typedef {{address: string, qr: string, code: string, expires_at: string}} PairingOffer
  * @typedef {{id: string, name: string, role: "viewer"|"member"|"owner", paired_at: string,
  *   seen_at: string|null}} Phone
+ * @typedef {{endpoint: string, name: string, model: string, address: string, since: string}} WaitingDevice
+ * @typedef {{endpoint: string, name: string, model: string, verdict: "admitted"|"refused", at: string}} JudgedDevice
+ * @typedef {{name: string, label: string, made_at: string}} DeviceAccount
+ * @typedef {{waiting: WaitingDevice[], devices: JudgedDevice[], accounts: DeviceAccount[]}} DevicePairing
  * @typedef {{text: Record<string, string>, code: string|null, at: string}} Notice
  * @typedef {"up"|"down"|"left"|"right"|"ok"|"back"|"home"|"menu"|"info"|"guide"|"channel_up"|
  *   "channel_down"|"last"|"volume_up"|"volume_down"|"mute"|"0"|"1"|"2"|"3"|"4"|"5"|"6"|"7"|"8"|"9"|

@@ -84,6 +84,7 @@ export function menu() {
       { name: t("lock.settings"), value: "›", act: () => soon(import("./lock_settings.js").then((own) => own.lockSettings())) },
       { name: t("members"), value: "›", act: () => soon(import("./members.js").then((own) => own.members())) },
       ...(house.tv.tracks.length ? [{ name: t("tracks"), value: "›", act: () => open(trackMenu()) }] : []),
+      { name: t("pairing"), value: "›", act: () => soon(import("./pairing.js").then((own) => own.pairing())) },
     ],
   }), "settings");
 }

@@ -1,0 +1,86 @@
+/**
+ * The devices that were let into the home, refused, or still wait.
+ * One rule: what is listed is what the box said last; it is asked anew after every change.
+ *
+ * @import { Screen } from "../stage.js"
+ * @import { DeviceAccount, DevicePairing, JudgedDevice } from "../types.js"
+ */
+
+import { choiceOf } from "./menu.js";
+import { nameOf, question } from "./newcomer.js";
+import { house } from "../house.js";
+import { failure, tellFailure } from "../hud.js";
+import { call } from "../session.js";
+import { close, open, redraw } from "../stage.js";
+import { t } from "../words.js";
+
+/** @type {DevicePairing|null} */
+let known = null;
+let refused = "";
+
+/** @returns {Screen} */
+export function pairing() {
+  known = null;
+  refused = "";
+  look();
+  const screen = choiceOf(() => {
+    const waiting = house.waiting.map((one) => ({ name: nameOf(one), value: t("pairing.waiting"), act: () => open(question(one)) }));
+    const judged = (known?.devices ?? []).map((one) => ({ name: nameOf(one), value: t(`pairing.${one.verdict}`), act: () => open(sheet(one)) }));
+    const accounts = (known?.accounts ?? []).map((one) => ({ name: one.label || one.name, value: "MQTT", act: () => open(farewell(one)) }));
+    const choices = [...waiting, ...judged, ...accounts];
+    return {
+      title: t("pairing"),
+      text: refused || (known ? t(choices.length ? "pairing.what" : "pairing.none") : t("recordings.wait")),
+      choices: choices.length ? choices : [{ name: t("cancel"), act: () => close(screen) }],
+    };
+  }, "pairing");
+  return screen;
+}
+
+async function look() {
+  try {
+    known = await call("GET", "iot/pairing");
+    refused = "";
+  } catch (error) {
+    refused = failure(error);
+  }
+  redraw();
+}
+
+/** @param {Screen} screen @param {"POST"|"DELETE"} method @param {string} path */
+function change(screen, method, path) {
+  close(screen);
+  call(method, `iot/pairing/${path}`).then(look, tellFailure);
+}
+
+/** @param {JudgedDevice} device @returns {Screen} */
+function sheet(device) {
+  const path = `devices/${encodeURIComponent(device.endpoint)}`;
+  const isIn = device.verdict === "admitted";
+  /** @type {Screen} */
+  const screen = choiceOf(() => ({
+    title: nameOf(device),
+    text: [t(`pairing.${device.verdict}`), device.model, device.endpoint].filter(Boolean).join(" · "),
+    choices: [
+      { name: t("cancel"), act: () => close(screen) },
+      isIn ? { name: t("newcomer.refuse"), danger: true, act: () => change(screen, "POST", `${path}/refuse`) }
+        : { name: t("newcomer.allow"), act: () => change(screen, "POST", `${path}/admit`) },
+      { name: t("pairing.forget"), danger: isIn, act: () => change(screen, "DELETE", path) },
+    ],
+  }), "device");
+  return screen;
+}
+
+/** @param {DeviceAccount} account @returns {Screen} */
+function farewell(account) {
+  /** @type {Screen} */
+  const screen = choiceOf(() => ({
+    title: t("pairing.remove.ask", { name: account.label || account.name }),
+    text: `MQTT · ${account.name}`,
+    choices: [
+      { name: t("cancel"), act: () => close(screen) },
+      { name: t("pairing.remove"), danger: true, act: () => change(screen, "DELETE", `accounts/${encodeURIComponent(account.name)}`) },
+    ],
+  }), "account");
+  return screen;
+}
