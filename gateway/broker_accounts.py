@@ -19,8 +19,8 @@ MAX_DEVICES = 500
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 # First levels of topics that are everybody's: whoever had such a name would own them all.
 _RESERVED = frozenset({"homeassistant", "homie", "tasmota"})
-# Mosquitto's own figures (mosquitto_passwd.c).  Secrets are 192 random bits: guessing is not made
-# slower by more, and after each change the broker checks everybody who is connected.
+# Mosquitto's own figures (mosquitto_passwd.c).  Secrets are 160 random bits or more: guessing is not
+# made slower by more, and after each change the broker checks everybody who is connected.
 _ITERATIONS = 101
 _SALT_BYTES = 12
 _HASH = re.compile(r"\$7\$[0-9]{1,6}\$[A-Za-z0-9+/=]{16,128}\$[A-Za-z0-9+/=]{88}")
