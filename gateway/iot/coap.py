@@ -179,6 +179,7 @@ class CoapLink:
             if not self.admission.admits(endpoint):
                 await self._directory.forget((endpoint,))
             elif endpoint not in self._peers:
+                await self._directory.admit(endpoint)
                 self._begin(group, registration)
 
     def _heed(self, group: asyncio.TaskGroup, change: DirectoryEvent) -> None:

@@ -43,6 +43,8 @@
  * @typedef {{endpoint: string, name: string, model: string, address: string, since: string}} WaitingDevice
  * @typedef {{endpoint: string, name: string, model: string, verdict: "admitted"|"refused", at: string}} JudgedDevice
  * @typedef {{name: string, label: string, made_at: string}} DeviceAccount
+ * @typedef {{account: DeviceAccount, secret: string,
+ *   broker: {host: string, port: number, tls: boolean, ca: string|null, ca_sha256: string|null}|null}} DeviceCredentials
  * @typedef {{waiting: WaitingDevice[], devices: JudgedDevice[], accounts: DeviceAccount[]}} DevicePairing
  * @typedef {{text: Record<string, string>, code: string|null, at: string}} Notice
  * @typedef {"up"|"down"|"left"|"right"|"ok"|"back"|"home"|"menu"|"info"|"guide"|"channel_up"|
