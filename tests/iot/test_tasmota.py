@@ -343,6 +343,8 @@ async def test_a_plug_is_found_asked_and_obeyed_when_it_says_so(
         assert await link.command(RELAY, True) is False
         await until(registry, lambda: value(registry, RELAY) is True)
         assert plug.on
+        # Once for each half of its announcement, and for its greeting; not for each of its ten entities.
+        assert plug.asked <= 6
 
 
 async def test_a_plug_that_does_nothing_is_not_shown_as_on(
