@@ -109,7 +109,8 @@ async def test_devices_of_the_home_are_known_by_where_they_registered(tmp_path: 
             lambda db: (
                 db.execute(
                     "INSERT INTO coap_registration"
-                    " (id, endpoint, base, lifetime_s, links, model, name, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    " (id, endpoint, base, lifetime_s, links, model, name, expires_at)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     directory_row,
                 )
                 and None
