@@ -318,6 +318,7 @@ class CoapLink:
             timeout_s=self._config.request_timeout_s,
             margin_s=self._config.margin_s if resource.sleeps_s is None else resource.sleeps_s,
             tuning=HomeTuning(),
+            checks=resource.lwm2m is not None,
         )
 
     async def _take(self, resource: Resource, answer: Answer) -> None:
