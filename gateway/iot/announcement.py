@@ -74,12 +74,7 @@ class Offer:
     @property
     def leaves_the_box(self) -> bool:
         """Whether others can reach it at all."""
-        if self.host == "localhost":
-            return False
-        try:
-            return not ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return True
+        return leaves_the_box(self.host)
 
     def addresses(self, here: Sequence[Attachment]) -> tuple[str, ...]:
         """Return those of `here` where it can be reached, IPv4 first."""
@@ -95,9 +90,18 @@ class Offer:
         return tuple(each for each in (*ipv4, *ipv6) if ipaddress.ip_address(each) == listens)
 
 
+def leaves_the_box(host: str) -> bool:
+    """Return whether what listens on `host`, an address or a name, is reached from outside."""
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
+
+
 def offers_of(page: Offer, coap: Offer, mqtt: Offer | None = None) -> tuple[Offer, ...]:
-    """Return what is worth announcing of a box with these services; `mqtt` if its broker lets others in."""
-    return tuple(each for each in (page, coap, mqtt) if each is not None and each.leaves_the_box)
+    """Return what is worth announcing of a box with these services; `mqtt` only beside another one."""
+    shown = tuple(each for each in (page, coap) if each.leaves_the_box)
+    return (*shown, mqtt) if shown and mqtt is not None and mqtt.leaves_the_box else shown
 
 
 def instance_name(box: str, number: int) -> str:

@@ -8,7 +8,7 @@ import ipaddress
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,6 +19,7 @@ MAX_NAME = 64
 MAX_PER_ADDRESS = 16
 """A device that claims to be hundreds of them leaves room for the others."""
 
+_NOT_PLAIN = re.compile(r"[^0-9a-z]")
 _MAC = re.compile(r"[0-9a-f]{12}")
 _PORTS = range(1, 65_536)
 
@@ -115,11 +116,12 @@ class FoundDevices:
     def devices(self, admitted: Iterable[Device] = ()) -> Sequence[FoundDevice]:
         """Return what is not among the `admitted`, by kind and name."""
         self._forget()
-        known = [re.sub(r"[^0-9a-z]", "", device.id.lower()) for device in admitted]
-        strangers = (
-            each for each in self._found.values() if not (each.mac and any(each.mac in one for one in known))
+        ids = {device.id for device in admitted}
+        plain = [_NOT_PLAIN.sub("", each.lower()) for each in ids]
+        return sorted(
+            (each for key, each in self._found.items() if not _is_one_of(key[1], each, ids, plain)),
+            key=lambda each: (each.kind, each.name, each.address, each.port),
         )
-        return sorted(strangers, key=lambda each: (each.kind, each.name, each.address, each.port))
 
     def hear(self, heard: Heard) -> None:
         """Take in what was announced; what is of no known kind is no business of ours."""
@@ -171,6 +173,13 @@ def recognise(heard: Heard, at: datetime) -> FoundDevice | None:
         mac=_mac(heard),
         seen_at=at,
     )
+
+
+def _is_one_of(instance: str, found: FoundDevice, ids: Collection[str], plain: Sequence[str]) -> bool:
+    """Return whether it is part of the home: by its name with CoAP, by its hardware address else."""
+    if found.kind is Kind.COAP:
+        return f"coap.{instance}" in ids
+    return bool(found.mac) and any(found.mac in each for each in plain)
 
 
 def printable(text: str) -> str:

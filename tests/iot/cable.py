@@ -63,6 +63,24 @@ class Host:
             async with asyncio.timeout(PATIENCE_S):
                 await process.wait()
 
+    @asynccontextmanager
+    async def gateway(self, *arguments: str) -> AsyncIterator[None]:
+        """Run the daemon itself there."""
+        process = await asyncio.create_subprocess_exec(
+            *self.within,
+            sys.executable,
+            "-m",
+            "gateway",
+            *arguments,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/sbin:/usr/bin:/bin"},
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            async with asyncio.timeout(PATIENCE_S):
+                await process.wait()
+
 
 class Program:
     """What runs on a host; it ends when it is told nothing more."""

@@ -6,6 +6,7 @@ The other device is python-zeroconf in a process and a network of its own; see `
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -210,6 +211,7 @@ async def test_devices_of_known_kinds_are_listed_until_they_leave(ipv4: tuple[Ho
     assert left["refused"] == 0
 
 
+@pytest.mark.slow
 async def test_two_thousand_hostile_announcements_fill_no_more_than_the_list(ipv4: tuple[Host, Host]) -> None:
     box, peer = ipv4
     async with living(box, max_found=50) as ours, listening(peer, "4") as hostile:
@@ -243,3 +245,21 @@ async def test_a_box_that_keeps_to_itself_keeps_silent(
     assert (said["state"], said["found"]) == ("running", [])
     assert "5353" not in sockets
     assert not [each for each in other.heard if "seen" in each and "box-1" in each["seen"]]
+
+
+@pytest.mark.slow
+async def test_the_whole_box_is_found_once_its_page_is_open_to_the_house(
+    ipv4: tuple[Host, Host], tmp_path: Path
+) -> None:
+    box, peer = ipv4
+    file = tmp_path / "gateway.yaml"
+    file.write_text("box: {id: flat-7}\nui: {host: 0.0.0.0}\nbroker: {port: 0, tls_port: 0}\n")
+    whole = ("run", "--config", str(file), "--state", str(tmp_path / "state"))
+    async with listening(peer, "4", PAGE, MQTT, COAP) as phone, box.gateway(*whole):
+        heard = [await phone.says(lambda said: "seen" in said) for _ in range(2)]
+    page, broker = sorted(heard, key=lambda said: str(said["seen"]))
+
+    assert (page["seen"], page["port"], page["addresses"]) == (f"flat-7.{PAGE}", 8080, ["10.9.0.1"])
+    assert page["facts"] == {"id": "flat-7", "path": "/api/v1", "version": "0.1.0"}
+    assert (broker["seen"], broker["facts"]) == (f"flat-7.{MQTT}", {"id": "flat-7", "tls": "1"})
+    assert broker["port"] not in {0, 1883}
