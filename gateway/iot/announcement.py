@@ -9,7 +9,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_lowercase
+from typing import ClassVar
 
+from gateway.errors import GatewayError
 from gateway.iot.lan import Attachment
 from gateway.schema import FieldError
 
@@ -23,6 +25,20 @@ COAP = "_coap._udp.local."
 _INTERFACE = re.compile(r"[^\s/]{1,15}")
 _LONGEST_LABEL = 63
 """Bytes of one label of a name (RFC 1035, section 2.3.4)."""
+
+
+class MulticastError(GatewayError):
+    """The home's network cannot be spoken to by multicast DNS."""
+
+    code: ClassVar[str] = "IOT-901"
+    hint = "If another mDNS program runs here, let it share port 5353 (avahi: disallow-other-stacks=no)."
+
+
+class NamesTakenError(GatewayError):
+    """Others on the network claim every name that the box could have."""
+
+    code: ClassVar[str] = "IOT-902"
+    hint = "Give the box another box.id, and look for the device that answers to every name."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

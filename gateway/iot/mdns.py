@@ -12,7 +12,7 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Self
 
 from zeroconf import (
     AddressResolver,
@@ -27,8 +27,8 @@ from zeroconf import (
 from zeroconf import Error as ZeroconfError
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-from gateway.errors import GatewayError, ungrouped
-from gateway.iot.announcement import Offer, host_names, instance_name
+from gateway.errors import ungrouped
+from gateway.iot.announcement import MulticastError, NamesTakenError, Offer, host_names, instance_name
 from gateway.iot.lan import Attachment
 
 log = logging.getLogger(__name__)
@@ -43,20 +43,6 @@ _FLUSH_S = 1.1
 _GOODBYE_TIMEOUT_S = 1.5
 _LONGEST_PAUSE_S = 64.0
 """A neighbour who contests every name is answered ever more slowly (RFC 6762, section 8.1)."""
-
-
-class MulticastError(GatewayError):
-    """The home's network cannot be spoken to by multicast DNS."""
-
-    code: ClassVar[str] = "IOT-901"
-    hint = "If another mDNS program runs here, let it share port 5353 (avahi: disallow-other-stacks=no)."
-
-
-class NamesTakenError(GatewayError):
-    """Others on the network claim every name that the box could have."""
-
-    code: ClassVar[str] = "IOT-902"
-    hint = "Give the box another box.id, and look for the device that answers to every name."
 
 
 class Responder:
@@ -111,12 +97,14 @@ class Responder:
                 await self._responder.async_close()
 
     async def claim(self) -> None:
-        """Announce the offers under the first name for the box that is free.
+        """Announce the offers, if there are any, under the first name for the box that is free.
 
         Raises:
             NamesTakenError: none is.
             MulticastError: the network went away meanwhile.
         """
+        if not self._offers:
+            return
         try:
             for number in range(1, MAX_NAMES + 1):
                 if await self._has_claimed(number):
@@ -169,8 +157,6 @@ class Responder:
     async def _has_claimed(self, number: int) -> bool:
         hosts = host_names(self._box, number, self._offers)
         self._watch.guard((), _all_addresses(self._here))
-        if await _any_of(self._is_taken(host) for host in hosts.values()):
-            return False
         self.name = instance_name(self._box, number)
         infos = {
             offer: info
@@ -178,7 +164,10 @@ class Responder:
             if (info := self._info(offer, f"{self.name}.{offer.kind}", hosts[offer.host])) is not None
         }
         # Nothing is announced before all of it may be: an announcement on its way cannot be called back.
-        if await _any_of(self._is_known(info) for info in infos.values()):
+        if await _any_of(
+            *(self._is_taken(host) for host in hosts.values()),
+            *(self._is_known(info) for info in infos.values()),
+        ):
             return False
         self._claimed = infos
         self._watch.guard(hosts.values(), _all_addresses(self._here))
@@ -272,13 +261,17 @@ class _Watch(RecordUpdateListener):
                 self._alarm()
 
 
-async def _any_of(questions: Iterable[Coroutine[None, None, bool]]) -> bool:
-    """Ask all at once; raise the first `GatewayError` by itself."""
+async def _any_of(*questions: Coroutine[None, None, bool]) -> bool:
+    """Ask all at once until one says yes; raise the first `GatewayError` by itself."""
     with ungrouped():
         async with asyncio.TaskGroup() as tasks:
             asked = [tasks.create_task(question) for question in questions]
-            await asyncio.sleep(0)
-    return any(each.result() for each in asked)
+            for answer in asyncio.as_completed(asked):
+                if await answer:
+                    for each in asked:
+                        each.cancel()
+                    return True
+    return False
 
 
 def _sockets(here: Sequence[Attachment]) -> list[str | int | tuple[tuple[str, int, int], int]]:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.errors import ungrouped
 from gateway.iot import lan
-from gateway.iot.announcement import DiscoveryConfig, Offer
+from gateway.iot.announcement import DiscoveryConfig, MulticastError, Offer
 from gateway.iot.found import FoundDevices
 
 log = logging.getLogger(__name__)
@@ -51,17 +51,25 @@ class Neighbourhood:
             await asyncio.get_running_loop().create_future()
         # Some hundred milliseconds on a slow core, and some megabytes: only for boxes that need it.
         await asyncio.to_thread(_load)
+        # Where the kernel may not be asked, this says so in clear words.
+        self._attachments()
         bell = asyncio.Event()
         with lan.changes() as changed, ungrouped():
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_watch(changed, bell), name="network-changes")
                 while True:
                     bell.clear()
-                    if here := lan.attachments(self._config.interfaces):
+                    if here := self._attachments():
                         await self._live(here, bell)
                     else:
                         log.info("on no network; waiting for one")
                         await bell.wait()
+
+    def _attachments(self) -> tuple[lan.Attachment, ...]:
+        try:
+            return lan.attachments(self._config.interfaces)
+        except OSError as error:
+            raise MulticastError(f"the kernel does not say which networks there are: {error}") from error
 
     async def _live(self, here: tuple[lan.Attachment, ...], bell: asyncio.Event) -> None:
         """Stay on the networks until there is none."""
@@ -79,7 +87,7 @@ class Neighbourhood:
                 while True:
                     await bell.wait()
                     bell.clear()
-                    if not (now := lan.attachments(self._config.interfaces)):
+                    if not (now := self._attachments()):
                         break
                     if now != here:
                         await responder.move(now)
@@ -92,7 +100,10 @@ class Neighbourhood:
 
 async def _watch(changed: Callable[[], Awaitable[None]], bell: asyncio.Event) -> None:
     while True:
-        await changed()
+        try:
+            await changed()
+        except OSError as error:
+            raise MulticastError(f"the kernel does not tell of networks any more: {error}") from error
         bell.set()
 
 

@@ -1,5 +1,7 @@
 """What is announced of a box, where, and under which names."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -101,3 +103,9 @@ def test_a_wrong_setting_is_named(wrong: dict[str, Any], path: str) -> None:
     with pytest.raises(FieldError) as refused:
         DiscoveryConfig(**wrong)
     assert refused.value.field == path
+
+
+def test_a_box_that_keeps_to_itself_does_not_load_the_library() -> None:
+    program = "import gateway.daemon, sys; print('zeroconf' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -130,6 +130,35 @@ async def test_a_name_that_is_contested_later_is_given_up(ipv4: tuple[Host, Host
     assert (ours["port"], ours["addresses"]) == (8080, ["10.9.0.1"])
 
 
+@pytest.mark.slow
+async def test_a_neighbour_who_has_every_name_costs_the_box_its_own_and_nothing_else(
+    ipv4: tuple[Host, Host],
+) -> None:
+    box, peer = ipv4
+    async with listening(peer, "4") as greedy:
+        for number in range(1, 31):
+            name = "box-1" if number == 1 else f"box-1 ({number})"
+            taken = {"kind": PAGE, "name": name, "port": 1, "host": "g.local.", "addresses": ["10.9.0.2"]}
+            greedy.tell(do="announce", rude=True, **taken)
+        await greedy.answer(do="look", kind=PAGE, name="box-1")
+        async with living(box) as ours, cable.patience():
+            while (await ours.answer(do="look"))["state"] == "running":
+                await cable.moment()
+
+    assert not [each for each in greedy.heard if each.get("port") == 8080]
+
+
+async def test_a_box_that_only_listens_is_not_announced(ipv4: tuple[Host, Host]) -> None:
+    box, peer = ipv4
+    async with living(box, announce=False) as ours, listening(peer, "4") as other:
+        hub = {"kind": MQTT, "name": "hub", "port": 1883, "host": "hub.local.", "addresses": ["10.9.0.2"]}
+        await other.answer(do="announce", **hub)
+        said = await found(ours, lambda devices: devices)
+
+    assert [each["name"] for each in said["found"]] == ["hub"]
+    assert not [each for each in other.heard if "seen" in each]
+
+
 async def test_the_box_says_goodbye(ipv4: tuple[Host, Host]) -> None:
     box, peer = ipv4
     async with listening(peer, "4", PAGE, COAP) as phone:
