@@ -13,6 +13,7 @@ from gateway.apps.host import AppsConfig
 from gateway.apps.installer import UpdatesConfig
 from gateway.broker import BrokerConfig
 from gateway.errors import BadInputError
+from gateway.iot.announcement import DiscoveryConfig
 from gateway.iot.bridge import BridgeConfig
 from gateway.iot.coap_endpoint import CoapConfig
 from gateway.iot.commands import CommandsConfig
@@ -118,6 +119,7 @@ class IotConfig:
     commands: CommandsConfig = field(default_factory=CommandsConfig)
     bridge: BridgeConfig = field(default_factory=BridgeConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
+    discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,6 +22,7 @@ from gateway.apps.installer import Installer
 from gateway.apps.repository import SignedRepository
 from gateway.broker import ManagedBroker
 from gateway.config import BOARDS, GatewayConfig
+from gateway.daemon_neighbourhood import compose_neighbourhood
 from gateway.daemon_television import TELEVISION_TABLES, Kit, Television, compose_television
 from gateway.focus import Focus
 from gateway.iot import coap_directory, commands, device_accounts, history, rules, television
@@ -150,6 +151,8 @@ def compose(
     home = _home(config, state, store, television, notices)
     apps = _apps(config, state, home, notices)
     supervisor: Supervisor
+    server: UiServer
+    neighbourhood = compose_neighbourhood(config, lambda: server.port, home.coap, home.broker)
     house = House(
         box=config.box.id,
         live_ticket=ticket,
@@ -170,6 +173,7 @@ def compose(
         admission=home.admission,
         device_accounts=home.device_accounts,
         broker=home.broker,
+        found=neighbourhood.found,
         catalog=apps.catalog,
         installer=apps.installer,
         app_host=apps.host,
@@ -218,9 +222,19 @@ def compose(
             essential=False,
         ),
     )
+    # After page, CoAP and broker: what they have opened is what is announced.
+    around = Unit(name="neighbourhood", service=neighbourhood, essential=False)
     screen = Unit(name="app screen", service=AppScreen(apps.host, focus), essential=False)
     supervisor = Supervisor(
-        [Unit(name="store", service=store), *television.units, *page, *home.units, *apps.units, screen]
+        [
+            Unit(name="store", service=store),
+            *television.units,
+            *page,
+            *home.units,
+            around,
+            *apps.units,
+            screen,
+        ]
     )
     return supervisor
 
@@ -236,6 +250,7 @@ class Home:
     admission: Admission
     device_accounts: DeviceAccounts
     broker: ManagedBroker | None
+    coap: CoapEndpoint
     units: tuple[Unit, ...]
 
 
@@ -300,7 +315,7 @@ def _home(
         Unit(name=name, service=service, essential=False, alongside=service is past)
         for name, service in services.items()
     )
-    return Home(registry, historian, commands, rules, coap.admission, accounts, broker, units)
+    return Home(registry, historian, commands, rules, coap.admission, accounts, broker, endpoint, units)
 
 
 def _apps(config: GatewayConfig, state: Path, home: Home, notices: NoticeBoard) -> Apps:

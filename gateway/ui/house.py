@@ -16,7 +16,8 @@ from gateway.focus import Holder
 from gateway.iot.coap_admission import Applicant, Judged, Verdict
 from gateway.iot.commands import Command
 from gateway.iot.device_accounts import DeviceAccount
-from gateway.iot.entity import EntityId, State, StateChanged, Value
+from gateway.iot.entity import Device, EntityId, State, StateChanged, Value
+from gateway.iot.found import FoundDevice
 from gateway.iot.history import History
 from gateway.iot.rules_model import Rule, RuleId
 from gateway.media.epg import NowNext, Programme
@@ -250,6 +251,12 @@ class Broker(Protocol):
     def certificate(self) -> Certificate | None: ...
 
 
+class FoundDevices(Protocol):
+    """See `gateway.iot.found.FoundDevices`."""
+
+    def devices(self, admitted: Iterable[Device] = ()) -> Sequence[FoundDevice]: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class House:
     """What `gateway.ui` was given.
@@ -260,6 +267,7 @@ class House:
         services: Looked up at each use, because the supervisor is made after the server.
         inpage: Set when the page itself shows the picture.
         broker: The box's own; `None` where it uses another.
+        found: What the network speaks of.
     """
 
     box: str
@@ -281,6 +289,7 @@ class House:
     admission: Admission
     device_accounts: DeviceAccounts
     broker: Broker | None
+    found: FoundDevices
     catalog: Catalog
     installer: Installer
     app_host: AppHost

@@ -24,6 +24,7 @@ from gateway.iot.coap_admission import Admission
 from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.device_accounts import DeviceAccounts
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Reading, Value
+from gateway.iot.found import FoundDevices
 from gateway.iot.history import Historian
 from gateway.iot.link import Found, LinkEvent, Lost
 from gateway.iot.registry import Registry
@@ -440,6 +441,7 @@ class LivingHouse:
         self._installer = Installer(self.catalog, None, check_every_s=3600)
         self._host = AppHost(self.catalog, AppsConfig(port=0), pages=())
         self._screen = AppScreen(self._host, self.focus)
+        self.found = FoundDevices(limit=10, keep_s=3600)
         self.house = House(
             box="box-1",
             live_ticket="secret",
@@ -460,6 +462,7 @@ class LivingHouse:
             admission=self.admission,
             device_accounts=self.device_accounts,
             broker=self.doorstep,
+            found=self.found,
             catalog=self.catalog,
             installer=self._installer,
             app_host=self._host,
