@@ -25,7 +25,7 @@ from gateway.config import BOARDS, GatewayConfig
 from gateway.daemon_neighbourhood import compose_neighbourhood
 from gateway.daemon_television import TELEVISION_TABLES, Kit, Television, compose_television
 from gateway.focus import Focus
-from gateway.iot import coap_directory, commands, device_accounts, history, rules, television
+from gateway.iot import coap_directory, commands_table, device_accounts, history, rules, television
 from gateway.iot.bridge import BridgeOut
 from gateway.iot.bridge_topics import Topics
 from gateway.iot.coap import CoapLink
@@ -79,7 +79,7 @@ WEB = Path(__file__).parent / "ui/web"
 TICKET_BYTES = 24
 TABLES = {
     **TELEVISION_TABLES,
-    "commands": commands.MIGRATIONS,
+    "commands": commands_table.MIGRATIONS,
     "coap": coap_directory.MIGRATIONS,
     "device accounts": device_accounts.MIGRATIONS,
     "rules": rules.MIGRATIONS,
@@ -355,7 +355,7 @@ def _television_set(tv: Tv) -> television.Television:
 
 def _rule_actions(tv: Tv, commands: Commands, notices: NoticeBoard) -> Mapping[str, Action]:
     async def command(*, entity: EntityId, value: Value) -> None:
-        await commands.order(entity, value)
+        commands.tell(entity, value)
 
     async def notice(*, text: Mapping[str, str]) -> None:
         notices.put(text)

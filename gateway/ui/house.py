@@ -14,7 +14,7 @@ from gateway.apps.shelf import InstalledApp
 from gateway.broker_certificate import Certificate
 from gateway.focus import Holder
 from gateway.iot.coap_admission import Applicant, Judged, Verdict
-from gateway.iot.commands import Command
+from gateway.iot.commands_model import Command
 from gateway.iot.device_accounts import DeviceAccount
 from gateway.iot.entity import Device, EntityId, State, StateChanged, Value
 from gateway.iot.found import FoundDevice

@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.apps.installer import UpdateRecord
 from gateway.focus import Holder
-from gateway.iot.commands import Command
+from gateway.iot.commands_model import Command
 from gateway.iot.entity import Entity, State
 from gateway.iot.history import History
 from gateway.iot.rules_file import document_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.child import running
-from gateway.iot import coap_directory, commands, rules
+from gateway.iot import coap_directory, commands_table, rules
 from gateway.iot.bridge import BridgeConfig, BridgeOut
 from gateway.iot.bridge_topics import Topics
 from gateway.iot.coap import CoapLink
@@ -123,7 +123,7 @@ async def house(
     migrations = {
         "coap": coap_directory.MIGRATIONS,
         "rules": rules.MIGRATIONS,
-        "commands": commands.MIGRATIONS,
+        "commands": commands_table.MIGRATIONS,
     }
     store = Store(folder / "gateway.db", migrations)
     will = Message(f"gateway/{BOX}/status", b"offline", retain=True)

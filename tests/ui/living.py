@@ -19,7 +19,7 @@ from gateway.apps.host import AppHost, AppsConfig
 from gateway.apps.installer import Installer
 from gateway.broker_certificate import Certificate
 from gateway.focus import Focus
-from gateway.iot import coap_directory, commands, device_accounts, history, rules
+from gateway.iot import coap_directory, commands_table, device_accounts, history, rules
 from gateway.iot.coap_admission import Admission
 from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.device_accounts import DeviceAccounts
@@ -391,7 +391,7 @@ class LivingHouse:
         self.keeper = Keeper()
         self._state = state
         migrations = {
-            "commands": commands.MIGRATIONS,
+            "commands": commands_table.MIGRATIONS,
             "rules": rules.MIGRATIONS,
             "history": history.MIGRATIONS,
             "coap": coap_directory.MIGRATIONS,
