@@ -215,17 +215,22 @@ class Commands:
             finally:
                 self._tasks = None
 
-    async def order(self, entity: EntityId, value: Value) -> Command:
+    async def order(self, entity: EntityId, value: Value, *, by_rule: bool = False) -> Command:
         """Return the command to make `entity` become `value`, kept over any power cut from now on.
 
         An open command for the same entity fails: two wishes cannot both come true.
+
+        Args:
+            entity: Which.
+            value: What it should become.
+            by_rule: Whether a rule says so, which may use the entity's reserved words, too.
 
         Raises:
             BadInputError: no such entity, not writable, or not such a value.
             CommandsDownError: this service does not run.
             GatewayError: it could not be stored; nothing was sent.
         """
-        self._check(entity, value)
+        self._check(entity, value, by_rule=by_rule)
         if self._tasks is None:
             raise CommandsDownError("commands are not taken yet")
         now = datetime.now(UTC)
@@ -244,13 +249,13 @@ class Commands:
             raise refused
         return command
 
-    def _check(self, entity: EntityId, value: Value) -> None:
+    def _check(self, entity: EntityId, value: Value, *, by_rule: bool) -> None:
         state = self._registry.states.get(entity)
         if state is None:
             raise UnknownEntityError(f"there is no entity {entity[:80]}")
         if not state.entity.writable or entity.partition(".")[0] not in self._links:
             raise NotWritableError(f"{entity} is a {state.entity.capability.value} and takes no commands")
-        if not state.entity.takes(value):
+        if not state.entity.takes(value) and not (by_rule and value in state.entity.reserved):
             raise WrongValueError(f"{entity} cannot become {str(value)[:40]!r}")
 
     async def _accept(self, command: Command) -> GatewayError | None:

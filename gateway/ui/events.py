@@ -57,6 +57,8 @@ class Events:
             (house.focus.changes, lambda holder: doc.ScreenEvent(screen=views.screen(holder))),
             (house.services().changes, _of_services),
             (house.notices.changes, lambda notice: doc.NoticeEvent(notice=notice)),
+            (house.scenes.changes, lambda scenes: doc.ScenesEvent(scenes=list(map(views.scene, scenes)))),
+            (house.questions.changes, lambda open_now: doc.QuestionsEvent(questions=list(open_now))),
         ]
         if house.inpage:
             sources.append((house.inpage.changes, self._of_tv))
@@ -96,6 +98,8 @@ class Events:
             services=dict(house.services().states),
             screen=views.screen(house.focus.holder),
             notices=list(house.notices.standing),
+            scenes=[views.scene(scene) for scene in house.scenes.scenes],
+            questions=list(house.questions.open),
         )
 
     def _of_tv(self, _: object) -> doc.Event | None:

@@ -15,7 +15,11 @@ from gateway.focus import Holder
 from gateway.iot.commands import Command
 from gateway.iot.entity import EntityId, State, StateChanged, Value
 from gateway.iot.history import History
+from gateway.iot.household import Helper
+from gateway.iot.rules_book import Book
 from gateway.iot.rules_model import Rule, RuleId
+from gateway.iot.scenes import Ordered
+from gateway.iot.scenes_model import Scene
 from gateway.media.epg import NowNext, Programme
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import ChannelId, LineUp
@@ -27,7 +31,9 @@ from gateway.media.tv_facts import Hint, TvState
 from gateway.media.viewing_log import Summary
 from gateway.pubsub import Publisher
 from gateway.trust.manifest import AppId
+from gateway.ui.messages import Messages
 from gateway.ui.notices import NoticeBoard
+from gateway.ui.questions import Questions
 
 
 class LineUps(Protocol):
@@ -150,6 +156,28 @@ class Rules(Protocol):
     async def delete(self, rule: RuleId) -> None: ...
 
 
+class Scenes(Protocol):
+    """See `gateway.iot.scenes.Scenes`."""
+
+    @property
+    def scenes(self) -> Sequence[Scene]: ...
+    @property
+    def changes(self) -> Publisher[tuple[Scene, ...]]: ...
+    def get(self, scene: str) -> Scene: ...
+    async def put(self, scene: Scene) -> None: ...
+    async def delete(self, scene: str) -> None: ...
+    async def activate(self, scene: str) -> Sequence[Ordered]: ...
+
+
+class Household(Protocol):
+    """See `gateway.iot.household_link.HouseholdLink`."""
+
+    @property
+    def helpers(self) -> Book[Helper]: ...
+    async def put(self, helper: Helper) -> None: ...
+    async def delete(self, helper: str) -> None: ...
+
+
 class Catalog(Protocol):
     """See `gateway.apps.catalog.Catalog`."""
 
@@ -239,9 +267,13 @@ class House:
     historian: Historian
     commands: Commands
     rules: Rules
+    scenes: Scenes
+    household: Household
     catalog: Catalog
     installer: Installer
     app_host: AppHost
     app_bridge: AppBridge
     notices: NoticeBoard
+    messages: Messages
+    questions: Questions
     services: Callable[[], Services]

@@ -10,17 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, State, StateChanged, Value
-from gateway.iot.rules import MIGRATIONS, Rules, RulesFileError, RuleUnknownError, read_rules
+from gateway.iot.rules import MIGRATIONS, Rules, RuleUnknownError
+from gateway.iot.rules_book import RulesFileError, read_file
 from gateway.iot.rules_engine import Engine, Fire, Outcome, Unwait, Wait, holds
 from gateway.iot.rules_file import decode_rule, document_of, parse_rules
 from gateway.iot.rules_loops import LONGEST_CHAIN
-from gateway.iot.rules_model import CommandStep, Mode, NoticeStep, Rule, RuleId, Step, Test, TuneStep
+from gateway.iot.rules_model import Mode, Rule, RuleId, Test
+from gateway.iot.rules_steps import CommandStep, NoticeStep, Step, TuneStep
 from gateway.pubsub import Publisher
 from gateway.schema import SchemaError
 from gateway.store import Store
 from gateway.supervisor import Service
 
 Serve = Callable[[Service], AbstractAsyncContextManager[None]]
+
+
+def local() -> datetime:
+    return datetime.now().astimezone()
+
 
 TEMPERATURE = EntityId("mqtt.bench_temp")
 LAMP = EntityId("mqtt.bench_light")
@@ -149,8 +156,8 @@ def test_a_file_without_rules_is_no_rules(text: bytes) -> None:
         ("{id: a, when: {entity: e, above: 1, for_s: -1}, do: []}", "rules[0].when.for_s: must be"),
         ("{id: a, when: {entity: e, changes: true}, do: []}", "rules[0].do: must have 1 to 16"),
         (
-            "{id: a, when: {entity: e, changes: true}, do: [{scene: evening}]}",
-            "rules[0].do[0].scene: scenes are not",
+            "{id: a, when: {entity: e, changes: true}, do: [{scene: ''}]}",
+            "rules[0].do[0].scene: must not be empty",
         ),
         ("{id: a, when: {entity: e, changes: true}, do: [{}]}", "rules[0].do[0]: exactly one of command"),
         (
@@ -188,7 +195,7 @@ def test_a_rule_cannot_be_there_twice() -> None:
 
 def test_a_missing_file_is_said_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(RulesFileError, match=r"none\.yaml"):
-        read_rules(tmp_path / "none.yaml")
+        read_file(tmp_path / "none.yaml")
 
 
 numbers = st.floats(-1000, 1000) | st.integers(-1000, 1000)
@@ -213,7 +220,7 @@ def test_a_rule_survives_being_written_and_read(rule: Rule) -> None:
 
 def follow(rule: Rule, values: list[Value | None]) -> list[Outcome]:
     """Return what follows from a home that reports `values` of the temperature, one a second."""
-    engine, home = Engine(), Household()
+    engine, home = Engine(local), Household()
     engine.arrange([rule], {}, 0.0)
     outcomes: list[Outcome] = []
     for now_s, value in enumerate(values):
@@ -275,7 +282,7 @@ def test_words_are_neither_above_nor_below() -> None:
 def test_a_condition_that_does_not_hold_stops_a_rule() -> None:
     only_when_on = Test(entity=FAN, equals=True)
     rule = replace(HOT, conditions=(only_when_on,))
-    engine, home = Engine(), Household()
+    engine, home = Engine(local), Household()
     engine.arrange([rule], {}, 0.0)
 
     unknown = engine.heed(home.reports(TEMPERATURE, 26), 1.0)
@@ -289,7 +296,7 @@ def test_a_condition_that_does_not_hold_stops_a_rule() -> None:
 
 def test_a_condition_may_ask_how_long_it_has_been_so() -> None:
     rule = replace(HOT, conditions=(Test(entity=FAN, equals=True, for_s=10),))
-    engine, home = Engine(), Household()
+    engine, home = Engine(local), Household()
     engine.arrange([rule], {}, 0.0)
     engine.heed(home.reports(FAN, True), 1.0)
 
@@ -301,7 +308,7 @@ def test_a_condition_may_ask_how_long_it_has_been_so() -> None:
 
 
 def test_a_new_rule_does_not_fire_for_what_already_is() -> None:
-    engine, home = Engine(), Household()
+    engine, home = Engine(local), Household()
     home.reports(TEMPERATURE, 30)
     engine.arrange([HOT], home.states, 0.0)
 

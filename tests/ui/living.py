@@ -18,13 +18,16 @@ from gateway.apps.catalog import Catalog
 from gateway.apps.host import AppHost, AppsConfig
 from gateway.apps.installer import Installer
 from gateway.focus import Focus
-from gateway.iot import commands, history, rules
+from gateway.iot import commands, history, household_link, rules
 from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Reading, Value
 from gateway.iot.history import Historian
+from gateway.iot.household_link import HouseholdLink
 from gateway.iot.link import Found, LinkEvent, Lost
 from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
+from gateway.iot.rules_runs import Action
+from gateway.iot.scenes import Scenes
 from gateway.media import household, lock_memory, recordings_table, reminders, tv_memory, viewing_log
 from gateway.media.child_lock import ChildLock, LockService
 from gateway.media.epg import NowNext, Programme
@@ -61,14 +64,16 @@ from gateway.media.viewing_log import ViewingLog
 from gateway.pubsub import Publisher
 from gateway.store import Store
 from gateway.trust.manifest import AppId
-from gateway.ui import phones
+from gateway.ui import messages, phones
 from gateway.ui.auth import Access
 from gateway.ui.events import Events
 from gateway.ui.house import House
 from gateway.ui.keys import Keys, KeysConfig
+from gateway.ui.messages import Messages
 from gateway.ui.notices import NoticeBoard
 from gateway.ui.pairing import Pairing
 from gateway.ui.phones import Phones
+from gateway.ui.questions import Questions
 from gateway.ui.screen import AppScreen
 from gateway.ui.server import Desk
 from headend import bundle
@@ -366,6 +371,8 @@ class LivingHouse:
         migrations = {
             "commands": commands.MIGRATIONS,
             "rules": rules.MIGRATIONS,
+            "home": household_link.MIGRATIONS,
+            "messages": messages.MIGRATIONS,
             "history": history.MIGRATIONS,
             "tv": tv_memory.MIGRATIONS,
             "viewing": viewing_log.MIGRATIONS,
@@ -400,10 +407,18 @@ class LivingHouse:
             around=Surroundings(guide=evening, gate=self.lock),
         )
         self.viewing = ViewingLog(self.store, self.tv, Upstream())
-        self._registry = Registry([self.things])
+        self._own = HouseholdLink(None, self.store)
+        self._registry = Registry([self.things, self._own])
         self.historian = Historian(self.store, self._registry)
-        self._commands = Commands(self.store, self._registry, [self.things], CommandsConfig(deadline_s=1.0))
-        self._rules = Rules(None, self._registry, self.store, {"command": self._order})
+        self._commands = Commands(
+            self.store, self._registry, [self.things, self._own], CommandsConfig(deadline_s=1.0)
+        )
+        self._scenes = Scenes(None, self.store, self._commands.order)
+        self.notices = NoticeBoard()
+        self.messages = Messages(self.store, self.notices)
+        self.questions = Questions()
+        actions: dict[str, Action] = {"command": self._order, "ask": self.questions.ask}
+        self._rules = Rules(None, self._registry, self.store, actions)
         self.catalog = Catalog(state / "apps")
         self._installer = Installer(self.catalog, None, check_every_s=3600)
         self._host = AppHost(self.catalog, AppsConfig(port=0), pages=())
@@ -425,10 +440,14 @@ class LivingHouse:
             historian=self.historian,
             commands=self._commands,
             rules=self._rules,
+            scenes=self._scenes,
+            household=self._own,
             catalog=self.catalog,
             installer=self._installer,
             app_host=self._host,
-            notices=NoticeBoard(),
+            notices=self.notices,
+            messages=self.messages,
+            questions=self.questions,
             app_bridge=Bridge(
                 self.catalog,
                 lambda: self._host.opened,
@@ -473,6 +492,9 @@ class LivingHouse:
             self.historian,
             self.things,
             self._commands,
+            self._own,
+            self._scenes,
+            self.messages,
             self._rules,
             self.catalog,
             self._installer,
