@@ -78,6 +78,7 @@ class FakeHouse:
         self.commands: dict[str, doc.Command] = {}
         self.scenes: list[doc.Scene] = []
         self.questions: dict[str, doc.Question] = {}
+        self.messages: list[doc.Message] = []
         self.activated: list[str] = []
         self.answers: list[tuple[str, bool]] = []
         self.apps = fake_documents.apps()
@@ -184,6 +185,7 @@ class FakeHouse:
         routes.add_put("/api/v1/keys/taken", self._take_keys)
         routes.add_get("/api/v1/guide", self._guide)
         routes.add_post("/api/v1/entities/{id}/commands", self._command)
+        routes.add_get("/api/v1/messages", self._messages)
         routes.add_post("/api/v1/scenes/{id}/activate", self._activate)
         routes.add_post("/api/v1/questions/{id}/answer", self._answer)
         routes.add_post("/api/v1/apps/{id}/{verb}", self._app)
@@ -247,6 +249,9 @@ class FakeHouse:
         """Let these be the open questions."""
         self.questions = {question.id: question for question in questions}
         await self.tell(doc.QuestionsEvent(questions=list(questions)))
+
+    async def _messages(self, _request: web.Request) -> web.Response:
+        return _json(self.messages)
 
     async def _activate(self, request: web.Request) -> web.Response:
         scene = next(one for one in self.scenes if one.id == request.match_info["id"])

@@ -2,7 +2,7 @@
  * What the page knows of the house: the snapshot, and each change after it.
  * One rule: only what the daemon said is in here; a wish of ours never is.
  *
- * @import { App, Channel, Command, Entity, Tv } from "./types.js"
+ * @import { App, Channel, Command, Entity, Question, Scene, Tv } from "./types.js"
  */
 
 /** @type {Tv} */
@@ -31,6 +31,10 @@ export const house = {
   apps: [],
   /** @type {Record<string, string>} */
   services: {},
+  /** @type {Scene[]} */
+  scenes: [],
+  /** @type {Question[]} */
+  questions: [],
   screen: "tv",
 };
 
@@ -52,6 +56,8 @@ export function heed(event) {
       house.apps = event.apps;
       house.services = event.services;
       house.screen = event.screen;
+      house.scenes = event.scenes;
+      house.questions = event.questions;
       return true;
     case "tv": house.tv = event.tv; house.tvAt = Date.now(); return true;
     case "channels": house.channels = event.channels; return true;
@@ -60,6 +66,8 @@ export function heed(event) {
     case "command": keepCommand(event.command); return true;
     case "apps": house.apps = event.apps; return true;
     case "screen": house.screen = event.screen; return true;
+    case "scenes": house.scenes = event.scenes; return true;
+    case "questions": house.questions = event.questions; return true;
     case "services": house.services = event.services; return true;
     default: return false;
   }
