@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -14,9 +15,9 @@ from gateway.iot.rules import MIGRATIONS, Rules, RuleUnknownError
 from gateway.iot.rules_book import RulesFileError, read_file
 from gateway.iot.rules_engine import Engine, Fire, Outcome, Unwait, Wait, holds
 from gateway.iot.rules_file import decode_rule, document_of, parse_rules
-from gateway.iot.rules_loops import LONGEST_CHAIN
+from gateway.iot.rules_loops import LONGEST_CHAIN, LoopGuard
 from gateway.iot.rules_model import Mode, Rule, RuleId, Test
-from gateway.iot.rules_steps import CommandStep, NoticeStep, Step, TuneStep
+from gateway.iot.rules_steps import AskStep, CommandStep, NoticeStep, Step, TuneStep
 from gateway.pubsub import Publisher
 from gateway.schema import SchemaError
 from gateway.store import Store
@@ -388,6 +389,22 @@ async def test_a_circle_of_rules_is_stopped(home: Household, serve: Serve, store
     assert (circle, last) == ([LAMP] * LONGEST_CHAIN, FAN)
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        Step(scene="evening"),
+        Step(ask=AskStep(text="well?", after_s=60, otherwise=(Step(scene="evening"),))),
+    ],
+    ids=["scene", "scene after a question"],
+)
+def test_a_circle_through_a_scene_is_stopped_too(step: Step) -> None:
+    guard = LoopGuard(lambda scene: [LAMP] if scene == "evening" else [])
+    rule = replace(HOT, when=Test(entity=LAMP, changes=True), do=(step,))
+    admitted = [guard.admits(rule, LAMP, float(second)) for second in range(LONGEST_CHAIN + 1)]
+    assert admitted == [True] * LONGEST_CHAIN + [False]
+    assert guard.admits(rule, LAMP, 100.0)
+
+
 async def test_a_step_that_fails_is_said_once_and_the_next_is_done(
     make: Make, serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -436,6 +453,20 @@ async def test_what_was_put_is_there_after_a_restart_and_what_was_deleted_is_not
     again = make(FROM_THE_CONTRACT)
     async with serve(again):
         assert again.rules == (cold,)
+
+
+async def test_rules_that_were_put_before_an_update_of_the_box_are_still_there(
+    tmp_path: Path, home: Household, serve: Serve
+) -> None:
+    document = json.dumps(document_of(HOT))
+    async with serve(before := Store(tmp_path / "old.db", {"rules": MIGRATIONS[:1]})):
+        await before.write(
+            lambda db: db.execute("INSERT INTO rule VALUES ('hot', ?, NULL)", (document,)) and None
+        )
+    async with serve(after := Store(tmp_path / "old.db", {"rules": MIGRATIONS})):
+        rules = Rules(None, home, after, {})
+        async with serve(rules):
+            assert rules.rules == (HOT,)
 
 
 async def test_no_change_is_taken_that_a_mended_file_would_undo(make: Make, serve: Serve) -> None:
