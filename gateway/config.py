@@ -20,7 +20,7 @@ from gateway.iot.commands import CommandsConfig
 from gateway.iot.history_tidy import HistoryConfig
 from gateway.iot.homie import HomieConfig
 from gateway.iot.mqtt import MqttLinkConfig
-from gateway.iot.rules import RulesFileError, read_rules
+from gateway.iot.rules_book import RulesFileError, read_file
 from gateway.media.guide_renewal import GuideConfig
 from gateway.media.lineup_book import FROM_REPOSITORY, LineUpConfig
 from gateway.media.recordings_facts import RecorderConfig
@@ -192,7 +192,7 @@ def _rules_problems(config: GatewayConfig) -> Iterator[Problem]:
     if config.iot.rules is None:
         return
     try:
-        read_rules(config.iot.rules)
+        read_file(config.iot.rules)
     except RulesFileError as error:
         yield Problem("iot.rules", str(error))
     except SchemaError as error:

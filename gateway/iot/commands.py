@@ -141,17 +141,22 @@ class Commands:
                     async with asyncio.timeout(LAST_KEPT_S):
                         await self._keep()
 
-    async def order(self, entity: EntityId, value: Value) -> Command:
+    async def order(self, entity: EntityId, value: Value, *, by_rule: bool = False) -> Command:
         """Return the command to make `entity` become `value`, kept over any power cut from now on.
 
         An open command for the same entity fails: two wishes cannot both come true.
+
+        Args:
+            entity: Which.
+            value: What it should become.
+            by_rule: Whether a rule says so, which may use the entity's reserved words, too.
 
         Raises:
             BadInputError: no such entity, not writable, or not such a value.
             CommandsDownError: this service does not run.
             GatewayError: it could not be stored; nothing was sent.
         """
-        tasks, command = self._new(entity, value)
+        tasks, command = self._new(entity, value, by_rule=by_rule)
         accepting = tasks.create_task(self._accept(command), name="command-accept")
         # Whoever ordered may hang up; what is on the disk must be followed all the same.
         refused = await asyncio.shield(accepting)
@@ -168,7 +173,7 @@ class Commands:
             BadInputError: no such entity, not writable, or not such a value.
             CommandsDownError: this service does not run.
         """
-        tasks, command = self._new(entity, value)
+        tasks, command = self._new(entity, value, by_rule=True)
         older = self._take(command, promised=False)
         self._keep_soon(command)
         self.changes.publish(command)
@@ -178,8 +183,8 @@ class Commands:
             self._become(older, CommandState.FAILED, REPLACED)
         return command
 
-    def _new(self, entity: EntityId, value: Value) -> tuple[asyncio.TaskGroup, Command]:
-        self._check(entity, value)
+    def _new(self, entity: EntityId, value: Value, *, by_rule: bool) -> tuple[asyncio.TaskGroup, Command]:
+        self._check(entity, value, by_rule=by_rule)
         if self._tasks is None:
             raise CommandsDownError("commands are not taken yet")
         now = datetime.now(UTC)
@@ -192,13 +197,13 @@ class Commands:
             expires_at=now + timedelta(seconds=self._config.deadline_s),
         )
 
-    def _check(self, entity: EntityId, value: Value) -> None:
+    def _check(self, entity: EntityId, value: Value, *, by_rule: bool) -> None:
         state = self._registry.states.get(entity)
         if state is None:
             raise UnknownEntityError(f"there is no entity {entity[:80]}")
         if not state.entity.writable or entity.partition(".")[0] not in self._links:
             raise NotWritableError(f"{entity} is a {state.entity.capability.value} and takes no commands")
-        if not state.entity.takes(value):
+        if not state.entity.takes(value) and not (by_rule and value in state.entity.reserved):
             raise WrongValueError(f"{entity} cannot become {str(value)[:40]!r}")
 
     async def _accept(self, command: Command) -> GatewayError | None:

@@ -19,7 +19,11 @@ from gateway.iot.device_accounts import DeviceAccount
 from gateway.iot.entity import Device, EntityId, State, StateChanged, Value
 from gateway.iot.found import FoundDevice
 from gateway.iot.history import History
+from gateway.iot.household import Helper
+from gateway.iot.rules_book import Book
 from gateway.iot.rules_model import Rule, RuleId
+from gateway.iot.scenes import Ordered
+from gateway.iot.scenes_model import Scene
 from gateway.media.epg import NowNext, Programme
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import ChannelId, LineUp
@@ -31,7 +35,9 @@ from gateway.media.tv_facts import Hint, TvState
 from gateway.media.viewing_log import Summary
 from gateway.pubsub import Publisher
 from gateway.trust.manifest import AppId
+from gateway.ui.messages import Messages
 from gateway.ui.notices import NoticeBoard
+from gateway.ui.questions import Questions
 
 
 class LineUps(Protocol):
@@ -152,6 +158,28 @@ class Rules(Protocol):
     def rules(self) -> Sequence[Rule]: ...
     async def put(self, rule: Rule) -> None: ...
     async def delete(self, rule: RuleId) -> None: ...
+
+
+class Scenes(Protocol):
+    """See `gateway.iot.scenes.Scenes`."""
+
+    @property
+    def scenes(self) -> Sequence[Scene]: ...
+    @property
+    def changes(self) -> Publisher[tuple[Scene, ...]]: ...
+    def get(self, scene: str) -> Scene: ...
+    async def put(self, scene: Scene) -> None: ...
+    async def delete(self, scene: str) -> None: ...
+    async def activate(self, scene: str) -> Sequence[Ordered]: ...
+
+
+class Household(Protocol):
+    """See `gateway.iot.household_link.HouseholdLink`."""
+
+    @property
+    def helpers(self) -> Book[Helper]: ...
+    async def put(self, helper: Helper) -> None: ...
+    async def delete(self, helper: str) -> None: ...
 
 
 class Catalog(Protocol):
@@ -290,9 +318,13 @@ class House:
     device_accounts: DeviceAccounts
     broker: Broker | None
     found: FoundDevices
+    scenes: Scenes
+    household: Household
     catalog: Catalog
     installer: Installer
     app_host: AppHost
     app_bridge: AppBridge
     notices: NoticeBoard
+    messages: Messages
+    questions: Questions
     services: Callable[[], Services]
