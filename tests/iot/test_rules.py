@@ -346,7 +346,7 @@ async def test_a_wait_is_kept_and_a_short_peak_does_nothing(
 
 @pytest.mark.parametrize(
     ("mode", "begun", "done"),
-    [(Mode.SINGLE, 1, 1), (Mode.RESTART, 1, 1), (Mode.QUEUED, 1, 3), (Mode.PARALLEL, 3, 3)],
+    [(Mode.SINGLE, 1, 1), (Mode.RESTART, 3, 1), (Mode.QUEUED, 1, 3), (Mode.PARALLEL, 3, 3)],
 )
 async def test_what_happens_while_it_is_still_at_it(
     make: Make, serve: Serve, mode: Mode, begun: int, done: int
@@ -365,6 +365,17 @@ async def test_what_happens_while_it_is_still_at_it(
         home.reports(FAN, True)
         did.append(await hand.done())
     assert did == [(LAMP, True)] * done + [(FAN, False)]
+
+
+async def test_no_crossing_is_lost_however_fast_they_come(make: Make, serve: Serve) -> None:
+    home, hand = make.home, make.hand
+    rules = make(b"")
+    async with serve(rules):
+        await rules.put(replace(HOT, mode=Mode.SINGLE))
+        for _ in range(1_000):
+            home.reports(TEMPERATURE, 26)
+            home.reports(TEMPERATURE, 20)
+        assert [await hand.done() for _ in range(1_000)] == [(LAMP, True)] * 1_000
 
 
 async def test_a_circle_of_rules_is_stopped(home: Household, serve: Serve, store: Store) -> None:
