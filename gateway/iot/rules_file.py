@@ -23,6 +23,7 @@ _OUTSIDE, _INSIDE = "if", "conditions"
 _INSIDE_PATH = re.compile(rf"(?<![^.]){_INSIDE}(?![^\[.])")
 
 _ANSWERS = {True: "yes", False: "no"}
+_MOST_LISTS = 8
 _FOLLOWING = (*_ANSWERS.values(), "otherwise")
 
 T = TypeVar("T")
@@ -132,14 +133,17 @@ def _inward(document: object) -> object:
     return others if conditions is None else {**others, _INSIDE: conditions}
 
 
-def _with_answers(steps: object) -> object:
+def _with_answers(steps: object, depth: int = 0) -> object:
     """Return `steps` with the answers of questions as words: to YAML 1.1, yes and no are true and false."""
+    if depth > _MOST_LISTS:
+        # Far beyond what is allowed, which is said with its path when it is less absurd.
+        raise SchemaError([Problem("do", "is nested too deeply")])
     if isinstance(steps, list):
-        return [_with_answers(step) for step in steps]
+        return [_with_answers(step, depth + 1) for step in steps]
     if not isinstance(steps, Mapping) or not isinstance(ask := steps.get("ask"), Mapping):
         return steps
     named = {_ANSWERS[key] if isinstance(key, bool) else key: value for key, value in ask.items()}
-    asked = {key: _with_answers(value) if key in _FOLLOWING else value for key, value in named.items()}
+    asked = {key: _with_answers(value, depth) if key in _FOLLOWING else value for key, value in named.items()}
     return {**steps, "ask": asked}
 
 

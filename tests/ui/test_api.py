@@ -242,6 +242,14 @@ async def test_a_rule_may_ask_and_go_on_by_the_answer(box: Box) -> None:
     assert await ask(box, "PUT", "rules/care", kept) == {"id": "care", **kept}
 
 
+async def test_a_question_too_deep_is_refused_and_hurts_nobody(box: Box) -> None:
+    ask_deeply: dict[str, Any] = {"scene": "end"}
+    for _ in range(200):
+        ask_deeply = {"ask": {"text": "hm?", "after_s": 5, "yes": [ask_deeply]}}
+    told = await ask(box, "PUT", "rules/deep", {**RULE, "do": [ask_deeply]}, status=400)
+    assert told["problems"] == ["do: is nested too deeply"]
+
+
 async def test_a_scene_is_kept_activated_and_forgotten(box: Box) -> None:
     scene = {
         "name": {"zh": "晚上", "en": "Evening"},
