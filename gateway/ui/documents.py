@@ -307,20 +307,20 @@ class RuleLastStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     scene: HouseId | msgspec.UnsetType = msgspec.UNSET
 
 
-class RuleNextStep(RuleLastStep, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One thing to do after a question, which may be one more question of the same form."""
-
-    # Not described further: a document of three such levels is more than tools can digest.
-    ask: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+# Not described further: a document of three such levels is more than tools can digest.
+LaterSteps = Annotated[list[dict[str, Any]], msgspec.Meta(max_length=16)]
 
 
 class RuleAsk(RuleNotice, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Ask on the television, and do by the answer; `otherwise` when there is none after `after_s`."""
+    """Ask on the television, and do by the answer; `otherwise` when there is none after `after_s`.
+
+    What is done then are steps in the words of `do`, among them one more question at most.
+    """
 
     after_s: ThinkingTime
-    yes: Annotated[list[RuleNextStep], msgspec.Meta(max_length=16)] = []
-    no: Annotated[list[RuleNextStep], msgspec.Meta(max_length=16)] = []
-    otherwise: Annotated[list[RuleNextStep], msgspec.Meta(max_length=16)] = []
+    yes: LaterSteps = []
+    no: LaterSteps = []
+    otherwise: LaterSteps = []
 
 
 class RuleStep(RuleLastStep, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

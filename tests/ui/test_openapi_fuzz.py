@@ -11,7 +11,7 @@ from gateway.ui.server import UiConfig
 from tests.ui.conftest import Box, lived_in
 
 EXAMPLES = 10
-TIMEOUT_S = 240.0
+TIMEOUT_S = 270.0
 
 # Both of these are about meaning, not shape: whether a call of an app exists and whether a lamp
 # can be "blue" is for the app bridge and the home to say, and 400 is documented for both.
