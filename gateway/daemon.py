@@ -24,7 +24,7 @@ from gateway.broker import ManagedBroker
 from gateway.config import BOARDS, GatewayConfig
 from gateway.daemon_television import TELEVISION_TABLES, Kit, Television, compose_television
 from gateway.focus import Focus
-from gateway.iot import coap_directory, commands, device_accounts, history, rules, television
+from gateway.iot import coap_directory, coap_keys, commands, device_accounts, history, rules, television
 from gateway.iot.bridge import BridgeOut
 from gateway.iot.bridge_topics import Topics
 from gateway.iot.coap import CoapLink
@@ -124,7 +124,9 @@ def compose(
         environment: Where there is a display, if there is one.
         devices: Where the kernel's ``sys`` and ``dev`` are, for the remote control.
     """
-    store = Store(state / "gateway.db", TABLES, durable=config.store.durable)
+    store = Store(
+        state / "gateway.db", TABLES, durable=config.store.durable, on_restore=(coap_keys.ON_RESTORE,)
+    )
     focus = Focus()
     ticket = secrets.token_urlsafe(TICKET_BYTES)
     words = ErrorWords(WEB / "strings")

@@ -18,9 +18,10 @@ from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 import aiocoap
-from aiocoap import error, resource
+from aiocoap import error, interfaces, resource
 from aiocoap.message import Direction
 from aiocoap.numbers.constants import TransportTuning
+from aiocoap.tokenmanager import TokenManager
 from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
 
 from gateway.errors import GatewayError
@@ -76,6 +77,8 @@ class CoapConfig:
         port: UDP port; 0 takes any free one.
         admission: ``ask`` lets a device that registers wait until a person allows it; ``open`` lets in
             everybody who can reach the port.
+        security: ``any`` takes devices without credentials too; ``oscore`` speaks with none but those that
+            were given some.
         admitted: Endpoints that need not ask.
         devices: Devices that do not register by themselves; naming them here admits them.
         max_devices: Registrations kept; more are refused.
@@ -88,6 +91,7 @@ class CoapConfig:
     host: str = "127.0.0.1"
     port: int = COAP_PORT
     admission: Literal["ask", "open"] = "ask"
+    security: Literal["any", "oscore"] = "any"
     admitted: tuple[str, ...] = ()
     devices: tuple[StaticDevice, ...] = ()
     max_devices: int = 200
@@ -133,6 +137,16 @@ class CoapEndpoint:
         self.changes: Publisher[bool] = Publisher()
         self._config = config
         self._context: aiocoap.Context | None = None
+        self._guard: Callable[[resource.Site], interfaces.Resource] | None = None
+        self._sealing: Callable[[TokenManager], interfaces.RequestInterface] | None = None
+
+    def secure(
+        self,
+        guard: Callable[[resource.Site], interfaces.Resource],
+        sealing: Callable[[TokenManager], interfaces.RequestInterface],
+    ) -> None:
+        """From the next opening on let `guard` stand before the site, and `sealing` before what is sent."""
+        self._guard, self._sealing = guard, sealing
 
     @property
     def context(self) -> aiocoap.Context:
@@ -153,7 +167,7 @@ class CoapEndpoint:
     @property
     def port(self) -> int:
         """The UDP port in use."""
-        (interface,) = self.context.request_interfaces
+        interface = self.context.request_interfaces[-1]
         bound = interface.token_interface.message_interface.transport.get_extra_info("socket")
         return int(bound.getsockname()[1])
 
@@ -175,7 +189,8 @@ class CoapEndpoint:
             await context.shutdown()
 
     async def _open(self) -> aiocoap.Context:
-        context = aiocoap.Context(serversite=self.site, loggername="gateway.coap.wire")
+        site = self.site if self._guard is None else self._guard(self.site)
+        context = aiocoap.Context(serversite=site, loggername="gateway.coap.wire")
         # Its warnings are about malformed datagrams: a stranger must not fill the log.
         context.log.setLevel(logging.ERROR)
         await context._append_tokenmanaged_messagemanaged_transport(  # noqa: SLF001 - the only way to `_Ear`
@@ -187,6 +202,9 @@ class CoapEndpoint:
                 multicast=[],
             )
         )
+        if self._sealing is not None:
+            # First: it takes what is for devices with credentials, and leaves the rest.
+            context.request_interfaces.insert(0, self._sealing(context.request_interfaces[0]))
         return context
 
     def _probe(self) -> None:

@@ -100,14 +100,16 @@ async def test_whoever_is_sent_away_hears_no_more_of_what_it_observed(rig: Rig) 
 async def test_devices_of_the_home_are_known_by_where_they_registered(tmp_path: Path, serve: Serve) -> None:
     config = CoapConfig(port=0, devices=(StaticDevice(endpoint="cellar", url="coap://192.0.2.9"),))
     store = Store(tmp_path / "gateway.db", {"coap": coap_directory.MIGRATIONS})
-    directory_row = ("id1", "ep1", "coap://[2001:db8::7]:61616", 60, "", "", "", 4e9)
+    directory_row = ("id1", "ep1", "coap://[2001:db8::7]:61616", 60, "", "", "", 4e9, "", 0)
     async with AsyncExitStack() as stack:
         endpoint = CoapEndpoint(config)
         link = CoapLink(config, endpoint, store)
         await stack.enter_async_context(serve(store))
         await store.write(
             lambda db: (
-                db.execute("INSERT INTO coap_registration VALUES (?, ?, ?, ?, ?, ?, ?, ?)", directory_row)
+                db.execute(
+                    "INSERT INTO coap_registration VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", directory_row
+                )
                 and None
             )
         )
