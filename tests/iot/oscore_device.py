@@ -12,7 +12,7 @@ from typing import Final
 
 import aiocoap
 from aiocoap.credentials import CredentialsMap
-from aiocoap.oscore import FilesystemSecurityContext
+from aiocoap.oscore import FilesystemSecurityContext, NotAProtectedMessage
 from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
 
 from tests.iot.coap_peers import Value
@@ -23,6 +23,8 @@ LINKS: Final = b"</3303/0/5700>;obs,</3306/0/5850>;obs"
 async def main(folder: Path, box_port: int) -> None:
     """Serve a thermometer and a switch, sealed and not, and do what the input says."""
     site = aiocoap.resource.Site()
+    well_known = aiocoap.resource.WKCResource(site.get_resources_as_linkheader)
+    site.add_resource([".well-known", "core"], well_known)
     values = {"temperature": Value("20"), "fan": Value("0")}
     site.add_resource(["3303", "0", "5700"], values["temperature"])
     site.add_resource(["3306", "0", "5850"], values["fan"])
@@ -56,13 +58,20 @@ async def main(folder: Path, box_port: int) -> None:
             try:
                 async with asyncio.timeout(20):
                     answer = await context.request(request).response
-                said = [str(answer.code), answer.payload.decode(errors="replace")]
+                location = "/".join(answer.opt.location_path)
+                said = [str(answer.code), answer.payload.decode(errors="replace"), location]
+            except NotAProtectedMessage as bare:
+                # Errors about the seal are not sealed; a device may heed them as a hint.
+                said = [str(bare.plain_message.code), bare.plain_message.payload.decode(), ""]
             except (aiocoap.error.Error, TimeoutError) as failed:
-                said = [type(failed).__name__, str(failed)]
+                said = [type(failed).__name__, str(failed), ""]
         elif what == "become":
             values[rest[0]].become(rest[1])
         elif what == "value":
             said = values[rest[0]].text
+        elif what == "url":
+            own = context.request_interfaces[-1].token_interface.message_interface.transport
+            said = "coap://127.0.0.1:{}".format(own.get_extra_info("socket").getsockname()[1])
         elif what == "unsealed":
             said = seen.count(False)
         sys.stdout.write(json.dumps(said) + "\n")
