@@ -30,6 +30,7 @@ from gateway.iot.bridge_topics import Topics
 from gateway.iot.coap import CoapLink
 from gateway.iot.coap_admission import Admission
 from gateway.iot.coap_endpoint import CoapEndpoint
+from gateway.iot.coap_keys import CoapKeys
 from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands
 from gateway.iot.device_accounts import DeviceAccounts
@@ -170,6 +171,7 @@ def compose(
         commands=home.commands,
         rules=home.rules,
         admission=home.admission,
+        coap_keys=home.coap_keys,
         device_accounts=home.device_accounts,
         broker=home.broker,
         catalog=apps.catalog,
@@ -236,6 +238,7 @@ class Home:
     commands: Commands
     rules: Rules
     admission: Admission
+    coap_keys: CoapKeys
     device_accounts: DeviceAccounts
     broker: ManagedBroker | None
     units: tuple[Unit, ...]
@@ -302,7 +305,7 @@ def _home(
         Unit(name=name, service=service, essential=False, alongside=service is past)
         for name, service in services.items()
     )
-    return Home(registry, historian, commands, rules, coap.admission, accounts, broker, units)
+    return Home(registry, historian, commands, rules, coap.admission, coap.keys, accounts, broker, units)
 
 
 def _apps(config: GatewayConfig, state: Path, home: Home, notices: NoticeBoard) -> Apps:

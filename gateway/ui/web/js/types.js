@@ -43,7 +43,9 @@
  * @typedef {{endpoint: string, name: string, model: string, address: string, since: string}} WaitingDevice
  * @typedef {{endpoint: string, name: string, model: string, verdict: "admitted"|"refused", at: string}} JudgedDevice
  * @typedef {{name: string, label: string, made_at: string}} DeviceAccount
- * @typedef {{waiting: WaitingDevice[], devices: JudgedDevice[], accounts: DeviceAccount[]}} DevicePairing
+ * @typedef {{endpoint: string, label: string, made_at: string}} CoapKey
+ * @typedef {{waiting: WaitingDevice[], devices: JudgedDevice[], accounts: DeviceAccount[],
+ *   keys: CoapKey[]}} DevicePairing
  * @typedef {{text: Record<string, string>, code: string|null, at: string}} Notice
  * @typedef {"up"|"down"|"left"|"right"|"ok"|"back"|"home"|"menu"|"info"|"guide"|"channel_up"|
  *   "channel_down"|"last"|"volume_up"|"volume_down"|"mute"|"0"|"1"|"2"|"3"|"4"|"5"|"6"|"7"|"8"|"9"|
