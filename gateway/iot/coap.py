@@ -7,6 +7,7 @@ more than that.
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import random
 from collections.abc import Callable, Coroutine
@@ -422,7 +423,10 @@ class _Pause:
 
 def _origin(url: str) -> tuple[str | None, int]:
     parts = urlsplit(url)
-    return parts.hostname, parts.port or COAP_PORT
+    host = parts.hostname
+    with contextlib.suppress(ValueError):
+        host = str(ipaddress.ip_address(host or ""))
+    return host, parts.port or COAP_PORT
 
 
 def _device(registration: Registration) -> Device:

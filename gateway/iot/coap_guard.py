@@ -41,6 +41,8 @@ class Guard(interfaces.Resource):  # type: ignore[misc]  # aiocoap has no types
             return
         if request.code not in (aiocoap.POST, aiocoap.FETCH):
             raise error.UnallowedMethod
+        if not self._keys.is_loaded:
+            raise error.ServiceUnavailable
         sealed, opened, place = self._open(request)
         try:
             await self._answer(pipe, sealed, opened, place)
@@ -89,9 +91,9 @@ class Guard(interfaces.Resource):  # type: ignore[misc]  # aiocoap has no types
             answer, is_last = event.message, event.is_last
             if answer is None:
                 answer, is_last = aiocoap.Message(code=aiocoap.INTERNAL_SERVER_ERROR), True
-            # Only what is alone may use the request's nonce; of an observation's answers no one is.
-            observed = opened.opt.observe is not None
-            own = await sealed.number() if observed else None
+            # What is last may use the request's nonce, unless of an observation: it may not be the only one.
+            alone = is_last and opened.opt.observe is None
+            own = None if alone else await sealed.number()
             if is_last:
                 answer.opt.observe = None
             elif answer.opt.observe is None:

@@ -159,6 +159,7 @@ class CoapKeys:
     Attributes:
         changes: The endpoint that got credentials, or has none any more.
         refused: Messages refused, by reason.
+        is_loaded: Whether it is known yet who has some.
     """
 
     def __init__(
@@ -173,6 +174,7 @@ class CoapKeys:
         """
         self.changes: Publisher[str] = Publisher()
         self.refused: Counter[str] = Counter()
+        self.is_loaded = False
         self._store = store
         self._from_all = from_all
         self._clock = clock
@@ -193,6 +195,7 @@ class CoapKeys:
             # Once only: what came from a device is remembered over restarts of our part alone.
             if key.endpoint not in self._known:
                 self._add(key, secret, is_new=False)
+        self.is_loaded = True
 
     def has(self, endpoint: str) -> bool:
         """Whether `endpoint` has credentials."""

@@ -7,7 +7,7 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,11 +17,13 @@ import aiocoap
 import pytest
 
 from gateway.child import running
-from gateway.iot import coap_directory
+from gateway.iot import coap_directory, commands
 from gateway.iot.coap import CoapLink
 from gateway.iot.coap_admission import Verdict
 from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint, StaticDevice
 from gateway.iot.coap_keys import BOX_ID, ON_RESTORE, CoapKeys, Credentials
+from gateway.iot.coap_server import CoapServer
+from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.entity import EntityId
 from gateway.iot.oscore import Header, Keys, Place, Secret, number_bytes
 from gateway.iot.registry import Registry
@@ -34,6 +36,9 @@ from tests.iot.oscore_device import LINKS
 ROOT = Path(__file__).parents[2]
 TEMPERATURE, FAN = "coap.ep1.3303.0.5700", EntityId("coap.ep1.3306.0.5850")
 REGISTER = ("POST", "rd?ep=ep1&lt=60", LINKS.decode(), 40)
+
+
+MIGRATIONS = {"coap": coap_directory.MIGRATIONS}
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,14 @@ class Rig:
 
 
 @asynccontextmanager
-async def box(folder: Path, serve: Serve, config: CoapConfig | None = None) -> AsyncIterator[Rig]:
+async def box(
+    folder: Path,
+    serve: Serve,
+    config: CoapConfig | None = None,
+    migrations: Mapping[str, Sequence[str]] = MIGRATIONS,
+) -> AsyncIterator[Rig]:
     config = config or CoapConfig(port=0, longest_pause_s=1)
-    store = Store(folder / "gateway.db", {"coap": coap_directory.MIGRATIONS}, on_restore=(ON_RESTORE,))
+    store = Store(folder / "gateway.db", migrations, on_restore=(ON_RESTORE,))
     endpoint = CoapEndpoint(config)
     link = CoapLink(config, endpoint, store)
     registry = Registry([link])
@@ -283,6 +293,59 @@ async def test_a_device_that_forgot_its_numbers_is_refused_and_named(
             assert await ep1.ask(*REGISTER) == ("4.01 Unauthorized", "Replay detected")
         assert rig.keys.refused == {"ep1 used a number again": 1}
     assert "ep1 used a number again" in caplog.text
+
+
+async def test_a_device_sees_and_orders_the_home_sealed(tmp_path: Path, serve: Serve) -> None:
+    migrations = {"coap": coap_directory.MIGRATIONS, "commands": commands.MIGRATIONS}
+    async with box(tmp_path, serve, migrations=migrations) as rig:
+        orders = Commands(rig.store, rig.registry, [rig.link], CommandsConfig(deadline_s=5))
+        server = CoapServer(rig.endpoint, rig.registry, orders, lambda who: who == "@ep2")
+        async with serve(orders), serve(server):
+            for name in ("ep1", "ep2", "ep3"):
+                install(tmp_path / name, (await rig.keys.make(name, ""))[1])
+            port = rig.endpoint.port
+            async with (
+                device(tmp_path / "ep1", port) as lamp,
+                device(tmp_path / "ep2", port) as panel,
+                device(tmp_path / "ep3", port) as other,
+            ):
+                await lamp.register()
+                await until(rig.registry, lambda: value(rig.registry, FAN) is False)
+                path = f"e/{FAN}"
+                watching = asyncio.create_task(panel.tell("observe", path, 3))
+                await rig.link.command(FAN, value=True)
+                await until(rig.registry, lambda: value(rig.registry, FAN) is True)
+                while not watching.done():
+                    await rig.link.command(FAN, value=value(rig.registry, FAN) is not True)
+                texts = await watching
+                assert isinstance(texts, list)
+                assert len(texts) == 3
+                assert all(text.startswith("[") for text in texts)
+                assert await panel.ask("PUT", path, "0", 0) == ("2.04 Changed", "")
+                assert (await panel.ask("GET", path, "", None))[0].startswith("2.05")
+                assert (await other.ask("GET", path, "", None))[0].startswith("4.01")
+
+
+async def test_a_body_of_many_blocks_comes_sealed(tmp_path: Path, serve: Serve) -> None:
+    links = ",".join(f'</3303/{i}/5700>;title="{"x" * 40}"' for i in range(60))
+    async with box(tmp_path, serve) as rig:
+        _, given = await rig.keys.make("ep1", "")
+        install(tmp_path / "ep1", given)
+        async with device(tmp_path / "ep1", rig.endpoint.port) as ep1:
+            code, _ = await ep1.ask("POST", "rd?ep=ep1", links, 40)
+            assert code.startswith("2.01")
+            await until(rig.registry, lambda: len(rig.registry.states) == 60)
+        assert not rig.keys.refused
+
+
+async def test_a_device_with_credentials_is_not_known_by_its_address(tmp_path: Path, serve: Serve) -> None:
+    async with box(tmp_path, serve) as rig:
+        row = ("id1", "ep1", "coap://192.0.2.7", 60, "", "", "", 4e9, "", 0)
+        sql = "INSERT INTO coap_registration VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        await rig.store.write(lambda db: db.execute(sql, row).rowcount)
+        await rig.keys.make("ep1", "")
+    async with box(tmp_path, serve) as rig:
+        assert [who for who in ("192.0.2.7", "@ep1", "@ep2") if rig.link.knows(who)] == ["@ep1"]
 
 
 class Wire:
