@@ -37,6 +37,7 @@ _DEVICE_ID_BYTES = 2
 _ECHO_BYTES = 8
 _ECHO_GAP_S = 0.1
 _SAY_EVERY_S = 60.0
+MAX_REFUSED_PER_S: Final = 50
 
 MIGRATION = """
     CREATE TABLE coap_key (
@@ -182,6 +183,8 @@ class CoapKeys:
         self._sealed: dict[str, Sealed] = {}
         self._by_id: dict[bytes, Sealed] = {}
         self._said_s: dict[str, float] = {}
+        self._second_s = 0.0
+        self._in_second = 0
         self._changing = asyncio.Lock()
 
     @property
@@ -276,10 +279,18 @@ class CoapKeys:
         log.info("OSCORE credentials for %s were taken away", endpoint)
         self.changes.publish(endpoint)
 
+    @property
+    def is_flooded(self) -> bool:
+        """Whether more than `MAX_REFUSED_PER_S` messages were refused in this second."""
+        return self._in_second >= MAX_REFUSED_PER_S and self._clock() - self._second_s < 1
+
     def refuse(self, why: str, who: str) -> None:
         """Count a message refused, and say so now and then: strangers must not fill the log."""
         self.refused[why] += 1
         now_s = self._clock()
+        if now_s - self._second_s >= 1:
+            self._second_s, self._in_second = now_s, 0
+        self._in_second += 1
         if now_s - self._said_s.get(why, -_SAY_EVERY_S) >= _SAY_EVERY_S:
             self._said_s[why] = now_s
             log.warning("CoAP: %s, last from %s; %d so far", why, who, self.refused[why])

@@ -6,7 +6,6 @@ import json
 import logging
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from gateway.iot import coap_directory, commands
 from gateway.iot.coap import CoapLink
 from gateway.iot.coap_admission import Verdict
 from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint, StaticDevice
-from gateway.iot.coap_keys import BOX_ID, ON_RESTORE, CoapKeys, Credentials
+from gateway.iot.coap_keys import BOX_ID, MAX_REFUSED_PER_S, ON_RESTORE, CoapKeys, Credentials
 from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.entity import EntityId
@@ -389,6 +388,15 @@ class Wire:
                 if answer.token == self._mid.to_bytes(2):
                     return answer
 
+    def answers(self) -> int:
+        """Return how many messages with an answer in them have come and were not looked at."""
+        count = 0
+        while True:
+            try:
+                count += aiocoap.Message.decode(self._socket.recv(2000)).code.is_response()
+            except BlockingIOError:
+                return count
+
     def close(self) -> None:
         self._socket.close()
 
@@ -475,15 +483,16 @@ async def test_a_flood_that_cannot_be_opened_costs_little_and_fills_no_log(
         _, given = await rig.keys.make("ep1", "")
         forged = replace(given, master_secret=bytes(16))
         async with wire(rig, forged) as stranger, wire(rig, given) as device_:
-            before_s = time.process_time()
-            for burst in range(20):
-                for number in range(25):
-                    stranger.send(stranger.sealed(burst * 25 + number, GET_HOME))
-                answer = await stranger.told(stranger.sealed(0, GET_HOME))
-                assert answer.code == aiocoap.BAD_REQUEST
-            each_ms = (time.process_time() - before_s) * 1000 / rig.keys.refused.total()
-            assert (await device_.told(device_.sealed(0, GET_HOME))).code == aiocoap.CHANGED
-        # Sending them is counted in, too, and asyncio's own checks are on.
-        assert each_ms < 20
+            answer = await stranger.told(stranger.sealed(0, GET_HOME))
+            assert answer.code == aiocoap.BAD_REQUEST
+            for burst in range(40):
+                for number in range(MAX_REFUSED_PER_S):
+                    stranger.send(stranger.sealed(number, GET_HOME))
+                assert (await device_.told(device_.sealed(burst, GET_HOME))).code == aiocoap.CHANGED
+            answered = stranger.answers()
+        # The kernel's buffer holds less than a burst, perhaps; what it holds is refused, mostly in silence.
+        refused = rig.keys.refused.total()
+        assert refused > 10 * MAX_REFUSED_PER_S
+        assert answered < refused / 2
         assert rig.keys.refused.keys() == {"a sealed message that cannot be opened"}
     assert len([line for line in caplog.messages if "cannot be opened" in line]) == 1
