@@ -30,12 +30,13 @@ from gateway.iot.coap_announced import (
 from gateway.iot.coap_directory import Directory, DirectoryEvent, Lapsed, Registered, Registration, Removed
 from gateway.iot.coap_endpoint import COAP_PORT, CoapConfig, CoapEndpoint, HomeTuning, StaticDevice
 from gateway.iot.coap_guard import Guard
-from gateway.iot.coap_keys import MAX_KEYS, CoapKeys, Sealed
+from gateway.iot.coap_keys import MAX_KEYS, CoapKeys
 from gateway.iot.coap_links import Link, LinkFormatError, parse_links
 from gateway.iot.coap_lwm2m import NOT_THIS_FORMAT, Lwm2mSession
 from gateway.iot.coap_observe import Answer, Interest, ask, observe
 from gateway.iot.coap_rd import LINK_FORMAT, Register, RegistrationDirectory
 from gateway.iot.coap_resources import reading_value
+from gateway.iot.coap_sealed import Sealed
 from gateway.iot.coap_sealing import Sealing
 from gateway.iot.coap_senml import SENML_JSON, PayloadError, Record, decode, encode, plain_text
 from gateway.iot.entity import Capability, Device, EntityId, Reading, Value

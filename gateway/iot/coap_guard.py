@@ -12,8 +12,9 @@ from aiocoap import error, interfaces, resource
 from aiocoap.pipe import IterablePipe, Pipe, error_to_message, run_driving_pipe
 
 from gateway.errors import GatewayError
-from gateway.iot.coap_keys import CoapKeys, Sealed
+from gateway.iot.coap_keys import CoapKeys
 from gateway.iot.coap_seal import SealedAddress, open_request, seal_answer
+from gateway.iot.coap_sealed import Sealed
 from gateway.iot.oscore import Header, Place, SealError, parse_header
 
 log = logging.getLogger(__name__)

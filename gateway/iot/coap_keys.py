@@ -1,15 +1,13 @@
 """The OSCORE credentials that people make for their CoAP devices, and take away again.
 
-One rule: a number goes on the wire only after the store holds one beyond it,
-so no nonce is used twice, whatever loses power when.
+One rule: a secret is said once, to whoever made it; it stays in the store,
+because sealing needs it, and goes nowhere else.
 
 A device's credentials prove its name: nobody else may register under it, and
-the box speaks with it sealed only.  The secret is said once, to whoever made
-it; it stays in the store, because sealing needs it.
+the box speaks with it sealed only.
 """
 
 import asyncio
-import hmac
 import logging
 import secrets
 import sqlite3
@@ -20,9 +18,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
-from gateway.errors import BadInputError, GatewayError
-from gateway.iot.oscore import Keys, Secret
-from gateway.iot.oscore_numbers import AFTER_RESTORE, ReplayWindow, SenderNumbers, reserve
+from gateway.errors import BadInputError
+from gateway.iot.coap_sealed import Sealed, UnknownKeyError, check_durable
+from gateway.iot.oscore import Secret
+from gateway.iot.oscore_numbers import AFTER_RESTORE
 from gateway.pubsub import Publisher
 from gateway.store import Store
 
@@ -34,8 +33,6 @@ BOX_ID: Final = b"\x01"
 _SECRET_BYTES = 16
 _SALT_BYTES = 8
 _DEVICE_ID_BYTES = 2
-_ECHO_BYTES = 8
-_ECHO_GAP_S = 0.1
 _SAY_EVERY_S = 60.0
 MAX_REFUSED_PER_S: Final = 50
 
@@ -63,20 +60,6 @@ class TooManyKeysError(BadInputError):
     hint = "Take away those of a device that is no longer used."
 
 
-class UnknownKeyError(BadInputError):
-    """There are no such OSCORE credentials to take away."""
-
-    code: ClassVar[str] = "IOT-713"
-    hint = "Look at the list; somebody else may have taken them away."
-
-
-class NumbersForgottenError(GatewayError):
-    """The store may forget what it promised, so nothing can be sealed safely."""
-
-    code: ClassVar[str] = "IOT-717"
-    hint = "Set store.durable to true."
-
-
 class NotProvedError(BadInputError):
     """A device came without the credentials of the name it gives."""
 
@@ -101,57 +84,6 @@ class Credentials:
     master_salt: bytes = field(repr=False)
     sender_id: bytes
     recipient_id: bytes
-
-
-class Sealed:
-    """What the box knows of one device that it speaks with sealed.
-
-    Attributes:
-        endpoint: The device's name.
-        keys: What both derived.
-        window: Which of its numbers came.
-    """
-
-    def __init__(self, endpoint: str, secret: Secret, store: Store, *, is_new: bool) -> None:
-        self.endpoint = endpoint
-        self.keys = Keys(secret)
-        self.window = ReplayWindow(is_new=is_new)
-        self._numbers = SenderNumbers()
-        self._store = store
-        self._reserving = asyncio.Lock()
-        self._challenge = secrets.token_bytes(_ECHO_BYTES)
-        self._challenged_s = -_ECHO_GAP_S
-
-    async def number(self) -> int:
-        """Return a number that no message to this device had or will have.
-
-        Raises:
-            NumbersUsedUpError: there are no more.
-            UnknownKeyError: the credentials were taken away meanwhile.
-            NumbersForgottenError: the store is not durable.
-            StoreError: the next ones could not be reserved.
-        """
-        async with self._reserving:
-            if self._numbers.is_empty:
-                _check_durable(self._store)
-                device_id = self.keys.recipient_id
-                self._numbers.refill(await self._store.write(lambda db: _reserve(db, device_id)))
-            return self._numbers.take()
-
-    def challenge(self) -> bytes | None:
-        """Return what the device must repeat to prove that it is there now; `None` if just said.
-
-        Each costs a number, and who recorded an old message can make us say it.
-        """
-        now_s = time.monotonic()
-        if now_s - self._challenged_s < _ECHO_GAP_S:
-            return None
-        self._challenged_s = now_s
-        return self._challenge
-
-    def answers(self, echo: bytes | None) -> bool:
-        """Whether `echo` is what `challenge` asked for (RFC 8613, appendix B.1.2)."""
-        return echo is not None and hmac.compare_digest(echo, self._challenge)
 
 
 class CoapKeys:
@@ -235,7 +167,7 @@ class CoapKeys:
             NumbersForgottenError: the store is not durable.
             StoreError: they could not be kept.
         """
-        _check_durable(self._store)
+        check_durable(self._store)
         async with self._changing:
             if endpoint in self._known:
                 raise KeyTakenError(f"There are credentials for {endpoint} already")
@@ -301,11 +233,6 @@ class CoapKeys:
         self._sealed[key.endpoint] = self._by_id[secret.recipient_id] = sealed
 
 
-def _check_durable(store: Store) -> None:
-    if not store.durable:
-        raise NumbersForgottenError("What is stored may be lost in a power cut")
-
-
 def _select(db: sqlite3.Connection) -> Iterable[tuple[CoapKey, Secret]]:
     rows = db.execute(
         "SELECT endpoint, label, secret, salt, device_id, made_at FROM coap_key ORDER BY made_at, endpoint"
@@ -331,12 +258,3 @@ def _insert(db: sqlite3.Connection, key: CoapKey, secret: Secret) -> None:
     db.execute(
         "INSERT INTO coap_key VALUES (:endpoint, :label, :secret, :salt, :device_id, :made_at, 0)", row
     )
-
-
-def _reserve(db: sqlite3.Connection, device_id: bytes) -> range:
-    row = db.execute("SELECT reserved FROM coap_key WHERE device_id = ?", (device_id,)).fetchone()
-    if row is None:
-        raise UnknownKeyError("The credentials were taken away meanwhile")
-    numbers = reserve(row[0])
-    db.execute("UPDATE coap_key SET reserved = ? WHERE device_id = ?", (numbers.stop, device_id))
-    return numbers

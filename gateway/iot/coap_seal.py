@@ -11,7 +11,7 @@ import aiocoap
 from aiocoap import error, interfaces
 from aiocoap.numbers.optionnumbers import OptionNumber
 
-from gateway.iot.coap_keys import Sealed
+from gateway.iot.coap_sealed import Sealed
 from gateway.iot.oscore import Header, Place, SealError, number_bytes, parse_header
 
 # Section 4.1, figure 5: what stays outside, where who forwards the message needs it.

@@ -15,8 +15,9 @@ from aiocoap.pipe import Pipe
 from aiocoap.tokenmanager import TokenManager
 
 from gateway.errors import GatewayError
-from gateway.iot.coap_keys import CoapKeys, Sealed
+from gateway.iot.coap_keys import CoapKeys
 from gateway.iot.coap_seal import SealedAddress, open_answer, seal_request
+from gateway.iot.coap_sealed import Sealed
 from gateway.iot.oscore import Place, SealError
 
 Find = Callable[[str], Sealed | None]

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.iot import coap_directory
-from gateway.iot.coap_keys import ON_RESTORE, CoapKeys, KeyTakenError, NumbersForgottenError, UnknownKeyError
+from gateway.iot.coap_keys import ON_RESTORE, CoapKeys, KeyTakenError
+from gateway.iot.coap_sealed import NumbersForgottenError, UnknownKeyError
 from gateway.iot.oscore import MAX_NUMBER, Header, Keys, Place, SealError, Secret, number_bytes, parse_header
 from gateway.iot.oscore_numbers import (
     AFTER_RESTORE,
