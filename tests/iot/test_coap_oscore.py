@@ -24,7 +24,7 @@ from gateway.iot.coap_keys import BOX_ID, MAX_REFUSED_PER_S, ON_RESTORE, CoapKey
 from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.entity import EntityId
-from gateway.iot.oscore import Header, Keys, Place, Secret, number_bytes
+from gateway.iot.oscore import Header, Keys, Place, Secret, number_bytes, parse_header
 from gateway.iot.registry import Registry
 from gateway.store import Store
 from tests.conftest import Serve
@@ -388,6 +388,35 @@ class Wire:
                 if answer.token == self._mid.to_bytes(2):
                     return answer
 
+    async def asked(self) -> aiocoap.Message:
+        """Return the first request of the box, acknowledged."""
+        async with asyncio.timeout(20):
+            while True:
+                message = aiocoap.Message.decode(
+                    await asyncio.get_running_loop().sock_recv(self._socket, 2000)
+                )
+                if message.code.is_request():
+                    acknowledged = aiocoap.Message(code=aiocoap.EMPTY)
+                    acknowledged.mtype, acknowledged.mid = aiocoap.ACK, message.mid
+                    self._socket.sendto(acknowledged.encode(), self._box)
+                    return message
+
+    def report(self, request: aiocoap.Message, number: int, text: str) -> aiocoap.Message:
+        """Return an answer to an observation."""
+        header = parse_header(request.opt.oscore)
+        assert header.kid == BOX_ID
+        nonce = Place(self._keys.sender_id, number_bytes(number))
+        inside = bytes([aiocoap.CONTENT]) + b"\x60\x60\xff" + text.encode()
+        message = aiocoap.Message(code=aiocoap.CONTENT, observe=number)
+        message.opt.oscore = Header(number=nonce.number).encode()
+        message.payload = self._keys.seal(inside, nonce, Place(BOX_ID, header.number))
+        return message
+
+    def send_as(self, token: bytes, message: aiocoap.Message) -> None:
+        self._mid += 1
+        message.mtype, message.mid, message.token = aiocoap.NON, self._mid, token
+        self._socket.sendto(message.encode(), self._box)
+
     def answers(self) -> int:
         """Return how many messages with an answer in them have come and were not looked at."""
         count = 0
@@ -496,3 +525,33 @@ async def test_a_flood_that_cannot_be_opened_costs_little_and_fills_no_log(
         assert answered < refused / 2
         assert rig.keys.refused.keys() == {"a sealed message that cannot be opened"}
     assert len([line for line in caplog.messages if "cannot be opened" in line]) == 1
+
+
+async def test_a_report_that_is_repeated_overtaken_or_not_sealed_is_no_report(
+    tmp_path: Path, serve: Serve
+) -> None:
+    async with box(tmp_path, serve) as rig:
+        _, given = await rig.keys.make("ep1", "")
+        async with wire(rig, given) as device_:
+            register = bytes([aiocoap.POST]) + b"\xb2rd\x46ep=ep1" + b"\xff" + b"</3303/0/5700>;obs"
+            assert (await device_.told(device_.sealed(0, register))).code == aiocoap.CHANGED
+            request = await device_.asked()
+            fresh = {number: device_.report(request, number, str(20 + number)) for number in (5, 6, 7)}
+            device_.send_as(request.token, fresh[5])
+            await until(rig.registry, lambda: value(rig.registry, TEMPERATURE) == 25)
+            device_.send_as(request.token, fresh[7])
+            await until(rig.registry, lambda: value(rig.registry, TEMPERATURE) == 27)
+            with rig.registry.changes.subscribe() as changes:
+                device_.send_as(request.token, fresh[5])
+                device_.send_as(request.token, fresh[6])
+                bare = aiocoap.Message(code=aiocoap.CONTENT, observe=900, payload=b"99")
+                device_.send_as(request.token, bare)
+                device_.send_as(request.token, device_.report(request, 8, "28"))
+                await until(rig.registry, lambda: value(rig.registry, TEMPERATURE) == 28)
+                change = await anext(changes)
+                assert change.after is not None
+                assert change.after.value == 28
+        assert rig.keys.refused == {
+            "ep1 notified out of order": 2,
+            "ep1 answered what cannot be opened": 1,
+        }
