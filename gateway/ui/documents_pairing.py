@@ -107,3 +107,17 @@ class CoapCredentials(msgspec.Struct, frozen=True, kw_only=True):
     recipient_id: str
     aead: Literal["AES-CCM-16-64-128"] = "AES-CCM-16-64-128"
     hkdf: Literal["SHA-256"] = "SHA-256"
+
+
+class FoundDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that announces itself on the home's network and is not part of the home.
+
+    All of it is the device's own word; nobody has asked at `address`.
+    """
+
+    name: str
+    kind: Literal["coap", "mqtt", "esphome", "shelly", "tasmota"]
+    address: str
+    port: int
+    model: str
+    seen_at: datetime

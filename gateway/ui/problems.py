@@ -60,6 +60,8 @@ _STATUSES: Mapping[str, HTTPStatus] = {
     "IOT-712": HTTPStatus.CONFLICT,  # enough credentials
     "IOT-713": HTTPStatus.NOT_FOUND,  # no such credentials
     "IOT-717": HTTPStatus.CONFLICT,  # the store is not durable
+    "IOT-403": HTTPStatus.NOT_FOUND,  # no such helper
+    "IOT-404": HTTPStatus.NOT_FOUND,  # no such scene
     "APP-201": HTTPStatus.NOT_FOUND,  # no such app
     "APP-202": HTTPStatus.CONFLICT,  # the app is not open
     "APP-301": HTTPStatus.FORBIDDEN,  # the app did not ask for this permission
@@ -68,6 +70,7 @@ _STATUSES: Mapping[str, HTTPStatus] = {
     "UI-202": HTTPStatus.CONFLICT,  # the house has as many phones as it may
     "UI-203": HTTPStatus.FORBIDDEN,  # a pairing code that opens nothing
     "UI-204": HTTPStatus.TOO_MANY_REQUESTS,  # pairing codes were guessed at
+    "UI-301": HTTPStatus.NOT_FOUND,  # no such question, or not any more
     "APP-304": HTTPStatus.TOO_MANY_REQUESTS,  # the app calls too often
 }
 """Codes whose status is not the one of their class; see `status_of`."""

@@ -16,7 +16,7 @@ import aiocoap
 import pytest
 
 from gateway.child import running
-from gateway.iot import coap_directory, commands
+from gateway.iot import coap_directory, commands_table
 from gateway.iot.coap import CoapLink
 from gateway.iot.coap_admission import Verdict
 from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint, StaticDevice
@@ -295,7 +295,7 @@ async def test_a_device_that_forgot_its_numbers_is_refused_and_named(
 
 
 async def test_a_device_sees_and_orders_the_home_sealed(tmp_path: Path, serve: Serve) -> None:
-    migrations = {"coap": coap_directory.MIGRATIONS, "commands": commands.MIGRATIONS}
+    migrations = {"coap": coap_directory.MIGRATIONS, "commands": commands_table.MIGRATIONS}
     async with box(tmp_path, serve, migrations=migrations) as rig:
         orders = Commands(rig.store, rig.registry, [rig.link], CommandsConfig(deadline_s=5))
         server = CoapServer(rig.endpoint, rig.registry, orders, lambda who: who == "@ep2")
