@@ -27,6 +27,7 @@ from gateway.daemon_television import TELEVISION_TABLES, Kit, Television, compos
 from gateway.focus import Focus
 from gateway.iot import (
     coap_directory,
+    coap_keys,
     commands_table,
     device_accounts,
     history,
@@ -39,6 +40,7 @@ from gateway.iot.bridge_topics import Topics
 from gateway.iot.coap import CoapLink
 from gateway.iot.coap_admission import Admission
 from gateway.iot.coap_endpoint import CoapEndpoint
+from gateway.iot.coap_keys import CoapKeys
 from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands
 from gateway.iot.device_accounts import DeviceAccounts
@@ -141,7 +143,9 @@ def compose(
         environment: Where there is a display, if there is one.
         devices: Where the kernel's ``sys`` and ``dev`` are, for the remote control.
     """
-    store = Store(state / "gateway.db", TABLES, durable=config.store.durable)
+    store = Store(
+        state / "gateway.db", TABLES, durable=config.store.durable, on_restore=(coap_keys.ON_RESTORE,)
+    )
     focus = Focus()
     ticket = secrets.token_urlsafe(TICKET_BYTES)
     words = ErrorWords(WEB / "strings")
@@ -189,6 +193,7 @@ def compose(
         commands=home.commands,
         rules=home.rules,
         admission=home.admission,
+        coap_keys=home.coap_keys,
         device_accounts=home.device_accounts,
         broker=home.broker,
         found=neighbourhood.found,
@@ -271,6 +276,7 @@ class Home:
     commands: Commands
     rules: Rules
     admission: Admission
+    coap_keys: CoapKeys
     device_accounts: DeviceAccounts
     broker: ManagedBroker | None
     coap: CoapEndpoint
@@ -361,6 +367,7 @@ def _home(config: GatewayConfig, state: Path, store: Store, television: Televisi
         commands,
         rules,
         coap.admission,
+        coap.keys,
         accounts,
         broker,
         endpoint,

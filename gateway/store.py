@@ -79,7 +79,14 @@ class Recovery:
 class Store:
     """One database file: a service, and the only way to its tables."""
 
-    def __init__(self, path: Path, migrations: Mapping[str, Sequence[str]], *, durable: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        migrations: Mapping[str, Sequence[str]],
+        *,
+        durable: bool = True,
+        on_restore: Sequence[str] = (),
+    ) -> None:
         """Describe a store; nothing is opened before `run`.
 
         Args:
@@ -88,16 +95,24 @@ class Store:
                 is applied once and never edited afterwards.
             durable: Whether each commit waits for the disk and a backup copy is kept.  Without,
                 a power cut may take the newest commits, whole: for what can be fetched anew.
+            on_restore: SQL that a copy needs before it takes a damaged file's place, for owners of
+                what must never go back; one whose table the copy does not have is left out.
         """
         self.path = path
         self.recovered: Recovery | None = None
         self._backup = path.with_name(path.name + ".backup")
         self._migrations = migrations
         self._durable = durable
+        self._on_restore = on_restore
         self._writing: sqlite3.Connection | None = None
         self._reading: sqlite3.Connection | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-writer")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-reader")
+
+    @property
+    def durable(self) -> bool:
+        """Whether what was written survives every power cut."""
+        return self._durable
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Open, check, migrate; keep a backup copy fresh; close when cancelled."""
@@ -237,10 +252,19 @@ class Store:
         made_at = datetime.fromtimestamp(self._backup.stat().st_mtime, UTC)
         fresh = self.path.with_name(self.path.name + ".new")
         fresh.write_bytes(self._backup.read_bytes())
+        self._go_forward(fresh)
         _disk.sync(fresh)
         fresh.replace(self.path)
         _disk.sync(self.path.parent)
         return Recovery(now, damaged if was_there else None, made_at)
+
+    def _go_forward(self, copy: Path) -> None:
+        with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as db:
+            # In the file itself, which alone is moved.
+            db.execute("PRAGMA journal_mode = DELETE")
+            for statement in self._on_restore:
+                with contextlib.suppress(sqlite3.OperationalError):
+                    db.execute(statement)
 
     def _close(self) -> None:
         # Waits for writes that were promised; new ones are refused from here on.

@@ -7,6 +7,7 @@ more than that.
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import random
 from collections.abc import Callable, Coroutine
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 import aiocoap
 
 from gateway.errors import GatewayError
-from gateway.iot.coap_admission import MAX_JUDGED, Admission
+from gateway.iot.coap_admission import MAX_JUDGED, Admission, UnknownApplicantError
 from gateway.iot.coap_announced import (
     Announced,
     Resource,
@@ -27,12 +28,16 @@ from gateway.iot.coap_announced import (
     plain_resources,
 )
 from gateway.iot.coap_directory import Directory, DirectoryEvent, Lapsed, Registered, Registration, Removed
-from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint, HomeTuning, StaticDevice
+from gateway.iot.coap_endpoint import COAP_PORT, CoapConfig, CoapEndpoint, HomeTuning, StaticDevice
+from gateway.iot.coap_guard import Guard
+from gateway.iot.coap_keys import MAX_KEYS, CoapKeys
 from gateway.iot.coap_links import Link, LinkFormatError, parse_links
 from gateway.iot.coap_lwm2m import NOT_THIS_FORMAT, Lwm2mSession
 from gateway.iot.coap_observe import Answer, Interest, ask, observe
 from gateway.iot.coap_rd import LINK_FORMAT, Register, RegistrationDirectory
 from gateway.iot.coap_resources import reading_value
+from gateway.iot.coap_sealed import Sealed
+from gateway.iot.coap_sealing import Sealing
 from gateway.iot.coap_senml import SENML_JSON, PayloadError, Record, decode, encode, plain_text
 from gateway.iot.entity import Capability, Device, EntityId, Reading, Value
 from gateway.iot.link import DeviceRefusedError, LinkDownError, LinkEvent
@@ -62,6 +67,7 @@ class CoapLink:
 
     Attributes:
         admission: Who may be part of the home.
+        keys: The credentials of devices that prove their name.
     """
 
     name = "coap"
@@ -69,13 +75,18 @@ class CoapLink:
     def __init__(self, config: CoapConfig, endpoint: CoapEndpoint, store: Store) -> None:
         self._config = config
         self._endpoint = endpoint
+        self.keys = CoapKeys(store, from_all=config.security == "oscore")
+        endpoint.secure(
+            lambda site: Guard(site, self.keys), lambda wire: Sealing(wire, self.keys, self._sealed_at)
+        )
         self.admission = Admission(
             store,
             is_open=config.admission == "open",
             always={*config.admitted, *(device.endpoint for device in config.devices)},
             max_admitted=config.max_devices,
+            keys=self.keys,
         )
-        self._directory = Directory(store, self.admission, max_devices=config.max_devices)
+        self._directory = Directory(store, self.admission, max_devices=config.max_devices, keys=self.keys)
         self._events: Publisher[LinkEvent] = Publisher()
         self._announced = Announced(self._events)
         self._peers: dict[str, _Peer] = {}
@@ -86,33 +97,52 @@ class CoapLink:
     def events(self) -> Publisher[LinkEvent]:
         return self._events
 
-    def knows(self, host: str) -> bool:
-        """Whether who answers at `host`, in figures, is the box itself or a device of the home."""
-        named = {urlsplit(device.url).hostname for device in self._config.devices}
-        return self._config.admission == "open" or host in named or self._directory.knows(host)
+    def knows(self, caller: str) -> bool:
+        """Whether a caller, see `coap_seal.caller`, is the box itself or a device of the home."""
+        if caller.startswith("@"):
+            return self.admission.admits(caller[1:])
+        named = {
+            urlsplit(device.url).hostname
+            for device in self._config.devices
+            if not self.keys.demands(device.endpoint)
+        }
+        is_open = self._config.admission == "open" and self._config.security == "any"
+        return is_open or caller in named or self._directory.knows(caller)
+
+    def _sealed_at(self, origin: str) -> Sealed | None:
+        named = {device.endpoint: device.url for device in self._config.devices}
+        for key in self.keys.all:
+            registration = self._directory.registrations.get(key.endpoint)
+            url = named.get(key.endpoint) or (registration and registration.base)
+            if url and _origin(url) == _origin(origin):
+                return self.keys.of(key.endpoint)
+        return None
 
     async def run(self, ready: Callable[[], None]) -> None:
+        await self.keys.load()
         await self.admission.load()
         await self._directory.load()
         site = self._endpoint.site
         with (
             self._directory.changes.subscribe(self._config.max_devices * 4) as changes,
             self.admission.changes.subscribe(MAX_JUDGED) as verdicts,
+            self.keys.changes.subscribe(MAX_KEYS) as keys,
         ):
-            site.add_resource(["rd"], RegistrationDirectory(self._directory))
-            site.add_resource(["rd"], Register(self._directory))
+            site.add_resource(["rd"], RegistrationDirectory(self._directory, self.keys))
+            site.add_resource(["rd"], Register(self._directory, self.keys))
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._directory.sweep(), name="coap lifetimes")
                     group.create_task(self._ring_when_open(), name="coap socket watch")
                     for device in self._config.devices:
-                        self._follow(group, device.endpoint, partial(self._keep_static, device))
+                        self._begin_static(group, device)
                     for registration in tuple(self._directory.registrations.values()):
                         if not self._is_static(registration.endpoint) and await self._directory.lets_in(
                             registration
                         ):
                             self._begin(group, registration)
                     group.create_task(self._heed_verdicts(group, verdicts), name="coap verdicts")
+                    group.create_task(self._heed_keys(group, keys), name="coap keys")
                     ready()
                     async for change in changes:
                         if not self._is_static(
@@ -181,6 +211,26 @@ class CoapLink:
             elif endpoint not in self._peers:
                 await self._directory.admit(endpoint)
                 self._begin(group, registration)
+
+    async def _heed_keys(self, group: asyncio.TaskGroup, keys: Subscription[str]) -> None:
+        async for endpoint in keys:
+            # Who it was until now is not proved, or no more: it registers anew.
+            await self._directory.forget((endpoint,))
+            if not self.keys.has(endpoint):
+                # What was decided was about who had the credentials.
+                with contextlib.suppress(UnknownApplicantError):
+                    await self.admission.forget(endpoint)
+            for device in self._config.devices:
+                if device.endpoint == endpoint:
+                    self._end(endpoint)
+                    self._begin_static(group, device)
+
+    def _begin_static(self, group: asyncio.TaskGroup, device: StaticDevice) -> None:
+        if self.admission.admits(device.endpoint):
+            self._follow(group, device.endpoint, partial(self._keep_static, device))
+        else:
+            log.warning("CoAP device %s is not asked: it has no credentials", device.endpoint)
+            self._announced.set_unavailable(device.endpoint)
 
     def _heed(self, group: asyncio.TaskGroup, change: DirectoryEvent) -> None:
         registration = change.registration
@@ -372,6 +422,14 @@ class _Pause:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await bell.wait()
+
+
+def _origin(url: str) -> tuple[str | None, int]:
+    parts = urlsplit(url)
+    host = parts.hostname
+    with contextlib.suppress(ValueError):
+        host = str(ipaddress.ip_address(host or ""))
+    return host, parts.port or COAP_PORT
 
 
 def _device(registration: Registration) -> Device:

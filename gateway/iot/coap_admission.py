@@ -4,8 +4,8 @@ One rule: whoever is not admitted is a name that waits and nothing more: it is
 not read, not shown and not told anything.
 
 A verdict is about an endpoint's name and outlives restarts and new addresses.
-The name is the device's own word; what proves it is the matter of its
-credentials, not of this module.
+The name is the device's own word, unless it has credentials, which prove it
+and are made by a person: they let it in without being asked about again.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from gateway.errors import BadInputError
 from gateway.pubsub import Publisher
@@ -94,6 +94,13 @@ class Judged:
     at: datetime
 
 
+class Keys(Protocol):
+    """See `gateway.iot.coap_keys.CoapKeys`."""
+
+    def has(self, endpoint: str) -> bool: ...
+    def demands(self, endpoint: str) -> bool: ...
+
+
 class Admission:
     """Keeps the verdicts, and who waits for one.
 
@@ -102,13 +109,14 @@ class Admission:
         turned_away: Knocks refused for being too many.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a wish of its own
         self,
         store: Store,
         *,
         is_open: bool = False,
         always: Collection[str] = (),
         max_admitted: int = 200,
+        keys: Keys | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Describe it.
@@ -118,6 +126,7 @@ class Admission:
             is_open: Whether everybody is let in who was not refused.
             always: Endpoints that the configuration admits.
             max_admitted: More are not admitted.
+            keys: Who was given credentials, which lets him in, and who must have some.
             clock: Monotonic seconds.
         """
         self.changes: Publisher[str] = Publisher()
@@ -126,6 +135,7 @@ class Admission:
         self._is_open = is_open
         self._always = frozenset(always)
         self._max_admitted = max_admitted
+        self._keys = keys
         self._clock = clock
         self._judged: dict[str, Judged] = {}
         self._waiting: dict[str, Applicant] = {}
@@ -148,10 +158,18 @@ class Admission:
 
     def admits(self, endpoint: str) -> bool:
         """Whether `endpoint` is part of the home."""
+        if not self.may_ask(endpoint):
+            return False
         if endpoint in self._always:
             return True
         judged = self._judged.get(endpoint)
-        return self._is_open if judged is None else judged.verdict is Verdict.ADMITTED
+        if judged is None:
+            return self._is_open or (self._keys is not None and self._keys.has(endpoint))
+        return judged.verdict is Verdict.ADMITTED
+
+    def may_ask(self, endpoint: str) -> bool:
+        """Whether a person can let `endpoint` in."""
+        return self._keys is None or self._keys.has(endpoint) or not self._keys.demands(endpoint)
 
     def check(self, endpoint: str) -> None:
         """Let `endpoint` register, as part of the home or to wait.

@@ -22,8 +22,9 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from gateway.errors import BadInputError
-from gateway.iot import coap_admission
+from gateway.iot import coap_admission, coap_keys
 from gateway.iot.coap_admission import Admission, Applicant
+from gateway.iot.coap_keys import CoapKeys
 from gateway.iot.coap_links import parse_links
 from gateway.pubsub import Publisher
 from gateway.store import Store
@@ -48,6 +49,7 @@ MIGRATIONS = (
     ALTER TABLE coap_registration ADD COLUMN sleeps INTEGER NOT NULL DEFAULT 0;
     """,
     coap_admission.MIGRATION,
+    coap_keys.MIGRATION,
 )
 FORGET_AFTER = timedelta(days=30)
 _SWEEP_S = 1.0
@@ -127,11 +129,12 @@ class Directory:
         changes: What became of registrations; nothing about those loaded at start.
     """
 
-    def __init__(self, store: Store, admission: Admission, *, max_devices: int) -> None:
+    def __init__(self, store: Store, admission: Admission, *, max_devices: int, keys: CoapKeys) -> None:
         self.changes: Publisher[DirectoryEvent] = Publisher()
         self._store = store
         self._admission = admission
         self._max_devices = max_devices
+        self._keys = keys
         self._by_endpoint: dict[str, Registration] = {}
         self._on_disk: set[str] = set()
         self._lapsed: set[str] = set()
@@ -227,12 +230,17 @@ class Directory:
         return True
 
     def knows(self, host: str) -> bool:
-        """Whether at `host`, in figures, is this machine itself or a registered device of the home."""
+        """Whether at `host`, in figures, is this machine itself or a registered device of the home.
+
+        One that must prove its name is known by that alone.
+        """
         with contextlib.suppress(ValueError):
             if ipaddress.ip_address(host).is_loopback:
                 return True
         return any(
-            urlsplit(known.base).hostname == host and self._admission.admits(known.endpoint)
+            urlsplit(known.base).hostname == host
+            and self._admission.admits(known.endpoint)
+            and not self._keys.demands(known.endpoint)
             for known in self._by_endpoint.values()
         )
 
@@ -240,7 +248,7 @@ class Directory:
         """Whether it is part of the home; if not, it waits from now on, and whoever waited longest may go."""
         if self._admission.admits(registration.endpoint):
             return True
-        if not self.is_lapsed(registration.endpoint):
+        if not self.is_lapsed(registration.endpoint) and self._admission.may_ask(registration.endpoint):
             applicant = Applicant(
                 endpoint=registration.endpoint,
                 name=registration.name,

@@ -14,13 +14,14 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 from urllib.parse import urlsplit
 
 import aiocoap
-from aiocoap import error, resource
+from aiocoap import error, interfaces, resource
 from aiocoap.message import Direction
 from aiocoap.numbers.constants import TransportTuning
+from aiocoap.tokenmanager import TokenManager
 from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
 
 from gateway.errors import GatewayError
@@ -76,6 +77,8 @@ class CoapConfig:
         port: UDP port; 0 takes any free one.
         admission: ``ask`` lets a device that registers wait until a person allows it; ``open`` lets in
             everybody who can reach the port.
+        security: ``any`` takes devices without credentials too; ``oscore`` speaks with none but those that
+            were given some.
         admitted: Endpoints that need not ask.
         devices: Devices that do not register by themselves; naming them here admits them.
         max_devices: Registrations kept; more are refused.
@@ -88,6 +91,7 @@ class CoapConfig:
     host: str = "127.0.0.1"
     port: int = COAP_PORT
     admission: Literal["ask", "open"] = "ask"
+    security: Literal["any", "oscore"] = "any"
     admitted: tuple[str, ...] = ()
     devices: tuple[StaticDevice, ...] = ()
     max_devices: int = 200
@@ -120,6 +124,13 @@ class HomeTuning(TransportTuning):  # type: ignore[misc]  # aiocoap has no types
     MAX_RETRANSMIT = 2
 
 
+class Screen(Protocol):
+    """A resource that stands before all others; see `gateway.iot.coap_guard.Guard`."""
+
+    def takes(self, request: aiocoap.Message) -> bool: ...
+    async def render_to_pipe(self, pipe: aiocoap.pipe.Pipe) -> None: ...
+
+
 class CoapEndpoint:
     """The socket and the site behind it: a service.
 
@@ -133,6 +144,16 @@ class CoapEndpoint:
         self.changes: Publisher[bool] = Publisher()
         self._config = config
         self._context: aiocoap.Context | None = None
+        self._guard: Callable[[resource.Site], Screen] | None = None
+        self._sealing: Callable[[TokenManager], interfaces.RequestInterface] | None = None
+
+    def secure(
+        self,
+        guard: Callable[[resource.Site], Screen],
+        sealing: Callable[[TokenManager], interfaces.RequestInterface],
+    ) -> None:
+        """From the next opening on let `guard` stand before the site, and `sealing` before what is sent."""
+        self._guard, self._sealing = guard, sealing
 
     @property
     def context(self) -> aiocoap.Context:
@@ -153,7 +174,7 @@ class CoapEndpoint:
     @property
     def port(self) -> int:
         """The UDP port in use."""
-        (interface,) = self.context.request_interfaces
+        interface = self.context.request_interfaces[-1]
         bound = interface.token_interface.message_interface.transport.get_extra_info("socket")
         return int(bound.getsockname()[1])
 
@@ -175,7 +196,8 @@ class CoapEndpoint:
             await context.shutdown()
 
     async def _open(self) -> aiocoap.Context:
-        context = aiocoap.Context(serversite=self.site, loggername="gateway.coap.wire")
+        guard = None if self._guard is None else self._guard(self.site)
+        context = aiocoap.Context(serversite=guard or self.site, loggername="gateway.coap.wire")
         # Its warnings are about malformed datagrams: a stranger must not fill the log.
         context.log.setLevel(logging.ERROR)
         await context._append_tokenmanaged_messagemanaged_transport(  # noqa: SLF001 - the only way to `_Ear`
@@ -187,6 +209,11 @@ class CoapEndpoint:
                 multicast=[],
             )
         )
+        if guard is not None:
+            context.request_interfaces[0].token_interface.message_interface.takes = guard.takes
+        if self._sealing is not None:
+            # First: it takes what is for devices with credentials, and leaves the rest.
+            context.request_interfaces.insert(0, self._sealing(context.request_interfaces[0]))
         return context
 
     def _probe(self) -> None:
@@ -217,6 +244,7 @@ class _Ear(MessageInterfaceUDP6):  # type: ignore[misc]  # aiocoap has no types
         super().__init__(*arguments, **named)
         self._allowance = float(MAX_REQUESTS_PER_S)
         self._counted_s = time.monotonic()
+        self.takes: Callable[[aiocoap.Message], bool] = lambda _: True
 
     def datagram_msg_received(
         self, data: bytes, ancdata: Sequence[tuple[int, int, bytes]], _flags: int, address: tuple[object, ...]
@@ -227,7 +255,7 @@ class _Ear(MessageInterfaceUDP6):  # type: ignore[misc]  # aiocoap has no types
             message = aiocoap.Message.decode(data, UDP6EndpointAddress(address, self, pktinfo=pktinfo))
         except (ValueError, LookupError, ArithmeticError, struct.error, error.Error):
             return
-        if message.code.is_request() and not self._has_room():
+        if message.code.is_request() and not (self.takes(message) and self._has_room()):
             return
         message.direction = Direction.INCOMING
         message.transport_tuning = _Memory()

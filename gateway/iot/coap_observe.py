@@ -17,6 +17,8 @@ from aiocoap import error
 from aiocoap.numbers.constants import TransportTuning
 from aiocoap.pipe import Pipe
 
+from gateway.errors import GatewayError
+from gateway.iot.coap_sealing import Sealing
 from gateway.iot.link import LinkDownError
 
 DEFAULT_MAX_AGE_S: Final = 60
@@ -174,17 +176,20 @@ class _Observation:
     async def close(self) -> None:
         """Tell the device that we no longer listen (RFC 7641, section 3.6), if it can be told."""
         if not self._over and self._newest is not None:
-            with contextlib.suppress(error.Error, OSError, TimeoutError):
+            with contextlib.suppress(error.Error, GatewayError, OSError, TimeoutError):
                 await self._say_farewell()
         self._forget()
 
     async def _say_farewell(self) -> None:
         farewell = self._request.copy(observe=1, token=self._request.token)
         interface = await self._context.find_remote_and_interface(farewell)
-        if interface.outgoing_requests is None:
+        if isinstance(interface, Sealing):
+            await interface.leave(self._pipe)
+        elif interface.outgoing_requests is None:
             return  # the socket is closing; the device learns it from the unreachable port
-        # The device ends the observation that has this very token; aiocoap would choose a new one.
-        interface.token_interface.send_message(farewell, lambda: None)
+        else:
+            # The device ends the observation that has this very token; aiocoap would choose a new one.
+            interface.token_interface.send_message(farewell, lambda: None)
         async with asyncio.timeout(_FAREWELL_S):
             while await self._next() is not None:
                 pass

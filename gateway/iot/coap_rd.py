@@ -20,8 +20,10 @@ from gateway.errors import BadInputError
 from gateway.iot.coap_admission import NotAdmittedError, TooManyStrangersError
 from gateway.iot.coap_directory import Directory, DirectoryFullError, Registration
 from gateway.iot.coap_endpoint import is_endpoint_name
+from gateway.iot.coap_keys import CoapKeys, NotProvedError
 from gateway.iot.coap_links import parse_links
 from gateway.iot.coap_resources import printable
+from gateway.iot.coap_seal import speaker
 from gateway.iot.lwm2m_objects import version_of
 
 LINK_FORMAT = 40
@@ -51,15 +53,17 @@ class BoundedResource(resource.Resource):  # type: ignore[misc]  # aiocoap has n
 class RegistrationDirectory(BoundedResource, resource.PathCapable):  # type: ignore[misc]  # aiocoap has no types
     """Answers for ``/rd`` and everything below it."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, keys: CoapKeys) -> None:
         super().__init__()
         self._directory = directory
+        self._keys = keys
 
     async def render(self, request: aiocoap.Message) -> aiocoap.Message:
         # Site keeps PathCapable resources for what is below a path, so /rd itself comes through `Register`.
         known = self._directory.by_id("/".join(request.opt.uri_path))
         if known is None:
             raise error.NotFound
+        _check_speaker(self._keys, known.endpoint, request)
         if request.code == aiocoap.DELETE:
             await self._directory.remove(known.id)
             return aiocoap.Message(code=aiocoap.DELETED)
@@ -90,9 +94,10 @@ class Register(BoundedResource):
     rt = "core.rd"
     ct = str(LINK_FORMAT)
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, keys: CoapKeys) -> None:
         super().__init__()
         self._directory = directory
+        self._keys = keys
 
     async def render_post(self, request: aiocoap.Message) -> aiocoap.Message:
         """Take a registration."""
@@ -102,6 +107,7 @@ class Register(BoundedResource):
         endpoint = query.get("ep", "")
         if not is_endpoint_name(endpoint):
             raise error.BadRequest("ep must be 1 to 63 letters, digits, dots, dashes or underscores")
+        _check_speaker(self._keys, endpoint, request)
         links = _text(request.payload)
         version = _version(query, links)
         lifetime_s = _lifetime(query, _LWM2M_LIFETIME_S if version else _DEFAULT_LIFETIME_S)
@@ -127,6 +133,13 @@ class Register(BoundedResource):
         except BadInputError as bad:
             raise error.BadRequest(str(bad)) from bad
         return aiocoap.Message(code=aiocoap.CREATED, location_path=("rd", kept.id))
+
+
+def _check_speaker(keys: CoapKeys, endpoint: str, request: aiocoap.Message) -> None:
+    try:
+        keys.check(endpoint, speaker(request), request.remote.hostinfo)
+    except NotProvedError as bad:
+        raise error.Unauthorized(str(bad)) from bad
 
 
 def _query(request: aiocoap.Message) -> Mapping[str, str]:

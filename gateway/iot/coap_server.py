@@ -12,7 +12,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import aiocoap
 from aiocoap import error, resource
@@ -22,6 +22,7 @@ from gateway.iot.coap_endpoint import CoapEndpoint
 from gateway.iot.coap_links import Link, format_links
 from gateway.iot.coap_rd import LINK_FORMAT, BoundedResource
 from gateway.iot.coap_resources import link_of, reading_value
+from gateway.iot.coap_seal import caller
 from gateway.iot.coap_senml import SENML_JSON, TEXT, Record, decode, encode, plain_text
 from gateway.iot.commands import Commands
 from gateway.iot.commands_model import Command, CommandState
@@ -52,7 +53,7 @@ class CoapServer:
             endpoint: Where to serve.
             registry: The home.
             commands: Orders go here.
-            knows: Whether who is at an address, a host in figures, may see and order the home.
+            knows: Whether a caller, see `coap_seal.caller`, may see and order the home.
         """
         self._endpoint = endpoint
         self._registry = registry
@@ -105,7 +106,7 @@ class _Core(BoundedResource):
             link_of(state.entity, f"/e/{quote(state.entity.id, safe='')}")
             for state in self._registry.states.values()
         )
-        links: Iterable[Link] = itertools.chain([own], entities if self._knows(_host(request)) else ())
+        links: Iterable[Link] = itertools.chain([own], entities if self._knows(caller(request)) else ())
         for query in request.opt.uri_query:
             name, equals, wanted = query.partition("=")
             if equals:
@@ -127,7 +128,7 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
         self._waiting = 0
 
     async def render_to_pipe(self, pipe: aiocoap.pipe.Pipe) -> None:
-        if not self._knows(_host(pipe.request)):
+        if not self._knows(caller(pipe.request)):
             raise error.Unauthorized
         await super().render_to_pipe(pipe)
 
@@ -138,7 +139,7 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
         if entity not in self._registry.states or self._count() >= MAX_OBSERVATIONS:
             return
         observers = self._observers.setdefault(entity, {})
-        observers[observation] = _host(request)
+        observers[observation] = caller(request)
 
         def forget() -> None:
             observers.pop(observation, None)
@@ -149,8 +150,8 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
 
     def tell(self, entity: EntityId) -> None:
         """Notify the observers of `entity`, which changed or has gone."""
-        for observation, host in tuple(self._observers.get(entity, {}).items()):
-            if not self._knows(host):
+        for observation, who in tuple(self._observers.get(entity, {}).items()):
+            if not self._knows(who):
                 observation.trigger(aiocoap.Message(code=aiocoap.UNAUTHORIZED), is_last=True)
             elif entity in self._registry.states:
                 observation.trigger()
@@ -222,10 +223,6 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
 
     def _count(self) -> int:
         return sum(map(len, self._observers.values()))
-
-
-def _host(request: aiocoap.Message) -> str:
-    return urlsplit(request.remote.uri_base).hostname or ""
 
 
 def _id(request: aiocoap.Message) -> EntityId:

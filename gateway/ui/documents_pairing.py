@@ -37,6 +37,14 @@ class DeviceAccount(msgspec.Struct, frozen=True, kw_only=True):
     made_at: datetime
 
 
+class CoapKey(msgspec.Struct, frozen=True, kw_only=True):
+    """That a CoAP device has OSCORE credentials; `label` is what the household calls the device."""
+
+    endpoint: str
+    label: str
+    made_at: datetime
+
+
 class DeviceBroker(msgspec.Struct, frozen=True, kw_only=True):
     """Where MQTT devices find the box's broker.
 
@@ -57,6 +65,7 @@ class DevicePairing(msgspec.Struct, frozen=True, kw_only=True):
     waiting: list[WaitingDevice]
     devices: list[JudgedDevice]
     accounts: list[DeviceAccount]
+    keys: list[CoapKey]
     broker: DeviceBroker | None
 
 
@@ -73,6 +82,31 @@ class DeviceCredentials(msgspec.Struct, frozen=True, kw_only=True):
     account: DeviceAccount
     secret: str
     broker: DeviceBroker | None
+
+
+class MakeCoapKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """New OSCORE credentials for the CoAP device that registers as `endpoint`; it is admitted by them."""
+
+    endpoint: Annotated[
+        str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]*[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=63)
+    ]
+    label: Annotated[str, msgspec.Meta(max_length=64)] = ""
+
+
+class CoapCredentials(msgspec.Struct, frozen=True, kw_only=True):
+    """What the device must be told (RFC 8613, section 3.2), said this once.
+
+    Secret, salt and ids are hexadecimal digits; `sender_id` is the device's own, `recipient_id` the box's.
+    There is no id context.
+    """
+
+    key: CoapKey
+    master_secret: str
+    master_salt: str
+    sender_id: str
+    recipient_id: str
+    aead: Literal["AES-CCM-16-64-128"] = "AES-CCM-16-64-128"
+    hkdf: Literal["SHA-256"] = "SHA-256"
 
 
 class FoundDevice(msgspec.Struct, frozen=True, kw_only=True):

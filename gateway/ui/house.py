@@ -14,6 +14,7 @@ from gateway.apps.shelf import InstalledApp
 from gateway.broker_certificate import Certificate
 from gateway.focus import Holder
 from gateway.iot.coap_admission import Applicant, Judged, Verdict
+from gateway.iot.coap_keys import CoapKey, Credentials
 from gateway.iot.commands_model import Command
 from gateway.iot.device_accounts import DeviceAccount
 from gateway.iot.entity import Device, EntityId, State, StateChanged, Value
@@ -257,6 +258,15 @@ class Admission(Protocol):
     async def forget(self, endpoint: str) -> None: ...
 
 
+class CoapKeys(Protocol):
+    """See `gateway.iot.coap_keys.CoapKeys`."""
+
+    @property
+    def all(self) -> Sequence[CoapKey]: ...
+    async def make(self, endpoint: str, label: str) -> tuple[CoapKey, Credentials]: ...
+    async def revoke(self, endpoint: str) -> None: ...
+
+
 class DeviceAccounts(Protocol):
     """See `gateway.iot.device_accounts.DeviceAccounts`."""
 
@@ -315,6 +325,7 @@ class House:
     commands: Commands
     rules: Rules
     admission: Admission
+    coap_keys: CoapKeys
     device_accounts: DeviceAccounts
     broker: Broker | None
     found: FoundDevices

@@ -56,6 +56,10 @@ _STATUSES: Mapping[str, HTTPStatus] = {
     "IOT-704": HTTPStatus.CONFLICT,  # the broker is not ours
     "IOT-706": HTTPStatus.CONFLICT,  # enough devices
     "IOT-707": HTTPStatus.NOT_FOUND,  # no such device waits
+    "IOT-711": HTTPStatus.CONFLICT,  # it has credentials
+    "IOT-712": HTTPStatus.CONFLICT,  # enough credentials
+    "IOT-713": HTTPStatus.NOT_FOUND,  # no such credentials
+    "IOT-717": HTTPStatus.CONFLICT,  # the store is not durable
     "IOT-403": HTTPStatus.NOT_FOUND,  # no such helper
     "IOT-404": HTTPStatus.NOT_FOUND,  # no such scene
     "APP-201": HTTPStatus.NOT_FOUND,  # no such app

@@ -21,6 +21,7 @@ from gateway.broker_certificate import Certificate
 from gateway.focus import Focus
 from gateway.iot import coap_directory, commands_table, device_accounts, history, household_link, rules
 from gateway.iot.coap_admission import Admission
+from gateway.iot.coap_keys import CoapKeys
 from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.device_accounts import DeviceAccounts
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Reading, Value
@@ -411,7 +412,7 @@ class LivingHouse:
             "reminders": reminders.MIGRATIONS,
             "recordings": recordings_table.MIGRATIONS,
         }
-        self.store = Store(state / "gateway.db", migrations, durable=False)
+        self.store = Store(state / "gateway.db", migrations)
         evening = Evening(self.book)
         self.household = Household(self.store)
         self.lock = ChildLock(LockMemory(self.store), self.household, evening)
@@ -448,7 +449,8 @@ class LivingHouse:
         self.questions = Questions()
         actions: dict[str, Action] = {"command": self._order, "ask": self.questions.ask}
         self._rules = Rules(None, self._registry, self.store, actions)
-        self.admission = Admission(self.store)
+        self.coap_keys = CoapKeys(self.store)
+        self.admission = Admission(self.store, keys=self.coap_keys)
         self.doorstep = Doorstep()
         unplugged = MqttClient(BrokerAddress("127.0.0.1", 9), "nobody")
         self.device_accounts = DeviceAccounts(self.store, self.doorstep, unplugged)
@@ -475,6 +477,7 @@ class LivingHouse:
             commands=self._commands,
             rules=self._rules,
             admission=self.admission,
+            coap_keys=self.coap_keys,
             device_accounts=self.device_accounts,
             broker=self.doorstep,
             found=self.found,

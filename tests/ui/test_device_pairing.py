@@ -109,6 +109,37 @@ async def test_an_account_that_cannot_be_is_refused(box: Box, body: object, stat
     assert (answered, problem["code"]) == (status, code)
 
 
+async def test_credentials_come_with_all_that_the_device_must_be_told_once(
+    box: Box, caplog: pytest.LogCaptureFixture
+) -> None:
+    status, made = await asked(box, "POST", "keys", {"endpoint": "ep1", "label": "地窖温度计"})
+    assert status == 201
+    lengths = {name: len(bytes.fromhex(made[name])) for name in ("master_secret", "master_salt")}
+    assert lengths == {"master_secret": 16, "master_salt": 8}
+    assert made["sender_id"] != made["recipient_id"] == "01"
+    assert (made["aead"], made["hkdf"]) == ("AES-CCM-16-64-128", "SHA-256")
+    assert box.living.admission.admits("ep1")
+    found = await listed(box)
+    assert [(one["endpoint"], one["label"]) for one in found["keys"]] == [("ep1", "地窖温度计")]
+    assert made["master_secret"] not in str(found) + caplog.text
+    again = await asked(box, "POST", "keys", {"endpoint": "ep1"})
+    assert (again[0], again[1]["code"]) == (409, "IOT-711")
+
+
+async def test_credentials_are_taken_away_at_once(box: Box) -> None:
+    await asked(box, "POST", "keys", {"endpoint": "ep1"})
+    assert (await asked(box, "DELETE", "keys/ep1"))[0] == 204
+    assert ((await listed(box))["keys"], box.living.admission.admits("ep1")) == ([], False)
+    status, problem = await asked(box, "DELETE", "keys/ep1")
+    assert (status, problem["code"]) == (404, "IOT-713")
+
+
+@pytest.mark.parametrize("endpoint", ["", "a/b", "客厅", "x" * 64, "...", "a b"])
+async def test_credentials_for_no_endpoints_name_are_refused(box: Box, endpoint: str) -> None:
+    status, problem = await asked(box, "POST", "keys", {"endpoint": endpoint})
+    assert (status, problem["code"]) == (400, "UI-103")
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -116,6 +147,8 @@ async def test_an_account_that_cannot_be_is_refused(box: Box, body: object, stat
         ("POST", "/devices/ep1/admit"),
         ("POST", "/devices/ep1/refuse"),
         ("DELETE", "/devices/ep1"),
+        ("POST", "/keys"),
+        ("DELETE", "/keys/ep1"),
         ("POST", "/accounts"),
         ("DELETE", "/accounts/lamp"),
     ],
@@ -128,11 +161,12 @@ async def test_only_who_lives_here_sees_or_changes_it(box: Box, method: str, pat
     async with aiohttp.ClientSession() as anybody:
         for secret in ("", "wrong", guest, member):
             headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-            body = {"name": "door"} if path == "/accounts" else None
+            body = {"/accounts": {"name": "door"}, "/keys": {"endpoint": "door"}}.get(path)
             async with anybody.request(method, box.at(PAIRING) + path, headers=headers, json=body) as answer:
                 answered.append(answer.status)
             if secret != member:
                 assert [one.endpoint for one in box.living.admission.waiting] == ["ep1"]
                 assert box.living.doorstep.let == set()
+                assert box.living.coap_keys.all == ()
     assert answered[:3] == [401, 401, 403]
     assert answered[3] not in (401, 403)

@@ -7,6 +7,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.params import JSONBody, PathParameter
 
 from gateway.iot.coap_admission import Judged, Verdict
+from gateway.iot.coap_keys import CoapKey
 from gateway.iot.device_accounts import DeviceAccount
 from gateway.ui import documents_pairing as doc
 from gateway.ui import views
@@ -39,6 +40,7 @@ def handlers(house: House) -> list[BaseRouteHandler]:
             waiting=views.waiting(house),
             devices=[_judged(one) for one in house.admission.judged],
             accounts=[_account(one) for one in house.device_accounts.all],
+            keys=[_key(one) for one in house.coap_keys.all],
             broker=_broker(house, request),
         )
 
@@ -84,7 +86,43 @@ def handlers(house: House) -> list[BaseRouteHandler]:
         """Send an MQTT device away: it is disconnected, and its secret opens nothing any more."""
         await house.device_accounts.remove(account)
 
-    return [list_pairing, admit_device, refuse_device, forget_device, make_account, remove_account]
+    @post(
+        "/api/v1/iot/pairing/keys",
+        status_code=201,
+        dto=Body[doc.MakeCoapKey],
+        return_dto=None,
+        responses=answers(409),
+    )
+    async def make_key(data: JSONBody[doc.MakeCoapKey]) -> doc.CoapCredentials:
+        """Make OSCORE credentials for a CoAP device; the television says so, and they are said this once."""
+        key, given = await house.coap_keys.make(data.endpoint, data.label)
+        name = key.label or key.endpoint
+        house.notices.put(
+            {"zh-CN": f"已为设备“{name}”创建凭据。", "en": f"Credentials were made for the device “{name}”."}
+        )
+        return doc.CoapCredentials(
+            key=_key(key),
+            master_secret=given.master_secret.hex(),
+            master_salt=given.master_salt.hex(),
+            sender_id=given.sender_id.hex(),
+            recipient_id=given.recipient_id.hex(),
+        )
+
+    @delete("/api/v1/iot/pairing/keys/{endpoint:str}", status_code=204, responses=answers())
+    async def remove_key(endpoint: Endpoint) -> None:
+        """Take away a CoAP device's credentials: it is out, and nothing sealed with them is heard."""
+        await house.coap_keys.revoke(endpoint)
+
+    return [
+        list_pairing,
+        admit_device,
+        refuse_device,
+        forget_device,
+        make_account,
+        remove_account,
+        make_key,
+        remove_key,
+    ]
 
 
 def _name(house: House, endpoint: str) -> str:
@@ -99,6 +137,10 @@ def _judged(one: Judged) -> doc.JudgedDevice:
 
 def _account(one: DeviceAccount) -> doc.DeviceAccount:
     return doc.DeviceAccount(name=one.name, label=one.label, made_at=one.made_at)
+
+
+def _key(one: CoapKey) -> doc.CoapKey:
+    return doc.CoapKey(endpoint=one.endpoint, label=one.label, made_at=one.made_at)
 
 
 def _broker(house: House, request: Request[Any, Any, Any]) -> doc.DeviceBroker | None:

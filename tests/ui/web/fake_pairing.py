@@ -20,7 +20,7 @@ WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 class Joining:
-    """Who waits, of whom was decided, and accounts.
+    """Who waits, of whom was decided, accounts and credentials.
 
     Attributes:
         decided: What was asked for, by method and path, in order.
@@ -31,6 +31,7 @@ class Joining:
         self.waiting: list[pairing.WaitingDevice] = []
         self.devices: list[pairing.JudgedDevice] = []
         self.accounts: list[pairing.DeviceAccount] = []
+        self.keys: list[pairing.CoapKey] = []
         self.decided: list[str] = []
 
     def add(self, routes: web.UrlDispatcher) -> None:
@@ -40,6 +41,7 @@ class Joining:
         routes.add_delete("/api/v1/iot/pairing/devices/{endpoint}", self._forget)
         routes.add_post("/api/v1/iot/pairing/accounts", self._make)
         routes.add_delete("/api/v1/iot/pairing/accounts/{name}", self._remove)
+        routes.add_delete("/api/v1/iot/pairing/keys/{name}", self._remove)
 
     async def knock(self, endpoint: str, name: str, model: str = "T1") -> None:
         """Let a device ask."""
@@ -60,7 +62,7 @@ class Joining:
 
     async def _list(self, _request: web.Request) -> web.Response:
         found = pairing.DevicePairing(
-            waiting=self.waiting, devices=self.devices, accounts=self.accounts, broker=None
+            waiting=self.waiting, devices=self.devices, accounts=self.accounts, keys=self.keys, broker=None
         )
         return web.Response(body=msgspec.json.encode(found), content_type="application/json")
 
@@ -100,4 +102,5 @@ class Joining:
         name = request.match_info["name"]
         self.decided.append(f"remove {name}")
         self.accounts = [one for one in self.accounts if one.name != name]
+        self.keys = [one for one in self.keys if one.endpoint != name]
         return web.Response(status=204)

@@ -91,10 +91,11 @@ async def test_who_was_let_in_is_listed_and_sent_away(turn_on: TurnOn) -> None:
         pairing.JudgedDevice(endpoint="ep1", name="温度计", model="T1", verdict="admitted", at=WHEN)
     ]
     house.accounts = [pairing.DeviceAccount(name="lamp", label="客厅灯", made_at=WHEN)]
+    house.keys = [pairing.CoapKey(endpoint="ep2", label="地窖", made_at=WHEN)]
     await tv.press("Escape", "m", "ArrowUp", *["ArrowDown"] * 9)
     await expect(tv.focused).to_contain_text("设备配对")
     await tv.press("Enter")
-    await expect(tv.see(".layer:last-child .choice")).to_have_count(3)
+    await expect(tv.see(".layer:last-child .choice")).to_have_count(4)
     await expect(tv.focused).to_contain_text("温度计")
     await tv.press("Enter")
     await expect(tv.focused).to_contain_text("取消")
@@ -103,8 +104,11 @@ async def test_who_was_let_in_is_listed_and_sent_away(turn_on: TurnOn) -> None:
     await tv.press("ArrowDown")
     await expect(tv.focused).to_contain_text("客厅灯")
     await tv.press("Enter", "ArrowDown", "Enter")
+    await expect(tv.see(".layer:last-child .choice")).to_have_count(3)
+    await expect(tv.focused).to_contain_text("地窖")
+    await tv.press("Enter", "ArrowDown", "Enter")
     await expect(tv.see(".layer:last-child .choice")).to_have_count(2)
-    assert house.decided == ["refuse ep1", "remove lamp"]
+    assert house.decided == ["refuse ep1", "remove lamp", "remove ep2"]
 
 
 async def test_an_account_for_an_mqtt_device_is_made_with_the_remote_and_its_secret_shown_once(

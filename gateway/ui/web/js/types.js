@@ -45,7 +45,9 @@
  * @typedef {{name: string, label: string, made_at: string}} DeviceAccount
  * @typedef {{account: DeviceAccount, secret: string,
  *   broker: {host: string, port: number, tls: boolean, ca: string|null, ca_sha256: string|null}|null}} DeviceCredentials
- * @typedef {{waiting: WaitingDevice[], devices: JudgedDevice[], accounts: DeviceAccount[]}} DevicePairing
+ * @typedef {{endpoint: string, label: string, made_at: string}} CoapKey
+ * @typedef {{waiting: WaitingDevice[], devices: JudgedDevice[], accounts: DeviceAccount[],
+ *   keys: CoapKey[]}} DevicePairing
  * @typedef {{text: Record<string, string>, code: string|null, at: string}} Notice
  * @typedef {{id: string, text: Record<string, string>, expires_at: string}} Question
  * @typedef {{id: number, text: Record<string, string>, at: string}} Message

@@ -3,7 +3,7 @@
  * One rule: what is listed is what the box said last; it is asked anew after every change.
  *
  * @import { Screen } from "../stage.js"
- * @import { DeviceAccount, DeviceCredentials, DevicePairing, JudgedDevice } from "../types.js"
+ * @import { DeviceCredentials, DevicePairing, JudgedDevice } from "../types.js"
  */
 
 import { choiceOf } from "./menu.js";
@@ -26,8 +26,9 @@ export function pairing() {
   const screen = choiceOf(() => {
     const waiting = house.waiting.map((one) => ({ name: nameOf(one), value: t("pairing.waiting"), act: () => open(question(one)) }));
     const judged = (known?.devices ?? []).map((one) => ({ name: nameOf(one), value: t(`pairing.${one.verdict}`), act: () => open(sheet(one)) }));
-    const accounts = (known?.accounts ?? []).map((one) => ({ name: one.label || one.name, value: "MQTT", act: () => open(farewell(one)) }));
-    const choices = [...waiting, ...judged, ...accounts];
+    const accounts = (known?.accounts ?? []).map((one) => ({ name: one.label || one.name, value: "MQTT", act: () => open(farewell("MQTT", one.name, one.label, `accounts/${encodeURIComponent(one.name)}`)) }));
+    const keys = (known?.keys ?? []).map((one) => ({ name: one.label || one.endpoint, value: "CoAP", act: () => open(farewell("CoAP", one.endpoint, one.label, `keys/${encodeURIComponent(one.endpoint)}`)) }));
+    const choices = [...waiting, ...judged, ...accounts, ...keys];
     return {
       title: t("pairing"),
       text: refused || (known ? t(choices.length ? "pairing.what" : "pairing.none") : t("recordings.wait")),
@@ -107,15 +108,18 @@ function sheet(device) {
   return screen;
 }
 
-/** @param {DeviceAccount} account @returns {Screen} */
-function farewell(account) {
+/**
+ * @param {string} kind @param {string} name @param {string} label @param {string} path
+ * @returns {Screen}
+ */
+function farewell(kind, name, label, path) {
   /** @type {Screen} */
   const screen = choiceOf(() => ({
-    title: t("pairing.remove.ask", { name: account.label || account.name }),
-    text: `MQTT · ${account.name}`,
+    title: t("pairing.remove.ask", { name: label || name }),
+    text: `${kind} · ${name}`,
     choices: [
       { name: t("cancel"), act: () => close(screen) },
-      { name: t("pairing.remove"), danger: true, act: () => change(screen, "DELETE", `accounts/${encodeURIComponent(account.name)}`) },
+      { name: t("pairing.remove"), danger: true, act: () => change(screen, "DELETE", path) },
     ],
   }), "account");
   return screen;
