@@ -2,102 +2,30 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Thread
 
 import msgspec
 import pytest
-from tuf.api.metadata import TargetFile, Targets
 
-from gateway.trust.asking import Asking, RefusedError
+from gateway.trust.asking import RefusedError
 from gateway.trust.errors import TrustError
-from gateway.trust.firmware import ROLE, SignedFirmware, manifest_path, read_signed, version_numbers
-from gateway.trust.offers import Fetched, FirmwareListing
-from headend import ceremony, firmware
+from gateway.trust.firmware import ROLE, manifest_path, read_signed, version_numbers
+from headend import ceremony
 from headend.ceremony import Publisher, Validity
-from headend.firmware import Wishes
-from headend.keys import KeyRing
-from headend.repository import Repository, sign
-from headend.serve import server
+from tests.trust.firmware_desk import Desk, served
 
 IMAGE = bytes(range(256)) * 40
-LATER = datetime(2099, 1, 1, tzinfo=UTC)
-
-
-@dataclass
-class Desk:
-    """The operator's repository, served; and a box that asks."""
-
-    repository: Repository
-    ring: KeyRing
-    folder: Path
-    url: str
-
-    def publish(self, image: bytes = IMAGE, **wishes: object) -> SignedFirmware:
-        file = self.folder / "image"
-        file.write_bytes(image)
-        wanted = {"vendor": "ACME", "model": "L1", "hardware": ("B",), "version": "2.0", "link": "lwm2m"}
-        signed = firmware.stage(
-            self.repository,
-            self.ring,
-            file,
-            Wishes(**{**wanted, "expires": LATER, **wishes}),  # type: ignore[arg-type]  # fields by name
-            Validity(),
-        )
-        ceremony.publish(self.repository, self.ring, Validity())
-        return signed
-
-    def lie(self, path: str, content: bytes, role: str = ROLE) -> None:
-        """Sign `content` as `path`, whatever it says."""
-        top = self.repository.published("targets", Targets).signed.delegations
-        assert top is not None
-        assert top.roles is not None
-        metadata = self.repository.working(role, Targets)
-        target = TargetFile.from_data(path, content, ["sha256"])
-        self.repository.add_target_file(target, content)
-        metadata.signed.targets[path] = target
-        sign(metadata, top.roles[role], top.keys, self.ring)
-        self.repository.stage(role, metadata)
-        ceremony.publish(self.repository, self.ring, Validity())
-
-    @property
-    def asking(self) -> Asking:
-        return Asking(self.url, self.repository.root_of_trust, self.folder / "box" / "trust")
-
-    @property
-    def into(self) -> Path:
-        return self.folder / "box" / "image"
-
-    async def listing(self) -> FirmwareListing:
-        errand: list[str | Path] = ["firmware", "--kept", self.folder / "box", "--model", "ACME/L1"]
-        return await self.asking.ask(errand, FirmwareListing, 60)
-
-    async def bring(self, path: str) -> Fetched:
-        errand: list[str | Path] = ["image", "--kept", self.folder / "box", "--into", self.into]
-        return await self.asking.ask([*errand, "--target", path], Fetched, 60)
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    repository, ring = Repository(tmp_path / "repo"), KeyRing(tmp_path / "keys", None)
-    ceremony.create(repository, ring, Validity())
-    ceremony.admit_firmware(repository, ring, Validity())
-    ceremony.publish(repository, ring, Validity())
-    (tmp_path / "box").mkdir()
-    with server(repository.folder, 0) as running:
-        thread = Thread(target=running.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield Desk(repository, ring, tmp_path, f"http://127.0.0.1:{running.server_port}/")
-        finally:
-            running.shutdown()
-            thread.join()
+    with served(tmp_path) as desk:
+        yield desk
 
 
 async def test_a_signed_image_is_listed_and_brought_whole(desk: Desk) -> None:
-    signed = desk.publish()
+    signed = desk.publish(IMAGE)
     listing = await desk.listing()
     [offer] = listing.offers
     assert (offer.manifest, listing.refused) == (signed, [])
@@ -106,7 +34,7 @@ async def test_a_signed_image_is_listed_and_brought_whole(desk: Desk) -> None:
 
 
 async def test_nothing_is_said_of_models_that_are_not_there(desk: Desk) -> None:
-    desk.publish(model="L2")
+    desk.publish(IMAGE, model="L2")
     listing = await desk.listing()
     assert (listing.offers, listing.refused) == ([], [])
 
@@ -143,7 +71,7 @@ def _unsigned(desk: Desk) -> None:
 async def test_a_harmed_image_is_refused_and_not_kept(
     desk: Desk, harm: Callable[[Desk], None], code: str
 ) -> None:
-    desk.publish()
+    desk.publish(IMAGE)
     harm(desk)
     with pytest.raises(RefusedError) as refused:
         await desk.bring(manifest_path("ACME", "L1", 1))
@@ -172,7 +100,7 @@ async def test_a_harmed_image_is_refused_and_not_kept(
 async def test_a_manifest_that_lies_is_refused_and_the_others_stand(
     desk: Desk, lie: dict[str, object], code: str
 ) -> None:
-    good = desk.publish()
+    good = desk.publish(IMAGE)
     honest = msgspec.to_builtins(good) | {"sequence": 9, "image": "firmware/ACME/L1/9.bin"}
     desk.lie(manifest_path("ACME", "L1", 9), msgspec.json.encode(honest | lie))
     listing = await desk.listing()
@@ -181,7 +109,7 @@ async def test_a_manifest_that_lies_is_refused_and_the_others_stand(
 
 
 async def test_an_image_other_than_the_manifest_says_is_refused(desk: Desk) -> None:
-    signed = desk.publish()
+    signed = desk.publish(IMAGE)
     other = msgspec.structs.replace(signed, sha256=hashlib.sha256(b"other").hexdigest(), size=5)
     desk.lie(manifest_path("ACME", "L1", 1), msgspec.json.encode(other))
     with pytest.raises(RefusedError) as refused:
@@ -190,7 +118,7 @@ async def test_an_image_other_than_the_manifest_says_is_refused(desk: Desk) -> N
 
 
 async def test_an_expired_image_is_not_brought(desk: Desk) -> None:
-    desk.publish(expires=datetime.now(UTC) - timedelta(seconds=1))
+    desk.publish(IMAGE, expires=datetime.now(UTC) - timedelta(seconds=1))
     with pytest.raises(RefusedError) as refused:
         await desk.bring(manifest_path("ACME", "L1", 1))
     assert (refused.value.refused.code, desk.into.exists()) == ("TRUST-102", False)
@@ -201,7 +129,7 @@ async def test_a_publisher_of_apps_cannot_sign_firmware(desk: Desk) -> None:
         desk.repository, desk.ring, Publisher(name="example", prefix="com.example."), Validity()
     )
     ceremony.publish(desk.repository, desk.ring, Validity())
-    signed = desk.publish()
+    signed = desk.publish(IMAGE)
     theirs = msgspec.structs.replace(signed, sequence=2, image="firmware/ACME/L1/2.bin")
     desk.lie(manifest_path("ACME", "L1", 2), msgspec.json.encode(theirs), role="publisher-example")
     assert [offer.manifest for offer in (await desk.listing()).offers] == [signed]
@@ -211,7 +139,7 @@ async def test_a_publisher_of_apps_cannot_sign_firmware(desk: Desk) -> None:
 
 
 async def test_last_weeks_repository_is_refused(desk: Desk) -> None:
-    desk.publish()
+    desk.publish(IMAGE)
     before = {file.name: file.read_bytes() for file in desk.repository.metadata.glob("*.json")}
     desk.publish(b"newer", version="2.1")
     await desk.listing()
