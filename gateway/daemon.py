@@ -23,8 +23,16 @@ from gateway.apps.repository import SignedRepository
 from gateway.broker import ManagedBroker
 from gateway.config import BOARDS, GatewayConfig
 from gateway.daemon_television import TELEVISION_TABLES, Kit, Television, compose_television
-from gateway.focus import Focus
-from gateway.iot import coap_directory, commands, device_accounts, history, rules, television
+from gateway.focus import Focus, Priority
+from gateway.iot import (
+    coap_directory,
+    commands,
+    device_accounts,
+    firmware_attempt,
+    history,
+    rules,
+    television,
+)
 from gateway.iot.bridge import BridgeOut
 from gateway.iot.bridge_topics import Topics
 from gateway.iot.coap import CoapLink
@@ -34,6 +42,10 @@ from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands
 from gateway.iot.device_accounts import DeviceAccounts
 from gateway.iot.entity import EntityId, Value
+from gateway.iot.firmware import Firmware
+from gateway.iot.firmware_facts import Peace, Supply
+from gateway.iot.firmware_lwm2m import Lwm2mWay
+from gateway.iot.firmware_source import SignedFirmwareSource
 from gateway.iot.history import Historian
 from gateway.iot.homie import HomieLink
 from gateway.iot.mqtt import MqttLink
@@ -76,11 +88,13 @@ log = logging.getLogger(__name__)
 
 WEB = Path(__file__).parent / "ui/web"
 TICKET_BYTES = 24
+FULL_LINE_HEIGHT = 2160
 TABLES = {
     **TELEVISION_TABLES,
     "commands": commands.MIGRATIONS,
     "coap": coap_directory.MIGRATIONS,
     "device accounts": device_accounts.MIGRATIONS,
+    "firmware": firmware_attempt.MIGRATIONS,
     "rules": rules.MIGRATIONS,
     "phones": phones.MIGRATIONS,
 }
@@ -147,7 +161,7 @@ def compose(
         is_open=asyncio.Event(),
     )
     television = compose_television(config, state, board, kit)
-    home = _home(config, state, store, television, notices)
+    home = _home(config, state, kit, television, notices)
     apps = _apps(config, state, home, notices)
     supervisor: Supervisor
     house = House(
@@ -169,6 +183,7 @@ def compose(
         rules=home.rules,
         admission=home.admission,
         device_accounts=home.device_accounts,
+        firmware=home.firmware,
         broker=home.broker,
         catalog=apps.catalog,
         installer=apps.installer,
@@ -235,6 +250,7 @@ class Home:
     rules: Rules
     admission: Admission
     device_accounts: DeviceAccounts
+    firmware: Firmware
     broker: ManagedBroker | None
     units: tuple[Unit, ...]
 
@@ -250,10 +266,8 @@ class Apps:
     units: tuple[Unit, ...]
 
 
-def _home(
-    config: GatewayConfig, state: Path, store: Store, television: Television, notices: NoticeBoard
-) -> Home:
-    box, iot = config.box.id, config.iot
+def _home(config: GatewayConfig, state: Path, kit: Kit, television: Television, notices: NoticeBoard) -> Home:
+    box, iot, store = config.box.id, config.iot, kit.store
     broker = (
         ManagedBroker(config.broker, state / "broker", box=box) if config.broker.mode == "managed" else None
     )
@@ -277,6 +291,16 @@ def _home(
     past = Store(state / "history.db", {"history": history.MIGRATIONS}, durable=False)
     historian = Historian(past, registry, iot.history)
     rules = Rules(iot.rules, registry, store, _rule_actions(television.tv, commands, notices))
+    firmware = Firmware(
+        iot.firmware,
+        _supply(config, state),
+        store,
+        [Lwm2mWay(coap, endpoint, iot.firmware)],
+        Peace(
+            may_start=lambda: _is_quiet(television.tv, kit.focus),
+            changes=(television.tv.changes, kit.focus.changes),
+        ),
+    )
     services: dict[str, Service] = {
         "registry": registry,
         "history store": past,
@@ -294,13 +318,14 @@ def _home(
         # After the devices: it asks who they are.
         "coap server": CoapServer(endpoint, registry, commands, coap.knows),
         "tv in the home": tv,
+        "device firmware": firmware,
     }
     units = tuple(
         # A large history takes its time to be checked; nobody waits for it.
         Unit(name=name, service=service, essential=False, alongside=service is past)
         for name, service in services.items()
     )
-    return Home(registry, historian, commands, rules, coap.admission, accounts, broker, units)
+    return Home(registry, historian, commands, rules, coap.admission, accounts, firmware, broker, units)
 
 
 def _apps(config: GatewayConfig, state: Path, home: Home, notices: NoticeBoard) -> Apps:
@@ -324,6 +349,24 @@ def _apps(config: GatewayConfig, state: Path, home: Home, notices: NoticeBoard) 
     services: dict[str, Service] = {"apps": catalog, "app pages": host, "updates": installer}
     units = tuple(Unit(name=name, service=service, essential=False) for name, service in services.items())
     return Apps(catalog, installer, host, bridge, units)
+
+
+def _supply(config: GatewayConfig, state: Path) -> Supply:
+    updates = config.updates
+    source = (
+        SignedFirmwareSource(updates.repository, updates.root, state / "firmware")
+        if updates.repository
+        else None
+    )
+    return Supply(source=source, check_every_s=updates.check_every_s)
+
+
+def _is_quiet(tv: Tv, focus: Focus) -> bool:
+    """Whether a device's update disturbs nobody: no alert, and no picture that needs the whole line."""
+    holder, channel = focus.holder, tv.state.channel
+    if holder is not None and holder.priority >= Priority.DOORBELL:
+        return False
+    return not tv.state.is_on or channel is None or channel.height < FULL_LINE_HEIGHT
 
 
 def _television_set(tv: Tv) -> television.Television:

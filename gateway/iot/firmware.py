@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from gateway.errors import GatewayError
 from gateway.iot.entity import DeviceId
@@ -69,6 +70,7 @@ class Firmware:
         self._ways: Mapping[str, Way] = {way.link: way for way in ways}
         self._peace = peace
         self._bell = asyncio.Event()
+        self._calm = asyncio.Event()
         self._urgent: set[DeviceId] = set()
         self._candidates: Sequence[Candidate] = ()
         self._offers: Sequence[FirmwareOffer] = ()
@@ -151,7 +153,8 @@ class Firmware:
             await asyncio.Event().wait()
             return
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._hear(), name="firmware peace")
+            for changes in self._peace.changes:
+                group.create_task(self._hear(changes), name="firmware peace")
             while True:
                 self._bell.clear()
                 try:
@@ -163,10 +166,13 @@ class Firmware:
                 if not worked:
                     await self._rest()
 
-    async def _hear(self) -> None:
-        with self._peace.changes.subscribe() as changes:
+    async def _hear(self, publisher: Publisher[Any]) -> None:
+        with publisher.subscribe() as changes:
             async for _ in changes:
-                self._bell.set()
+                calm = self._peace.may_start()
+                if calm and not self._calm.is_set():
+                    self._bell.set()
+                (self._calm.set if calm else self._calm.clear)()
 
     async def _rest(self) -> None:
         try:
@@ -291,8 +297,6 @@ class Firmware:
         self.changes.publish(True)
 
     async def _cleared(self) -> None:
-        if self._peace.may_start():
-            return
-        with self._peace.changes.subscribe() as changes:
-            while not self._peace.may_start():
-                await anext(changes)
+        while not self._peace.may_start():
+            self._calm.clear()
+            await self._calm.wait()

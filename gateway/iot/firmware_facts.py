@@ -3,7 +3,7 @@
 One rule: plain values.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -65,11 +65,11 @@ class Peace:
 
     Attributes:
         may_start: Whether an image may be moved now.
-        changes: Anything at all, whenever that may have changed.
+        changes: Each publishes anything at all, whenever that may have changed.
     """
 
     may_start: Callable[[], bool]
-    changes: Publisher[Any]
+    changes: Sequence[Publisher[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

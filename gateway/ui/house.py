@@ -16,7 +16,8 @@ from gateway.focus import Holder
 from gateway.iot.coap_admission import Applicant, Judged, Verdict
 from gateway.iot.commands import Command
 from gateway.iot.device_accounts import DeviceAccount
-from gateway.iot.entity import EntityId, State, StateChanged, Value
+from gateway.iot.entity import DeviceId, EntityId, State, StateChanged, Value
+from gateway.iot.firmware_facts import FirmwareRecord
 from gateway.iot.history import History
 from gateway.iot.rules_model import Rule, RuleId
 from gateway.media.epg import NowNext, Programme
@@ -237,6 +238,16 @@ class DeviceAccounts(Protocol):
     async def remove(self, name: str) -> None: ...
 
 
+class DeviceFirmware(Protocol):
+    """See `gateway.iot.firmware.Firmware`."""
+
+    @property
+    def records(self) -> Sequence[FirmwareRecord]: ...
+    def look(self) -> None: ...
+    async def retry(self, device: DeviceId) -> None: ...
+    async def skip(self, device: DeviceId) -> None: ...
+
+
 class Broker(Protocol):
     """See `gateway.broker.ManagedBroker`."""
 
@@ -280,6 +291,7 @@ class House:
     rules: Rules
     admission: Admission
     device_accounts: DeviceAccounts
+    firmware: DeviceFirmware
     broker: Broker | None
     catalog: Catalog
     installer: Installer

@@ -56,6 +56,7 @@ _STATUSES: Mapping[str, HTTPStatus] = {
     "IOT-704": HTTPStatus.CONFLICT,  # the broker is not ours
     "IOT-706": HTTPStatus.CONFLICT,  # enough devices
     "IOT-707": HTTPStatus.NOT_FOUND,  # no such device waits
+    "IOT-804": HTTPStatus.NOT_FOUND,  # nothing failed with that device
     "APP-201": HTTPStatus.NOT_FOUND,  # no such app
     "APP-202": HTTPStatus.CONFLICT,  # the app is not open
     "APP-301": HTTPStatus.FORBIDDEN,  # the app did not ask for this permission

@@ -17,7 +17,6 @@ from gateway.iot.firmware import Firmware
 from gateway.iot.firmware_facts import FirmwareConfig, Peace, Supply
 from gateway.iot.firmware_lwm2m import Lwm2mWay
 from gateway.iot.firmware_source import SignedFirmwareSource
-from gateway.pubsub import Publisher
 from gateway.store import Store
 from gateway.supervisor import Service, Supervisor, Unit
 
@@ -38,7 +37,7 @@ async def main(folder: Path, port: int, repository: str, root: Path) -> None:
         Supply(source=source, check_every_s=1),
         store,
         [Lwm2mWay(link, endpoint, config)],
-        Peace(may_start=lambda: not (folder / "busy").exists(), changes=Publisher()),
+        Peace(may_start=lambda: not (folder / "busy").exists(), changes=()),
     )
     services: dict[str, Service] = {
         "store": store,

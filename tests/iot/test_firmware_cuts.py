@@ -148,6 +148,7 @@ async def test_a_lamp_gets_a_signed_image_and_says_that_it_runs_it(desk: Desk, d
     assert lamp.said.count("updating") == 1
 
 
+@pytest.mark.timeout(120 + CUTS * 10)
 async def test_every_power_cut_leaves_the_old_or_the_new_image_whole(desk: Desk) -> None:
     chance = random.Random(20_261_121)  # noqa: S311 - which block, not which key
     home = Home(desk)

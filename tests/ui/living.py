@@ -24,6 +24,8 @@ from gateway.iot.coap_admission import Admission
 from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.device_accounts import DeviceAccounts
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Reading, Value
+from gateway.iot.firmware_attempt import NoAttemptError
+from gateway.iot.firmware_facts import FirmwareRecord
 from gateway.iot.history import Historian
 from gateway.iot.link import Found, LinkEvent, Lost
 from gateway.iot.registry import Registry
@@ -378,6 +380,32 @@ class Doorstep:
         self.let = set(hashes)
 
 
+class Workshop:
+    """A device's firmware as the API asks for it; see `gateway.ui.house.DeviceFirmware`.
+
+    Attributes:
+        records: What it tells.
+        looked: How often it was sent to the repository.
+        failed: Devices with something to try again or to skip.
+    """
+
+    def __init__(self) -> None:
+        self.records: Sequence[FirmwareRecord] = ()
+        self.looked = 0
+        self.failed: list[str] = []
+
+    def look(self) -> None:
+        self.looked += 1
+
+    async def retry(self, device: DeviceId) -> None:
+        if device not in self.failed:
+            raise NoAttemptError(f"{device} has no update that failed")
+        self.failed.remove(device)
+
+    async def skip(self, device: DeviceId) -> None:
+        await self.retry(device)
+
+
 class LivingHouse:
     """The parts of one house, to act on, and the `house` the API is given."""
 
@@ -440,6 +468,7 @@ class LivingHouse:
         self._installer = Installer(self.catalog, None, check_every_s=3600)
         self._host = AppHost(self.catalog, AppsConfig(port=0), pages=())
         self._screen = AppScreen(self._host, self.focus)
+        self.workshop = Workshop()
         self.house = House(
             box="box-1",
             live_ticket="secret",
@@ -459,6 +488,7 @@ class LivingHouse:
             rules=self._rules,
             admission=self.admission,
             device_accounts=self.device_accounts,
+            firmware=self.workshop,
             broker=self.doorstep,
             catalog=self.catalog,
             installer=self._installer,
