@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 _UNREACHABLE = "TRUST-101"
 _FIRST_RETRY_S = 5.0
 
+ALL = "firmware"
+"""Stands for every device in records when the repository as a whole is not believed."""
+
 
 class Firmware:
     """Looks for images and brings devices to them.
@@ -90,6 +93,9 @@ class Firmware:
             for each in self._candidates
             if each.device in self._choice.available or each.device in self._attempts.all
         ]
+        if self._whole is not None and not found:
+            why = self._whole
+            found = [FirmwareRecord(id=ALL, code=why.code, reason=str(why), checked_at=self._checked_at)]
         return [
             *found,
             *(
@@ -208,7 +214,7 @@ class Firmware:
 
     async def _check(self, source: FirmwareSource) -> None:
         kinds = frozenset((each.vendor, each.model) for each in self._candidates)
-        if time.monotonic() < self._next_check_s and kinds <= self._asked:
+        if not kinds or (time.monotonic() < self._next_check_s and kinds <= self._asked):
             return
         try:
             listing = await source.listing(kinds)

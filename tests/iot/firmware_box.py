@@ -56,7 +56,13 @@ async def main(folder: Path, port: int, repository: str, root: Path) -> None:
             said = ""
             async for _ in changes:
                 records = [
-                    {"id": each.id, "runs": each.installed, "stage": each.stage, "code": each.code}
+                    {
+                        "id": each.id,
+                        "runs": each.installed,
+                        "stage": each.stage,
+                        "code": each.code,
+                        "available": each.available,
+                    }
                     for each in firmware.records
                 ]
                 if (text := json.dumps(records)) != said:
