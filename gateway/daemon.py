@@ -46,6 +46,7 @@ from gateway.iot.firmware import Firmware
 from gateway.iot.firmware_facts import Peace, Supply
 from gateway.iot.firmware_lwm2m import Lwm2mWay
 from gateway.iot.firmware_source import SignedFirmwareSource
+from gateway.iot.firmware_tasmota import TasmotaWay
 from gateway.iot.history import Historian
 from gateway.iot.homie import HomieLink
 from gateway.iot.mqtt import MqttLink
@@ -291,11 +292,12 @@ def _home(config: GatewayConfig, state: Path, kit: Kit, television: Television, 
     past = Store(state / "history.db", {"history": history.MIGRATIONS}, durable=False)
     historian = Historian(past, registry, iot.history)
     rules = Rules(iot.rules, registry, store, _rule_actions(television.tv, commands, notices))
+    tasmota = TasmotaWay(client, iot.firmware, accounts.names)
     firmware = Firmware(
         iot.firmware,
         _supply(config, state),
         store,
-        [Lwm2mWay(coap, endpoint, iot.firmware)],
+        [Lwm2mWay(coap, endpoint, iot.firmware), tasmota],
         Peace(
             may_start=lambda: _is_quiet(television.tv, kit.focus),
             changes=(television.tv.changes, kit.focus.changes),
@@ -318,6 +320,7 @@ def _home(config: GatewayConfig, state: Path, kit: Kit, television: Television, 
         # After the devices: it asks who they are.
         "coap server": CoapServer(endpoint, registry, commands, coap.knows),
         "tv in the home": tv,
+        "tasmota firmware": tasmota,
         "device firmware": firmware,
     }
     units = tuple(

@@ -6,9 +6,7 @@ asking the device.
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +20,7 @@ from gateway.iot.coap_firmware import PATH, Images, Parcel, new_token, push
 from gateway.iot.coap_lwm2m import Lwm2mSession
 from gateway.iot.coap_senml import PayloadError
 from gateway.iot.entity import DeviceId
+from gateway.iot.firmware_address import own_address
 from gateway.iot.firmware_attempt import Attempt, FirmwareFailedError, Stage
 from gateway.iot.firmware_choice import Candidate
 from gateway.iot.firmware_delivery import Carrying
@@ -47,6 +46,7 @@ log = logging.getLogger(__name__)
 _KEEP_EVERY_BYTES = 32 * 1024
 """What a device gets again after the box lost power; a write to flash for each block would wear it out."""
 _BLOCK_TIMEOUT_S = 15.0
+_ASKED_AT_ONCE = 8
 _PREFIX = device_id("")
 
 
@@ -73,13 +73,21 @@ class Lwm2mWay:
 
     async def survey(self) -> Sequence[Candidate]:
         found: dict[str, tuple[Lwm2mSession, Candidate]] = {}
-        for name in self._coap.lwm2m_endpoints(OBJECT):
-            with contextlib.suppress(GatewayError):
-                session = self._coap.lwm2m(name)
-                known = self._known.get(name)
-                # A device that restarts registers anew, with whatever it runs then.
-                candidate = known[1] if known and known[0] is session else await _described(name, session)
-                found[name] = session, candidate
+        room = asyncio.Semaphore(_ASKED_AT_ONCE)
+
+        async def ask(name: str) -> None:
+            async with room:
+                with contextlib.suppress(GatewayError):
+                    session = self._coap.lwm2m(name)
+                    known = self._known.get(name)
+                    # A device that restarts registers anew, with whatever it runs then.
+                    same = known is not None and known[0] is session
+                    candidate = known[1] if known and same else await _described(name, session)
+                    found[name] = session, candidate
+
+        async with asyncio.TaskGroup() as group:
+            for name in self._coap.lwm2m_endpoints(OBJECT):
+                group.create_task(ask(name), name=f"label of {name}")
         self._known = found
         return [candidate for _, candidate in found.values()]
 
@@ -137,7 +145,7 @@ class Lwm2mWay:
         await asyncio.sleep(self._poll_s)
 
     def _address(self, session: Lwm2mSession, token: str) -> str:
-        own = _own_address(_host(session.base))
+        own = own_address(_host(session.base))
         host = f"[{own}]" if ":" in own else own
         return f"coap://{host}:{self._endpoint.port}/{PATH}/{token}"
 
@@ -222,17 +230,3 @@ async def _reset(session: Lwm2mSession) -> None:
 
 def _host(base: str) -> str:
     return urlsplit(base).hostname or ""
-
-
-def _own_address(host: str) -> str:
-    """Return under which address the device at `host` reaches the box; nothing is sent for that."""
-    plain = ipaddress.ip_address(host.partition("%")[0])
-    mapped = plain.ipv4_mapped if isinstance(plain, ipaddress.IPv6Address) else None
-    towards = str(mapped or host)
-    family = socket.AF_INET6 if ":" in towards else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((towards, 9))
-        except OSError as error:
-            raise LinkDownError(f"there is no way to {host}: {error.strerror}") from error
-        return str(probe.getsockname()[0])

@@ -21,7 +21,7 @@ MAX_TEXT_CHARS = 64
 MAX_REVISIONS = 32
 MAX_SEQUENCE = 999_999_999
 
-Kind = Literal["lwm2m", "zigbee2mqtt", "tasmota"]
+Kind = Literal["lwm2m", "tasmota"]
 
 _PATH = re.compile(r"firmware/(?P<vendor>[^/.][^/]*)/(?P<model>[^/.][^/]*)/(?P<sequence>[1-9]\d{0,8})\.json")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
