@@ -17,6 +17,7 @@ from gateway.iot.coap import CoapLink
 from gateway.iot.coap_announced import device_id
 from gateway.iot.coap_endpoint import CoapEndpoint
 from gateway.iot.coap_firmware import PATH, Images, Parcel, new_token, push
+from gateway.iot.coap_links import LinkFormatError
 from gateway.iot.coap_lwm2m import Lwm2mSession
 from gateway.iot.coap_senml import PayloadError
 from gateway.iot.entity import DeviceId
@@ -43,7 +44,7 @@ from gateway.trust.firmware import Kind
 
 log = logging.getLogger(__name__)
 
-_KEEP_EVERY_BYTES = 32 * 1024
+_KEEP_EVERY_BYTES = 8 * 1024
 """What a device gets again after the box lost power; a write to flash for each block would wear it out."""
 _BLOCK_TIMEOUT_S = 15.0
 _ASKED_AT_ONCE = 8
@@ -103,10 +104,10 @@ class Lwm2mWay:
             while not journey.attempt.stage.over:
                 try:
                     await self._advance(self._coap.lwm2m(name), journey)
-                except (LinkDownError, PayloadError) as away:
+                except LinkDownError as away:
                     log.debug("Firmware of %s: %s", name, away)
                     await asyncio.sleep(self._poll_s)
-                except DeviceRefusedError as no:
+                except (DeviceRefusedError, PayloadError, LinkFormatError) as no:
                     raise FirmwareFailedError(str(no)) from no
         finally:
             self._images.withdraw()
@@ -212,10 +213,10 @@ async def _described(name: str, session: Lwm2mSession) -> Candidate:
 async def _look(session: Lwm2mSession) -> FirmwareObject:
     try:
         return firmware_of(await session.read((OBJECT, 0)))
-    except DeviceRefusedError:
+    except (DeviceRefusedError, PayloadError):
         # Some answer only for single resources.
         said = dict(await session.read(STATE))
-        with contextlib.suppress(DeviceRefusedError):
+        with contextlib.suppress(DeviceRefusedError, PayloadError):
             said |= await session.read(RESULT)
         return firmware_of(said)
 
