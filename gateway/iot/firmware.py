@@ -93,6 +93,12 @@ class Firmware:
             for each in self._candidates
             if each.device in self._choice.available or each.device in self._attempts.all
         ]
+        here = {each.device for each in self._candidates}
+        found += [
+            FirmwareRecord(id=each.device, stage=each.stage, code=each.code, reason=each.reason)
+            for each in self._attempts.all.values()
+            if each.device not in here and each.stage is not Stage.UPDATED
+        ]
         if self._whole is not None and not found:
             why = self._whole
             found = [FirmwareRecord(id=ALL, code=why.code, reason=str(why), checked_at=self._checked_at)]
