@@ -31,7 +31,8 @@ class Carrying:
 class Way(Protocol):
     """How images get to devices of one link.
 
-    Implementations: `gateway.iot.firmware_lwm2m.Lwm2mWay`; a dummy in the service's tests.
+    Implementations: `gateway.iot.firmware_lwm2m.Lwm2mWay`, `gateway.iot.firmware_tasmota.TasmotaWay`; a
+    dummy in the service's tests.
 
     Attributes:
         link: What manifests call it.

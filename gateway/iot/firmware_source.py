@@ -24,7 +24,7 @@ _disk = LocalDisk()
 class FirmwareSource(Protocol):
     """Where images come from.
 
-    Implementations: `SignedFirmwareSource`.
+    Implementations: `SignedFirmwareSource`; a dummy in the service's tests.
     """
 
     async def listing(self, kinds: Iterable[tuple[str, str]]) -> FirmwareListing:
