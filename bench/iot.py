@@ -80,11 +80,11 @@ async def _one(player: Player, plan: Plan, folder: Path) -> Figures:
             await devices.announce_crowd()
         circuit = devices.circuit(*player.way)
         argv = player.argv(House(folder=folder, broker=port, device=device, mode=plan.mode))
-        without_mb = await _without(folder) if player.name == PRODUCT else None
         if player.keeps:
             async with playing(argv, folder) as pid:
                 await first_answer(circuit, FIRST_START_S)
                 await settled(pid)
+        without_mb = await _without(folder) if player.name == PRODUCT else None
         if player.fill is not None:
             _tell(f"{player.name}: {await player.fill(folder)} reports of an hour in its history")
         begun_s = time.monotonic()
@@ -98,6 +98,7 @@ async def _one(player: Player, plan: Plan, folder: Path) -> Figures:
         before_s = processor_s(pid)
         steady = await paced(circuit, plan.paced, PACE_PER_S)
         paced_cpu_s = processor_s(pid) - before_s
+        await settled(pid)
         await settled(pid)
         taken_in_per_s = await intake(circuit, plan.burst)
         await settled(pid)
@@ -170,8 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         players=players,
         mode=said.mode,
         silent=said.silent,
-        crossings=1_000 // part,
-        paced=4_000 // part,
+        crossings=500 // part,
+        paced=3_000 // part,
         burst=10_000 // part,
     )
     # Told to end, it still ends its children.

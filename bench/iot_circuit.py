@@ -17,6 +17,11 @@ GIVEN_UP_S = 5.0
 QUIET_S = 3.0
 """After so long without a command none comes any more."""
 
+QUIET_AFTER_BURST_S = 20.0
+"""The same for whoever takes everything in before anything goes out."""
+
+LONGEST_INTAKE_S = 60.0
+
 _NEVER = math.inf
 
 
@@ -141,7 +146,7 @@ async def paced(circuit: Circuit, events: int, per_s: float, *, quiet_s: float =
     return Latency(each_ms=tuple(matched_ms(sent, circuit.seen.times[had:])))
 
 
-async def burst(circuit: Circuit, events: int, *, quiet_s: float = QUIET_S) -> Burst:
+async def burst(circuit: Circuit, events: int, *, quiet_s: float = QUIET_AFTER_BURST_S) -> Burst:
     """Report as fast as the carrier takes it; what has not come after `quiet_s` of silence is lost."""
     await circuit.tell(LOW)
     had, crossings = len(circuit.seen.times), events // 2
@@ -161,7 +166,7 @@ async def intake(circuit: Circuit, events: int) -> float:
     await circuit.tell(LOW)
     had, begun_s = len(circuit.seen.times), time.monotonic()
     await circuit.burst([*[LOWER, LOW] * (events // 2), HIGH])
-    if not await circuit.seen.until(had + 1, GIVEN_UP_S):
+    if not await circuit.seen.until(had + 1, LONGEST_INTAKE_S):
         return 0.0
     return events / (circuit.seen.times[had] - begun_s)
 

@@ -19,6 +19,7 @@ from bench.iot_machine import free
 from gateway import child
 
 Argv = list[str | Path]
+ROOT = Path(__file__).parents[1]
 STOP_S = 20.0
 """Home Assistant takes its time to say goodbye."""
 
@@ -65,7 +66,9 @@ async def playing(argv: Argv, folder: Path) -> AsyncIterator[int]:
     """Run a player for the length of a block; its process id."""
     plain = {name: text for name, text in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     with (folder / "player.log").open("ab") as log:
-        async with child.running(argv, env=plain, stdout=log, stderr=STDOUT, stop_s=STOP_S) as process:
+        async with child.running(
+            argv, env=plain, cwd=ROOT, stdout=log, stderr=STDOUT, stop_s=STOP_S
+        ) as process:
             yield process.pid
 
 

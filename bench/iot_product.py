@@ -6,6 +6,7 @@ the television run beside the home.
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -88,6 +89,8 @@ async def record_an_hour(folder: Path) -> int:
         count += len(samples)
     task.cancel()
     await asyncio.wait({task})
+    # Or it would be on its way to the disk while others wait there.
+    await asyncio.to_thread(os.sync)
     return count
 
 

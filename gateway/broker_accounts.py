@@ -20,8 +20,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 # First levels of topics that are everybody's: whoever had such a name would own them all.
 # "5" is Homie's version, which stands where a device's name does in Homie 4.
 _RESERVED = frozenset({"homeassistant", "homie", "5", "tasmota", "cmnd", "stat", "tele"})
-# Mosquitto's own figures (mosquitto_passwd.c).  Secrets are 192 random bits: guessing is not made
-# slower by more, and after each change the broker checks everybody who is connected.
+# Mosquitto's own figures (mosquitto_passwd.c).  Secrets are 160 random bits or more: guessing is not
+# made slower by more, and after each change the broker checks everybody who is connected.
 _ITERATIONS = 101
 _SALT_BYTES = 12
 _HASH = re.compile(r"\$7\$[0-9]{1,6}\$[A-Za-z0-9+/=]{16,128}\$[A-Za-z0-9+/=]{88}")

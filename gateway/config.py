@@ -13,6 +13,7 @@ from gateway.apps.host import AppsConfig
 from gateway.apps.installer import UpdatesConfig
 from gateway.broker import BrokerConfig
 from gateway.errors import BadInputError
+from gateway.iot.announcement import DiscoveryConfig
 from gateway.iot.bridge import BridgeConfig
 from gateway.iot.coap_endpoint import CoapConfig
 from gateway.iot.commands import CommandsConfig
@@ -20,7 +21,7 @@ from gateway.iot.firmware_facts import FirmwareConfig
 from gateway.iot.history_tidy import HistoryConfig
 from gateway.iot.homie import HomieConfig
 from gateway.iot.mqtt import MqttLinkConfig
-from gateway.iot.rules import RulesFileError, read_rules
+from gateway.iot.rules_book import RulesFileError, read_file
 from gateway.media.guide_renewal import GuideConfig
 from gateway.media.lineup_book import FROM_REPOSITORY, LineUpConfig
 from gateway.media.recordings_facts import RecorderConfig
@@ -120,6 +121,7 @@ class IotConfig:
     bridge: BridgeConfig = field(default_factory=BridgeConfig)
     firmware: FirmwareConfig = field(default_factory=FirmwareConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
+    discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,7 +194,7 @@ def _rules_problems(config: GatewayConfig) -> Iterator[Problem]:
     if config.iot.rules is None:
         return
     try:
-        read_rules(config.iot.rules)
+        read_file(config.iot.rules)
     except RulesFileError as error:
         yield Problem("iot.rules", str(error))
     except SchemaError as error:

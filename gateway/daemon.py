@@ -22,14 +22,16 @@ from gateway.apps.installer import Installer
 from gateway.apps.repository import SignedRepository
 from gateway.broker import ManagedBroker
 from gateway.config import BOARDS, GatewayConfig
+from gateway.daemon_neighbourhood import compose_neighbourhood
 from gateway.daemon_television import TELEVISION_TABLES, Kit, Television, compose_television
 from gateway.focus import Focus, Priority
 from gateway.iot import (
     coap_directory,
-    commands,
+    commands_table,
     device_accounts,
     firmware_attempt,
     history,
+    household_link,
     rules,
     television,
 )
@@ -49,29 +51,35 @@ from gateway.iot.firmware_source import SignedFirmwareSource
 from gateway.iot.firmware_tasmota import TasmotaWay
 from gateway.iot.history import Historian
 from gateway.iot.homie import HomieLink
+from gateway.iot.household_link import HouseholdLink
+from gateway.iot.link import Link
 from gateway.iot.mqtt import MqttLink
 from gateway.iot.registry import Registry
-from gateway.iot.rules import Rules
+from gateway.iot.rules import Rules, Senses
 from gateway.iot.rules_runs import Action
+from gateway.iot.scenes import Scenes
 from gateway.iot.television import TelevisionLink
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import ChannelId
 from gateway.media.tv import Tv
 from gateway.mqtt import BrokerAddress, Message
 from gateway.mqtt_client import MqttClient
+from gateway.pubsub import Publisher
 from gateway.store import DamagedStoreError, Store
 from gateway.supervisor import Service, Supervisor, Unit
 from gateway.trust.manifest import AppId
 from gateway.ui import documents as doc
-from gateway.ui import phones
+from gateway.ui import messages, phones
 from gateway.ui.auth import Access
 from gateway.ui.error_words import ErrorWords
 from gateway.ui.events import Events
 from gateway.ui.house import House
 from gateway.ui.keys import Keys
+from gateway.ui.messages import Messages
 from gateway.ui.notices import NoticeBoard
 from gateway.ui.pairing import Pairing
 from gateway.ui.phones import Phones
+from gateway.ui.questions import Questions
 from gateway.ui.reminder_notices import ReminderNotices
 from gateway.ui.screen import AppScreen
 from gateway.ui.server import Desk, UiServer
@@ -92,11 +100,13 @@ TICKET_BYTES = 24
 FULL_LINE_HEIGHT = 2160
 TABLES = {
     **TELEVISION_TABLES,
-    "commands": commands.MIGRATIONS,
+    "commands": commands_table.MIGRATIONS,
     "coap": coap_directory.MIGRATIONS,
     "device accounts": device_accounts.MIGRATIONS,
     "firmware": firmware_attempt.MIGRATIONS,
     "rules": rules.MIGRATIONS,
+    "home": household_link.MIGRATIONS,
+    "messages": messages.MIGRATIONS,
     "phones": phones.MIGRATIONS,
 }
 
@@ -162,9 +172,13 @@ def compose(
         is_open=asyncio.Event(),
     )
     television = compose_television(config, state, board, kit)
-    home = _home(config, state, kit, television, notices)
+    pressed: Publisher[str] = Publisher()
+    voice = Voice(notices, Messages(store, notices), Questions(), pressed)
+    home = _home(config, state, kit, television, voice)
     apps = _apps(config, state, home, notices)
     supervisor: Supervisor
+    server: UiServer
+    neighbourhood = compose_neighbourhood(config, lambda: server.port, home.coap, home.broker)
     house = House(
         box=config.box.id,
         live_ticket=ticket,
@@ -186,16 +200,21 @@ def compose(
         device_accounts=home.device_accounts,
         firmware=home.firmware,
         broker=home.broker,
+        found=neighbourhood.found,
+        scenes=home.scenes,
+        household=home.household,
         catalog=apps.catalog,
         installer=apps.installer,
         app_host=apps.host,
         app_bridge=apps.bridge,
         notices=notices,
+        messages=voice.messages,
+        questions=voice.questions,
         services=lambda: supervisor,
     )
     events = Events(house)
     remote = RemoteReader(board.remote, root=devices)
-    keys = Keys(config.ui.keys, house, events, lambda: _keys_of(remote))
+    keys = Keys(config.ui.keys, house, events, lambda: _keys_of(remote), pressed)
     known_phones = Phones(store)
     desk = Desk(
         house=house,
@@ -214,6 +233,7 @@ def compose(
     server = UiServer(config.ui, desk, WEB, kit.is_open)
     page = (
         Unit(name="phones", service=known_phones, essential=False),
+        Unit(name="messages", service=voice.messages, essential=False),
         Unit(name="events", service=events),
         Unit(name="keys", service=keys),
         Unit(name="remote", service=remote, essential=False),
@@ -234,9 +254,19 @@ def compose(
             essential=False,
         ),
     )
+    # After page, CoAP and broker: what they have opened is what is announced.
+    around = Unit(name="neighbourhood", service=neighbourhood, essential=False)
     screen = Unit(name="app screen", service=AppScreen(apps.host, focus), essential=False)
     supervisor = Supervisor(
-        [Unit(name="store", service=store), *television.units, *page, *home.units, *apps.units, screen]
+        [
+            Unit(name="store", service=store),
+            *television.units,
+            *page,
+            *home.units,
+            around,
+            *apps.units,
+            screen,
+        ]
     )
     return supervisor
 
@@ -253,7 +283,20 @@ class Home:
     device_accounts: DeviceAccounts
     firmware: Firmware
     broker: ManagedBroker | None
+    coap: CoapEndpoint
+    scenes: Scenes
+    household: HouseholdLink
     units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How the box speaks with the household, and how it is answered."""
+
+    notices: NoticeBoard
+    messages: Messages
+    questions: Questions
+    pressed: Publisher[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +310,7 @@ class Apps:
     units: tuple[Unit, ...]
 
 
-def _home(config: GatewayConfig, state: Path, kit: Kit, television: Television, notices: NoticeBoard) -> Home:
+def _home(config: GatewayConfig, state: Path, kit: Kit, television: Television, voice: Voice) -> Home:
     box, iot, store = config.box.id, config.iot, kit.store
     broker = (
         ManagedBroker(config.broker, state / "broker", box=box) if config.broker.mode == "managed" else None
@@ -286,12 +329,17 @@ def _home(config: GatewayConfig, state: Path, kit: Kit, television: Television, 
     homie = HomieLink(client, iot.homie)
     coap = CoapLink(iot.coap, endpoint, store)
     tv = TelevisionLink(_television_set(television.tv))
-    registry = Registry([mqtt, homie, coap, tv])
-    commands = Commands(store, registry, [mqtt, homie, coap, tv], iot.commands)
+    household = HouseholdLink(iot.rules, store)
+    links: list[Link] = [mqtt, homie, coap, tv, household]
+    registry = Registry(links)
+    commands = Commands(store, registry, links, iot.commands)
     # What was reported a few seconds before the plug was pulled is worth no waiting for the disk.
     past = Store(state / "history.db", {"history": history.MIGRATIONS}, durable=False)
     historian = Historian(past, registry, iot.history)
-    rules = Rules(iot.rules, registry, store, _rule_actions(television.tv, commands, notices))
+    scenes = Scenes(iot.rules, store, commands.order)
+    actions = _rule_actions(television.tv, commands, scenes, voice)
+    senses = Senses(keys=voice.pressed, of_scene=scenes.entities)
+    rules = Rules(iot.rules, registry, store, actions, senses)
     tasmota = TasmotaWay(client, iot.firmware, accounts.names)
     firmware = Firmware(
         iot.firmware,
@@ -308,8 +356,10 @@ def _home(config: GatewayConfig, state: Path, kit: Kit, television: Television, 
         "history store": past,
         "history": historian,
         "commands": commands,
+        "scenes": scenes,
         "rules": rules,
         "device accounts": accounts,
+        "household": household,
         **({"broker": broker} if broker else {}),
         "mqtt": client,
         "coap": endpoint,
@@ -328,7 +378,20 @@ def _home(config: GatewayConfig, state: Path, kit: Kit, television: Television, 
         Unit(name=name, service=service, essential=False, alongside=service is past)
         for name, service in services.items()
     )
-    return Home(registry, historian, commands, rules, coap.admission, accounts, firmware, broker, units)
+    return Home(
+        registry,
+        historian,
+        commands,
+        rules,
+        coap.admission,
+        accounts,
+        firmware,
+        broker,
+        endpoint,
+        scenes,
+        household,
+        units,
+    )
 
 
 def _apps(config: GatewayConfig, state: Path, home: Home, notices: NoticeBoard) -> Apps:
@@ -384,12 +447,12 @@ def _television_set(tv: Tv) -> television.Television:
     )
 
 
-def _rule_actions(tv: Tv, commands: Commands, notices: NoticeBoard) -> Mapping[str, Action]:
+def _rule_actions(tv: Tv, commands: Commands, scenes: Scenes, voice: Voice) -> Mapping[str, Action]:
     async def command(*, entity: EntityId, value: Value) -> None:
-        await commands.order(entity, value)
+        commands.tell(entity, value)
 
     async def notice(*, text: Mapping[str, str]) -> None:
-        notices.put(text)
+        voice.notices.put(text)
 
     async def tune(*, number: int | None = None, channel: str | None = None) -> None:
         if number is not None:
@@ -397,7 +460,14 @@ def _rule_actions(tv: Tv, commands: Commands, notices: NoticeBoard) -> Mapping[s
         elif channel is not None:
             await tv.tune(ChannelId(channel))
 
-    return {"command": command, "notice": notice, "tune": tune}
+    return {
+        "command": command,
+        "notice": notice,
+        "notify": voice.messages.notify,
+        "tune": tune,
+        "scene": scenes.activate_or_fail,
+        "ask": voice.questions.ask,
+    }
 
 
 def _recovery(store: Store) -> Iterable[doc.Notice]:

@@ -17,6 +17,8 @@ from pathlib import Path
 from gateway.broker import SEARCH_PATH
 from gateway.config import BOARDS, GatewayConfig
 from gateway.errors import GatewayError
+from gateway.iot.announcement import leaves_the_box
+from gateway.iot.lan import attachments
 from hw.board import load_board
 from hw.display import x_display
 
@@ -57,6 +59,7 @@ def examine(config: GatewayConfig, state: Path) -> list[Finding]:
         *_databases(state),
         *_files(config),
         *_ports(config, state),
+        _neighbourhood(config),
     ]
 
 
@@ -165,6 +168,21 @@ def _ports(config: GatewayConfig, state: Path) -> Iterator[Finding]:
             advice = "Stop the program that holds it, or choose another port in gateway.yaml."
             detail = "free · 空闲" if (free := _is_free(port)) else "taken by another program · 被占用"
             yield Finding(f"Port · 端口 {port} ({name})", free, detail, advice)
+
+
+def _neighbourhood(config: GatewayConfig) -> Finding:
+    what = "Found on the network · 网络发现"
+    discovery = config.iot.discovery
+    shown = leaves_the_box(config.ui.host) or leaves_the_box(config.iot.coap.host)
+    if not shown or not discovery.announce:
+        return Finding(what, True, "no, the box keeps to itself · 否，盒子不对外广播")
+    try:
+        here = attachments(discovery.interfaces)
+    except OSError as error:
+        return Finding(what, False, str(error), "Run as the user that runs the box.")
+    detail = ", ".join(f"{each.name} {(*each.ipv4, *each.ipv6)[0]}" for each in here)
+    advice = "Plug in the network cable, or correct iot.discovery.interfaces."
+    return Finding(what, bool(here), detail or "no network is up · 没有可用的网络", advice)
 
 
 def _answers(port: int) -> bool:

@@ -14,6 +14,8 @@ MAX_BACKLOG_BYTES = 16 * 1024 * 1024
 
 MAX_TOPIC_BYTES = 65_535
 """MQTT 3.1.1 section 4.7.3."""
+MAX_FOUND = 20_000
+"""Topics whose listeners are remembered; beyond it the memory begins anew."""
 MAX_LEVELS = 100
 """Mosquitto hangs up on whoever asks for more than 200."""
 
@@ -107,15 +109,18 @@ class Routes(Generic[T]):
     def __init__(self) -> None:
         self._exact: dict[str, list[T]] = {}
         self._wild: dict[str, list[T]] = {}
+        self._found: dict[str, tuple[T, ...]] = {}
 
     def add(self, pattern: str, listener: T) -> None:
         """Let `listener` hear what `pattern` covers; twice is once."""
+        self._found.clear()
         listeners = self._table(pattern).setdefault(pattern, [])
         if listener not in listeners:
             listeners.append(listener)
 
     def remove(self, pattern: str, listener: T) -> bool:
         """Forget that `listener` wants `pattern`; return whether somebody else still does."""
+        self._found.clear()
         table = self._table(pattern)
         listeners = table.get(pattern, [])
         if listener in listeners:
@@ -137,13 +142,19 @@ class Routes(Generic[T]):
         """Return the highest QoS that a listener of `pattern` wants."""
         return max((listener.qos for listener in self._table(pattern).get(pattern, ())), default=0)
 
-    def to(self, topic: str) -> list[T]:
+    def to(self, topic: str) -> tuple[T, ...]:
         """Return every listener that wants `topic`, each once."""
+        known = self._found.get(topic)
+        if known is not None:
+            return known
         found = list(self._exact.get(topic, ()))
         for pattern, listeners in self._wild.items():
             if topic_matches(pattern, topic):
                 found.extend(listener for listener in listeners if listener not in found)
-        return found
+        if len(self._found) >= MAX_FOUND:
+            self._found.clear()
+        self._found[topic] = tuple(found)
+        return self._found[topic]
 
     def _table(self, pattern: str) -> dict[str, list[T]]:
         return self._wild if "+" in pattern or "#" in pattern else self._exact

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.errors import GatewayError
-from gateway.iot.bridge_topics import Topics, object_id, ordered, state_text
+from gateway.iot.bridge_topics import Topics, component_of, object_id, ordered, state_text
 from gateway.iot.commands import Commands
 from gateway.iot.entity import EntityId, State, StateChanged
 from gateway.iot.registry import Registry
@@ -187,7 +187,7 @@ class BridgeOut:
         state = self._registry.states.get(entity)
         shown = self._shown.setdefault(entity, _Shown())
         name = object_id(entity)
-        component = str(state.entity.capability) if state else ""
+        component = component_of(state.entity) if state else ""
         if shown.component and shown.component != component:
             await self._take_back(self._topics.announcement(shown.component, name), name)
             shown.component, shown.document, shown.availability = "", b"", b""

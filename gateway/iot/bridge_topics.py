@@ -14,6 +14,8 @@ from gateway.iot.entity import Capability, Entity, EntityId, State, Value
 _PLAIN = re.compile(r"[A-Za-z0-9.]+")
 _WIDE = 1e9
 """The bound of a number that has none: without one, Home Assistant assumes 100."""
+_COMPONENTS = {Capability.ALARM: "alarm_control_panel"}
+"""Home Assistant's names of components where they are not those of our capabilities."""
 _UNTIDY = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -82,6 +84,11 @@ class Topics:
         return f"gateway_{_UNTIDY.sub('_', self.box)}"
 
 
+def component_of(entity: Entity) -> str:
+    """Return the component as which `entity` is announced."""
+    return _COMPONENTS.get(entity.capability, entity.capability.value)
+
+
 def object_id(entity: EntityId) -> str:
     """Return a name for `entity` that can stand in a topic; different for different entities."""
     tidy = _UNTIDY.sub("_", entity.replace(".", "_"))
@@ -119,6 +126,16 @@ def _bounds(entity: Entity) -> dict[str, object]:
     """Return what Home Assistant must know of what the entity can become."""
     if entity.capability is Capability.SELECT:
         return {"options": list(entity.choices)}
+    if entity.capability is Capability.ALARM:
+        # Home Assistant says ARM_AWAY where the state is armed_away.
+        words = {
+            "payload_disarm": "disarmed",
+            "payload_arm_home": "armed_home",
+            "payload_arm_away": "armed_away",
+        }
+        offered = {key: word for key, word in words.items() if word in entity.choices}
+        can = [key.removeprefix("payload_") for key in offered if key != "payload_disarm"]
+        return {**offered, "supported_features": can, "code_arm_required": False} if offered else {}
     if entity.capability is not Capability.NUMBER:
         return {}
     wide = {"min": -_WIDE, "max": _WIDE, "step": 1.0}

@@ -187,6 +187,7 @@ class CoapLink:
             if not self.admission.admits(endpoint):
                 await self._directory.forget((endpoint,))
             elif endpoint not in self._peers:
+                await self._directory.admit(endpoint)
                 self._begin(group, registration)
 
     def _heed(self, group: asyncio.TaskGroup, change: DirectoryEvent) -> None:
@@ -325,6 +326,7 @@ class CoapLink:
             timeout_s=self._config.request_timeout_s,
             margin_s=self._config.margin_s if resource.sleeps_s is None else resource.sleeps_s,
             tuning=HomeTuning(),
+            checks=resource.lwm2m is not None,
         )
 
     async def _take(self, resource: Resource, answer: Answer) -> None:

@@ -3,6 +3,9 @@
 One rule: a registration is on the disk before the device is told so.  One
 that runs out is kept as lapsed for a while, because a device whose battery
 was changed is the same device.
+
+A stranger's is kept in memory until it is admitted: whoever may knock as often
+as it likes must not wear out the flash.  After a restart it registers again.
 """
 
 import asyncio
@@ -130,6 +133,7 @@ class Directory:
         self._admission = admission
         self._max_devices = max_devices
         self._by_endpoint: dict[str, Registration] = {}
+        self._on_disk: set[str] = set()
         self._lapsed: set[str] = set()
         self._writing = asyncio.Lock()
 
@@ -150,6 +154,7 @@ class Directory:
         """Read what was kept; called once, before anything else."""
         kept = await self._store.read(_select)
         self._by_endpoint = {registration.endpoint: registration for registration in kept}
+        self._on_disk = set(self._by_endpoint)
         self._lapsed = {known.endpoint for known in kept if known.expires_at <= datetime.now(UTC)}
 
     async def sweep(self) -> None:
@@ -209,9 +214,13 @@ class Directory:
             known = self.by_id(identifier)
             if known is None:
                 return False
-            await self._store.write(
-                lambda db: db.execute("DELETE FROM coap_registration WHERE id = ?", (identifier,)).rowcount
-            )
+            if known.endpoint in self._on_disk:
+                await self._store.write(
+                    lambda db: (
+                        db.execute("DELETE FROM coap_registration WHERE id = ?", (identifier,)).rowcount
+                    )
+                )
+                self._on_disk.discard(known.endpoint)
             del self._by_endpoint[known.endpoint]
             self._lapsed.discard(known.endpoint)
         self.changes.publish(Removed(known))
@@ -255,8 +264,19 @@ class Directory:
             if registration := self._by_endpoint.get(endpoint):
                 await self.remove(registration.id)
 
+    async def admit(self, endpoint: str) -> None:
+        """Put on the disk what `endpoint`, which was admitted, had registered while it waited."""
+        async with self._writing:
+            if known := self._by_endpoint.get(endpoint):
+                await self._write(known)
+
+    async def _write(self, registration: Registration) -> None:
+        await self._store.write(lambda db: _upsert(db, registration))
+        self._on_disk.add(registration.endpoint)
+
     async def _keep(self, after: Registration) -> None:
-        await self._store.write(lambda db: _upsert(db, after))
+        if self._admission.admits(after.endpoint):
+            await self._write(after)
         self._by_endpoint[after.endpoint] = after
         self._lapsed.discard(after.endpoint)
 

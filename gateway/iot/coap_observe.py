@@ -71,6 +71,8 @@ class Interest:
         timeout_s: Give up on the first answer after this long.
         margin_s: How long after its Max-Age a value may be renewed.
         tuning: The transport's.
+        checks: After silence, ask for the value before registering anew: LwM2M devices are quiet for
+            days, and not all of them survive that their observers come and go.
     """
 
     url: str
@@ -78,6 +80,7 @@ class Interest:
     timeout_s: float
     margin_s: float
     tuning: TransportTuning
+    checks: bool = False
 
 
 async def observe(context: aiocoap.Context, interest: Interest) -> AsyncGenerator[Answer, None]:
@@ -96,10 +99,28 @@ async def observe(context: aiocoap.Context, interest: Interest) -> AsyncGenerato
             yield answer
             if answer.opt.observe is None:
                 return
-            max_age_s = DEFAULT_MAX_AGE_S if answer.opt.max_age is None else answer.opt.max_age
-            answer = await observation.following(max_age_s + interest.margin_s)
+            quiet_s = _max_age_s(answer) + interest.margin_s
+            following = await observation.following(quiet_s)
+            if following is None and interest.checks and not observation.is_over:
+                following = await _check(context, interest, answer)
+            answer = following
     finally:
         await observation.close()
+
+
+async def _check(context: aiocoap.Context, interest: Interest, last: Answer) -> Answer | None:
+    request = aiocoap.Message(
+        code=aiocoap.GET, uri=interest.url, accept=interest.accept, transport_tuning=interest.tuning
+    )
+    answer = await ask(context, request, interest.timeout_s)
+    if answer.payload != last.payload:
+        return None  # it changed and did not say so: it no longer knows that we listen
+    answer.opt.observe = last.opt.observe
+    return answer
+
+
+def _max_age_s(answer: Answer) -> int:
+    return DEFAULT_MAX_AGE_S if answer.opt.max_age is None else int(answer.opt.max_age)
 
 
 class _Observation:
@@ -137,6 +158,11 @@ class _Observation:
         if answer is None:
             raise LinkDownError("no answer")
         return answer
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the device ended it."""
+        return self._over
 
     async def following(self, within_s: float) -> Answer | None:
         try:

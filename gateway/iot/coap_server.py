@@ -23,7 +23,8 @@ from gateway.iot.coap_links import Link, format_links
 from gateway.iot.coap_rd import LINK_FORMAT, BoundedResource
 from gateway.iot.coap_resources import link_of, reading_value
 from gateway.iot.coap_senml import SENML_JSON, TEXT, Record, decode, encode, plain_text
-from gateway.iot.commands import Command, Commands, CommandState
+from gateway.iot.commands import Commands
+from gateway.iot.commands_model import Command, CommandState
 from gateway.iot.entity import Entity, EntityId, State, Value
 from gateway.iot.registry import Registry
 

@@ -2,64 +2,42 @@
 
 One rule: a wish is never shown as a fact.  Only the device's own live report,
 heard after the command was handed over, makes it ``confirmed``; silence makes
-it ``expired``.  Each step is on the disk before anybody is told of it.
+it ``expired``.  Each step of what somebody was promised is on the disk before
+anybody is told of it.
 """
 
 import asyncio
-import json
 import logging
-import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import ClassVar
 
 from gateway.errors import BadInputError, GatewayError
+from gateway.iot import commands_table
+from gateway.iot.commands_model import REPLACED, SILENT, TOLD, Command, CommandState, confirms, moved
 from gateway.iot.entity import Capability, EntityId, StateChanged, Value
 from gateway.iot.link import DeviceRefusedError, Link, LinkDownError
 from gateway.iot.registry import Registry
 from gateway.pubsub import Publisher, Subscription
 from gateway.schema import FieldError
-from gateway.store import Store
+from gateway.store import Store, StoreError
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 50_000
 RECENT = 50
+KEPT_WITHIN_S = 1.0
+"""So soon is on the disk what nobody was promised: together with its like, which spares the flash."""
+LAST_KEPT_S = 2.0
 RETRY_S = 0.25
 LONGEST_RETRY_S = 1.0
 AGAIN_AFTER_S = 0.5
 """So long a device that says something else may still be on its way to doing what it was told."""
 MOST_AGAIN = 3
-
-_STAMP_SLACK = timedelta(seconds=1)
-"""Devices that stamp their reports themselves may do so in whole seconds."""
-
-REPLACED = "IOT-206"
-"""Code of a command that a newer one for the same entity replaced."""
-SILENT = "IOT-207"
-"""Code of a command that the device took, or may have taken, but never reported."""
-TOLD = "IOT-209"
-"""Code of a command to something that has nothing to report, and that was told."""
-
-MIGRATIONS: tuple[str, ...] = (
-    """
-    CREATE TABLE command (
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
-        id TEXT NOT NULL UNIQUE,
-        entity TEXT NOT NULL,
-        value TEXT NOT NULL,
-        state TEXT NOT NULL,
-        code TEXT,
-        created_at TEXT NOT NULL,
-        changed_at TEXT NOT NULL,
-        expires_at TEXT NOT NULL
-    );
-    """,
-)
 
 
 class UnknownEntityError(BadInputError):
@@ -91,64 +69,6 @@ class CommandsDownError(GatewayError):
 
     code: ClassVar[str] = "IOT-208"
     hint = "Try again in a moment; gateway doctor says what is missing."
-
-
-class CommandState(StrEnum):
-    """Where a command is in its life."""
-
-    SENT = "sent"
-    ACKNOWLEDGED = "acknowledged"
-    CONFIRMED = "confirmed"
-    FAILED = "failed"
-    EXPIRED = "expired"
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing comes after it."""
-        return self in (CommandState.CONFIRMED, CommandState.FAILED, CommandState.EXPIRED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """An order to one entity.
-
-    Attributes:
-        id: Unique for ever.
-        value: What the entity should become.
-        code: Why it failed or expired.
-        created_at: When it was ordered; like the other times timezone-aware UTC.
-        changed_at: When it came into `state`.
-        expires_at: Its deadline.
-    """
-
-    id: str
-    entity: EntityId
-    value: Value
-    state: CommandState = CommandState.SENT
-    code: str | None = None
-    created_at: datetime
-    changed_at: datetime
-    expires_at: datetime
-
-
-def moved(command: Command, state: CommandState, at: datetime, code: str | None = None) -> Command | None:
-    """Return `command` in `state`; `None` if its life does not lead there: not back, not out of an end."""
-    if command.state.over or state in (command.state, CommandState.SENT):
-        return None
-    return replace(command, state=state, changed_at=max(at, command.changed_at), code=code)
-
-
-def confirms(change: StateChanged, command: Command) -> bool:
-    """Return whether `change` is the device's own word that `command` is done."""
-    after = change.after
-    return (
-        change.live
-        and after is not None
-        and after.entity.id == command.entity
-        and after.reported_at is not None
-        and after.reported_at >= command.created_at - _STAMP_SLACK
-        and after.entity.agrees(after.value, command.value)
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,6 +109,8 @@ class Commands:
         self._known: dict[str, Command] = {}
         self._open: dict[EntityId, _Running] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._unkept: dict[str, Command] = {}
+        self._keeping = asyncio.Event()
 
     @property
     def recent(self) -> tuple[Command, ...]:
@@ -201,12 +123,13 @@ class Commands:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Follow commands until cancelled, those of an earlier life of the daemon first."""
-        kept = await self._store.read(_load)
+        kept = await self._store.read(commands_table.load)
         self._known = {command.id: command for command in kept}
         self._open.clear()
         with self._registry.changes.subscribe(BACKLOG) as changes:
             try:
                 async with asyncio.TaskGroup() as self._tasks:
+                    self._tasks.create_task(self._keep_often(), name="commands-keep")
                     for command in kept:
                         if not command.state.over:
                             await self._resume(command)
@@ -214,22 +137,58 @@ class Commands:
                     await self._watch(changes)
             finally:
                 self._tasks = None
+                with suppress(StoreError, TimeoutError):
+                    async with asyncio.timeout(LAST_KEPT_S):
+                        await self._keep()
 
-    async def order(self, entity: EntityId, value: Value) -> Command:
+    async def order(self, entity: EntityId, value: Value, *, by_rule: bool = False) -> Command:
         """Return the command to make `entity` become `value`, kept over any power cut from now on.
 
         An open command for the same entity fails: two wishes cannot both come true.
+
+        Args:
+            entity: Which.
+            value: What it should become.
+            by_rule: Whether a rule says so, which may use the entity's reserved words, too.
 
         Raises:
             BadInputError: no such entity, not writable, or not such a value.
             CommandsDownError: this service does not run.
             GatewayError: it could not be stored; nothing was sent.
         """
-        self._check(entity, value)
+        tasks, command = self._new(entity, value, by_rule=by_rule)
+        accepting = tasks.create_task(self._accept(command), name="command-accept")
+        # Whoever ordered may hang up; what is on the disk must be followed all the same.
+        refused = await asyncio.shield(accepting)
+        if refused is not None:
+            raise refused
+        return command
+
+    def tell(self, entity: EntityId, value: Value) -> Command:
+        """Like `order`, for whom nothing was promised, such as a rule: begun now, kept soon.
+
+        Nobody waits for the disk; after a power cut it may not be known that it was told.
+
+        Raises:
+            BadInputError: no such entity, not writable, or not such a value.
+            CommandsDownError: this service does not run.
+        """
+        tasks, command = self._new(entity, value, by_rule=True)
+        older = self._take(command, promised=False)
+        self._keep_soon(command)
+        self.changes.publish(command)
+        if older is not None and older.promised:
+            tasks.create_task(self._move(older, CommandState.FAILED, REPLACED), name="command-replaced")
+        elif older is not None:
+            self._become(older, CommandState.FAILED, REPLACED)
+        return command
+
+    def _new(self, entity: EntityId, value: Value, *, by_rule: bool) -> tuple[asyncio.TaskGroup, Command]:
+        self._check(entity, value, by_rule=by_rule)
         if self._tasks is None:
             raise CommandsDownError("commands are not taken yet")
         now = datetime.now(UTC)
-        command = Command(
+        return self._tasks, Command(
             id=uuid.uuid4().hex,
             entity=entity,
             value=value,
@@ -237,36 +196,35 @@ class Commands:
             changed_at=now,
             expires_at=now + timedelta(seconds=self._config.deadline_s),
         )
-        accepting = self._tasks.create_task(self._accept(command), name="command-accept")
-        # Whoever ordered may hang up; what is on the disk must be followed all the same.
-        refused = await asyncio.shield(accepting)
-        if refused is not None:
-            raise refused
-        return command
 
-    def _check(self, entity: EntityId, value: Value) -> None:
+    def _check(self, entity: EntityId, value: Value, *, by_rule: bool) -> None:
         state = self._registry.states.get(entity)
         if state is None:
             raise UnknownEntityError(f"there is no entity {entity[:80]}")
         if not state.entity.writable or entity.partition(".")[0] not in self._links:
             raise NotWritableError(f"{entity} is a {state.entity.capability.value} and takes no commands")
-        if not state.entity.takes(value):
+        if not state.entity.takes(value) and not (by_rule and value in state.entity.reserved):
             raise WrongValueError(f"{entity} cannot become {str(value)[:40]!r}")
 
     async def _accept(self, command: Command) -> GatewayError | None:
         try:
-            await self._store.write(lambda db: _insert(db, command, self._config.kept))
+            await self._store.write(lambda db: commands_table.insert(db, command, self._config.kept))
         except GatewayError as error:
             return error
-        self._known[command.id] = command
-        while len(self._known) > self._config.kept:
-            self._known.pop(next(iter(self._known)))
-        older = self._open.get(command.entity)
-        self._begin(command, self._config.deadline_s)
+        older = self._take(command, promised=True)
         self.changes.publish(command)
         if older is not None:
             await self._move(older, CommandState.FAILED, REPLACED)
         return None
+
+    def _take(self, command: Command, *, promised: bool) -> "_Running | None":
+        """Follow `command` from now on; return the one whose place it takes."""
+        self._known[command.id] = command
+        while len(self._known) > self._config.kept:
+            self._known.pop(next(iter(self._known)))
+        older = self._open.get(command.entity)
+        self._begin(command, self._config.deadline_s, promised=promised)
+        return older
 
     async def _resume(self, command: Command) -> None:
         left_s = (command.expires_at - datetime.now(UTC)).total_seconds()
@@ -281,8 +239,12 @@ class Commands:
         else:
             await self._move(_Running(command, 0.0), CommandState.EXPIRED, SILENT)
 
-    def _begin(self, command: Command, left_s: float, *, resumed: bool = False) -> None:
-        running = self._open[command.entity] = _Running(command, time.monotonic() + left_s, resumed=resumed)
+    def _begin(
+        self, command: Command, left_s: float, *, resumed: bool = False, promised: bool = True
+    ) -> None:
+        running = self._open[command.entity] = _Running(
+            command, time.monotonic() + left_s, resumed=resumed, promised=promised
+        )
         if self._tasks is not None:
             running.task = self._tasks.create_task(self._follow(running), name=f"command-{command.id}")
 
@@ -353,20 +315,69 @@ class Commands:
                 running.missed.set()
 
     async def _move(self, running: "_Running", state: CommandState, code: str | None = None) -> None:
+        if not running.promised:
+            self._become(running, state, code)
+            return
+        command = self._advance(running, state, code)
+        if command is not None:
+            await self._store.write(lambda db: commands_table.update(db, command))
+            self._say(command)
+
+    def _become(self, running: "_Running", state: CommandState, code: str | None = None) -> None:
+        command = self._advance(running, state, code)
+        if command is not None:
+            self._keep_soon(command)
+            self._say(command)
+
+    def _advance(self, running: "_Running", state: CommandState, code: str | None) -> Command | None:
         command = moved(running.command, state, datetime.now(UTC), code)
         if command is None:
-            return
+            return None
         running.command = command
         if state.over:
             if self._open.get(command.entity) is running:
                 del self._open[command.entity]
             if running.task is not None and running.task is not asyncio.current_task():
                 running.task.cancel()
-        await self._store.write(lambda db: _update(db, command))
+        return command
+
+    def _say(self, command: Command) -> None:
         if command.id in self._known:
             self._known[command.id] = command
-        log.info("Command %s: %s is %s %s", command.id[:8], command.entity, state.value, code or "")
+        state = command.state.value
+        log.debug("Command %s: %s is %s %s", command.id[:8], command.entity, state, command.code or "")
         self.changes.publish(command)
+
+    def _keep_soon(self, command: Command) -> None:
+        self._unkept[command.id] = command
+        if len(self._unkept) > self._config.kept:
+            self._unkept.pop(next(iter(self._unkept)))
+        self._keeping.set()
+
+    async def _keep_often(self) -> None:
+        told = False
+        while True:
+            await self._keeping.wait()
+            await asyncio.sleep(KEPT_WITHIN_S)
+            try:
+                await self._keep()
+                told = False
+            except StoreError as error:
+                # What is not kept waits, up to its bound; said once, not each second of a full disk.
+                log.log(logging.DEBUG if told else logging.WARNING, "%s", error.line())
+                told = True
+                self._keeping.set()
+
+    async def _keep(self) -> None:
+        self._keeping.clear()
+        batch, self._unkept = self._unkept, {}
+        try:
+            await self._store.write(
+                lambda db: commands_table.keep(db, tuple(batch.values()), self._config.kept)
+            )
+        except StoreError:
+            self._unkept = batch | self._unkept
+            raise
 
 
 class _OnceError(Exception):
@@ -390,6 +401,8 @@ class _Running:
     command: Command
     deadline: float
     """On the monotonic clock: a change of the wall clock neither kills nor prolongs it."""
+    promised: bool = True
+    """Each step of it is on the disk before anybody hears of it."""
     resumed: bool = False
     """An earlier life of the daemon may have handed it over."""
     handed: bool = False
@@ -400,40 +413,3 @@ class _Running:
 
     def left_s(self) -> float:
         return max(0.0, self.deadline - time.monotonic())
-
-
-_COLUMNS = "id, entity, value, state, code, created_at, changed_at, expires_at"
-
-
-def _load(db: sqlite3.Connection) -> list[Command]:
-    rows = db.execute(f"SELECT {_COLUMNS} FROM command ORDER BY number").fetchall()  # noqa: S608 - a constant
-    return [
-        Command(
-            id=row[0],
-            entity=EntityId(row[1]),
-            value=json.loads(row[2]),
-            state=CommandState(row[3]),
-            code=row[4],
-            created_at=datetime.fromisoformat(row[5]),
-            changed_at=datetime.fromisoformat(row[6]),
-            expires_at=datetime.fromisoformat(row[7]),
-        )
-        for row in rows
-    ]
-
-
-def _insert(db: sqlite3.Connection, command: Command, kept: int) -> None:
-    times = (command.created_at, command.changed_at, command.expires_at)
-    row = (command.id, command.entity, json.dumps(command.value), command.state.value, command.code)
-    db.execute(
-        f"INSERT INTO command ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
-        (*row, *(each.isoformat() for each in times)),
-    )
-    db.execute("DELETE FROM command WHERE number <= (SELECT max(number) FROM command) - ?", (kept,))
-
-
-def _update(db: sqlite3.Connection, command: Command) -> None:
-    db.execute(
-        "UPDATE command SET state = ?, code = ?, changed_at = ? WHERE id = ?",
-        (command.state.value, command.code, command.changed_at.isoformat(), command.id),
-    )

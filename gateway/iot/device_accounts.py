@@ -24,7 +24,9 @@ from gateway.store import Store
 
 log = logging.getLogger(__name__)
 
-SECRET_BYTES = 24
+SECRET_CHARS = 32
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+"""Five bits each; people type it from the screen into a device, so nothing in it looks like another."""
 MAX_LABEL_CHARS = 64
 MAX_LEFT = 10_000
 """Retained messages of one device that are taken back."""
@@ -155,7 +157,7 @@ class DeviceAccounts:
                 raise AccountNameError(f"There is an account {name} already")
             if len(self._accounts) >= MAX_DEVICES:
                 raise TooManyAccountsError(f"There are {MAX_DEVICES} accounts already")
-            secret = secrets.token_urlsafe(SECRET_BYTES)
+            secret = "".join(secrets.choice(ALPHABET) for _ in range(SECRET_CHARS))
             account = DeviceAccount(name=name, label=label[:MAX_LABEL_CHARS], made_at=datetime.now(UTC))
             digest = hashed(secret)
             row = (name, account.label, digest, account.made_at.isoformat())

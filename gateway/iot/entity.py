@@ -92,6 +92,7 @@ class Entity:
         part: Which side of the thing called `name` this is, ``brightness`` or ``target``; empty
             for the thing itself.
         choices: The words that it can be told to become; it may report others.
+        reserved: Further words that only rules may tell it.
         minimum: Of a number; `None` without a bound, as `maximum`.
         step: Between two numbers that it tells apart; 0 if that is not known.
     """
@@ -104,6 +105,7 @@ class Entity:
     unit: str = ""
     part: str = ""
     choices: tuple[str, ...] = ()
+    reserved: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
     step: float = 0.0

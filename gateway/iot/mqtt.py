@@ -358,7 +358,7 @@ class MqttLink:
             if source.topic == message.topic and (vote := source.read(payload)) is not None:
                 present.votes[source.topic] = present.latest = vote
                 self._tell_availability(entity)
-                if vote:
+                if vote and not message.retain:
                     # One that says so again was away too shortly to be missed.
                     self._questions.put(present.spec.asks)
         if message.topic not in present.readers or (message.retain and present.heard_live):

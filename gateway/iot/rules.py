@@ -3,30 +3,30 @@
 One rule: rules know nothing of what acts.  They get `actions` by name, so a
 rule can show a notice on the television without this package importing it.
 
-The last word counts: a rule put or deleted through the API replaces the one
-in the file, until the file itself says something new about that rule.
+What a rule waits for survives a restart: thresholds that fired, quiet that
+lasts, and a question that nobody could answer, which is asked again.
 """
 
 import asyncio
 import contextlib
-import json
 import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from gateway.errors import BadInputError, GatewayError
 from gateway.iot.entity import EntityId, State, StateChanged
+from gateway.iot.rules_book import Book, Kind
 from gateway.iot.rules_engine import Engine, Fire, Outcome, Unwait, Wait
-from gateway.iot.rules_file import MAX_RULES, decode_rule, document_of, parse_rules
+from gateway.iot.rules_file import MAX_RULES, decode_rule
 from gateway.iot.rules_loops import LoopGuard
 from gateway.iot.rules_model import Rule, RuleId
 from gateway.iot.rules_runs import Action, Runs
 from gateway.pubsub import Publisher, Subscription
-from gateway.schema import Problem, SchemaError
 from gateway.store import Store
 
 log = logging.getLogger(__name__)
@@ -36,16 +36,19 @@ MIGRATIONS = (
     CREATE TABLE rule (id TEXT PRIMARY KEY, document TEXT, instead_of TEXT);
     CREATE TABLE rule_met (id TEXT PRIMARY KEY);
     """,
+    """
+    CREATE TABLE house_word (
+        kind TEXT, id TEXT, document TEXT, instead_of TEXT, PRIMARY KEY (kind, id)
+    );
+    INSERT INTO house_word SELECT 'rule', id, document, instead_of FROM rule ORDER BY rowid;
+    DROP TABLE rule;
+    CREATE TABLE rule_quiet (id TEXT PRIMARY KEY, quiet_s REAL NOT NULL);
+    """,
 )
 _BACKLOG = 20_000
 _REMEMBER_S = 2.0
-
-
-class RulesFileError(BadInputError):
-    """The rules file cannot be read."""
-
-    code: ClassVar[str] = "IOT-401"
-    hint = "Check the path at iot.rules, and that the file can be read."
+QUIET_STEP_S = 300.0
+"""Quiet that lasts is written down no more often; what ended it is written at once."""
 
 
 class RuleUnknownError(BadInputError):
@@ -53,6 +56,15 @@ class RuleUnknownError(BadInputError):
 
     code: ClassVar[str] = "IOT-402"
     hint = "Ask for the list of rules; it may have been deleted."
+
+
+RULES = Kind(
+    name="rule",
+    most=MAX_RULES,
+    of_file=lambda said: said.rules,
+    decode=decode_rule,
+    unknown=RuleUnknownError,
+)
 
 
 class Home(Protocol):
@@ -65,15 +77,36 @@ class Home(Protocol):
     def changes(self) -> Publisher[StateChanged]: ...
 
 
-class Rules:
-    """The rules and their working: a service.
+def _no_scene(_: str) -> Iterable[EntityId]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Senses:
+    """What rules perceive beside the home's devices.
 
     Attributes:
-        rules: All rules, the file's first, then in the order they were put.
-        changes: `rules`, whenever they are others.
+        keys: Every key of the remote, as it is pressed.
+        local: The household's clock, timezone-aware.
+        of_scene: What a scene commands.
     """
 
-    def __init__(self, file: Path | None, home: Home, store: Store, actions: Mapping[str, Action]) -> None:
+    keys: Publisher[str] = field(default_factory=Publisher)
+    local: Callable[[], datetime] = lambda: datetime.now().astimezone()
+    of_scene: Callable[[str], Iterable[EntityId]] = _no_scene
+
+
+class Rules:
+    """The rules and their working: a service."""
+
+    def __init__(
+        self,
+        file: Path | None,
+        home: Home,
+        store: Store,
+        actions: Mapping[str, Action],
+        senses: Senses | None = None,
+    ) -> None:
         """Describe the rules' working; nothing is read before `run`.
 
         Args:
@@ -81,21 +114,31 @@ class Rules:
             home: What the rules look at.
             store: Keeps what the API put, and what has fired.
             actions: What rules can do, by the name of the step; see `gateway.iot.rules_runs.Action`.
+            senses: What they perceive beside `home`.
         """
-        self.rules: tuple[Rule, ...] = ()
-        self.changes: Publisher[tuple[Rule, ...]] = Publisher()
-        self._file = file
+        self._book = Book(RULES, file, store)
         self._home = home
         self._store = store
         self._actions = actions
-        self._from_file: dict[RuleId, Rule] = {}
-        self._engine = Engine()
-        self._loops = LoopGuard()
+        self._senses = senses or Senses()
+        self._engine = Engine(self._senses.local)
+        self._loops = LoopGuard(self._senses.of_scene)
         self._waits: dict[RuleId, asyncio.Task[None]] = {}
         self._remembered: frozenset[RuleId] = frozenset()
-        self._changing = asyncio.Lock()
-        self._trouble = "it has not been read yet"
+        self._quiet_s: dict[RuleId, float] = {}
+        self._asking: Callable[[], Iterable[RuleId]] = lambda: ()
+        self._woken = asyncio.Event()
         self._heed: Callable[[Iterable[Outcome]], None] = lambda _: None
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All rules, the file's first, then in the order they were put."""
+        return self._book.entries
+
+    @property
+    def changes(self) -> Publisher[tuple[Rule, ...]]:
+        """`rules`, whenever they are others."""
+        return self._book.changes
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Load the rules and let them work until cancelled.
@@ -104,73 +147,76 @@ class Rules:
             RulesFileError: the file cannot be read.
             SchemaError: it is not a rules file.
         """
-        with self._home.changes.subscribe(_BACKLOG) as changes:
+        with (
+            self._home.changes.subscribe(_BACKLOG) as changes,
+            self._senses.keys.subscribe() as keys,
+        ):
             try:
                 await self._load()
-                self._trouble = ""
                 async with asyncio.TaskGroup() as tasks:
                     runs = Runs(tasks, self._actions)
+                    self._asking = lambda: runs.asking
                     self._heed = lambda outcomes: self._act(tasks, runs, outcomes)
                     tasks.create_task(self._remember_regularly(), name="rules memory")
-                    self._arrange()
+                    tasks.create_task(self._follow_keys(keys), name="rules keys")
+                    tasks.create_task(self._follow_time(), name="rules clock")
+                    self._take_stock()
                     ready()
                     await self._follow(changes)
-            except GatewayError as error:
-                self._trouble = str(error)
-                raise
             finally:
                 self._heed = lambda _: None
                 self._waits.clear()
                 with contextlib.suppress(GatewayError):
-                    await self._remember()
+                    await self._remember(least_s=0.0)
 
     async def put(self, rule: Rule) -> None:
-        """Keep `rule`, in place of one with its id; on the disk when this returns.
-
-        Raises:
-            SchemaError: there are too many rules.
-            RulesFileError: it is not known yet what the file says.
-        """
-        async with self._changing:
-            self._check_known()
-            present = {known.id: known for known in self.rules}
-            if rule.id not in present and len(present) >= MAX_RULES:
-                raise SchemaError([Problem("id", f"there are {MAX_RULES} rules already")])
-            await self._keep(rule.id, rule)
-            self._set(tuple({**present, rule.id: rule}.values()))
+        """Keep `rule`; see `gateway.iot.rules_book.Book.put`."""
+        await self._book.put(rule)
+        self._arrange()
 
     async def delete(self, rule: RuleId) -> None:
-        """Forget a rule; on the disk when this returns.
-
-        Raises:
-            RuleUnknownError: there is none with this id.
-            RulesFileError: it is not known yet what the file says.
-        """
-        async with self._changing:
-            self._check_known()
-            if all(known.id != rule for known in self.rules):
-                raise RuleUnknownError(f"there is no rule {rule}")
-            await self._keep(rule, None)
-            self._set(tuple(known for known in self.rules if known.id != rule))
-
-    def _check_known(self) -> None:
-        # A change is kept as instead of what the file says, which must be known.
-        if self._trouble:
-            raise RulesFileError(f"no rule can be changed while the file is not in force: {self._trouble}")
-
-    def _set(self, rules: tuple[Rule, ...]) -> None:
-        self.rules = rules
+        """Forget a rule; see `gateway.iot.rules_book.Book.delete`."""
+        await self._book.delete(rule)
         self._arrange()
-        self.changes.publish(rules)
 
     def _arrange(self) -> None:
         self._heed(self._engine.arrange(self.rules, self._home.states, time.monotonic()))
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._engine.is_woken:
+            self._engine.is_woken = False
+            self._woken.set()
+
+    def _take_stock(self) -> None:
+        """Heed the home as it is, like one that reports only now: a wait of before goes on."""
+        now_s = time.monotonic()
+        for state in tuple(self._home.states.values()):
+            self._heed(self._engine.heed(StateChanged(None, state), now_s))
+
+    async def _follow_keys(self, keys: Subscription[str]) -> None:
+        async for key in keys:
+            self._heed(self._engine.press(key, time.monotonic()))
+            self._wake()
+
+    async def _follow_time(self) -> None:
+        while True:
+            self._woken.clear()
+            self._heed(self._engine.tick(time.monotonic()))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._engine.rest_s()):
+                    await self._woken.wait()
 
     async def _follow(self, changes: Subscription[StateChanged]) -> None:
         lost = 0
         async for change in changes:
             now_s = time.monotonic()
-            self._heed(self._engine.heed(change, now_s))
+            outcomes = self._engine.heed(change, now_s)
+            if outcomes:
+                self._heed(outcomes)
+                # What it set off goes out before the next report counts, however many wait.
+                await asyncio.sleep(0)
+            self._wake()
             if changes.lost > lost:
                 lost = changes.lost
                 log.warning("the home changes faster than rules can follow; they go by its present state")
@@ -198,87 +244,50 @@ class Rules:
         self._heed(self._engine.elapsed(rule.id, time.monotonic()))
 
     async def _load(self) -> None:
-        in_file = await asyncio.to_thread(read_rules, self._file) if self._file else ()
-        self._from_file = {rule.id: rule for rule in in_file}
-        rows, met = await self._store.read(_select)
-        rules = dict(self._from_file)
-        for identifier, document, instead_of in rows:
-            if instead_of != self._file_says(identifier):
-                log.info("rule %s has changed in the rules file, which counts from now on", identifier)
-                await self._store.write(partial(_forget, rule=identifier))
-            elif document is None:
-                rules.pop(identifier, None)
-            else:
-                rules[identifier] = decode_rule(json.loads(document))
-        self.rules = tuple(rules.values())
-        self._engine = Engine()
-        self._engine.arrange(self.rules, self._home.states, time.monotonic())
-        self._engine.recall(met)
+        await self._book.load()
+        met, self._quiet_s = await self._store.read(_select)
+        self._engine = Engine(self._senses.local)
+        self._engine.arrange(self.rules, {}, time.monotonic())
+        self._engine.recall(met, self._quiet_s)
         self._remembered = frozenset(met)
         log.info("%d rules", len(self.rules))
-
-    def _file_says(self, rule: RuleId) -> str | None:
-        known = self._from_file.get(rule)
-        return None if known is None else _text_of(known)
-
-    async def _keep(self, rule: RuleId, now: Rule | None) -> None:
-        instead_of = self._file_says(rule)
-        if now is None and instead_of is None:
-            await self._store.write(lambda db: _forget(db, rule))
-            return
-        row = (rule, None if now is None else _text_of(now), instead_of)
-        await self._store.write(lambda db: _upsert(db, row))
 
     async def _remember_regularly(self) -> None:
         while True:
             await asyncio.sleep(_REMEMBER_S)
-            await self._remember()
+            await self._remember(least_s=QUIET_STEP_S)
 
-    async def _remember(self) -> None:
-        met, before = self._engine.met(), self._remembered
-        if met != before:
-            await self._store.write(lambda db: _remember(db, met - before, before - met))
+    async def _remember(self, *, least_s: float) -> None:
+        # What is still being asked has not been done; it begins again if this is the end.
+        met, before = self._engine.met() - frozenset(self._asking()), self._remembered
+        quiet_s, kept_s = self._engine.quiet_s(), self._quiet_s
+        moved = {
+            rule: so_long_s
+            for rule, so_long_s in quiet_s.items()
+            if so_long_s < kept_s.get(rule, 0.0) or so_long_s > kept_s.get(rule, 0.0) + least_s
+        }
+        gone = kept_s.keys() - quiet_s.keys()
+        if met != before or moved or gone:
+
+            def write(db: sqlite3.Connection) -> None:
+                _remember(db, met - before, before - met)
+                _remember_quiet(db, moved, gone)
+
+            await self._store.write(write)
             self._remembered = met
+            self._quiet_s = {rule: moved.get(rule, kept_s.get(rule, 0.0)) for rule in quiet_s}
 
 
-def read_rules(file: Path) -> tuple[Rule, ...]:
-    """Return the rules in `file`; blocking.
-
-    Raises:
-        RulesFileError: it cannot be read.
-        SchemaError: it is not a rules file, with every problem.
-    """
-    try:
-        text = file.read_bytes()
-    except OSError as error:
-        raise RulesFileError(f"{file}: {error.strerror}") from error
-    return parse_rules(text)
-
-
-def _text_of(rule: Rule) -> str:
-    return json.dumps(document_of(rule), ensure_ascii=False, sort_keys=True)
-
-
-Row = tuple[RuleId, str | None, str | None]
-
-
-def _select(db: sqlite3.Connection) -> tuple[list[Row], list[RuleId]]:
-    rows = db.execute("SELECT id, document, instead_of FROM rule ORDER BY rowid").fetchall()
-    return rows, [row[0] for row in db.execute("SELECT id FROM rule_met")]
-
-
-def _upsert(db: sqlite3.Connection, row: Row) -> None:
-    db.execute(
-        "INSERT INTO rule VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-        "document = excluded.document, instead_of = excluded.instead_of",
-        row,
-    )
-
-
-def _forget(db: sqlite3.Connection, rule: RuleId) -> None:
-    db.execute("DELETE FROM rule WHERE id = ?", (rule,))
+def _select(db: sqlite3.Connection) -> tuple[list[RuleId], dict[RuleId, float]]:
+    met = [RuleId(row[0]) for row in db.execute("SELECT id FROM rule_met")]
+    return met, {RuleId(rule): so_long_s for rule, so_long_s in db.execute("SELECT * FROM rule_quiet")}
 
 
 def _remember(db: sqlite3.Connection, begun: Iterable[RuleId], ended: Iterable[RuleId]) -> None:
     db.executemany("INSERT OR IGNORE INTO rule_met VALUES (?)", [(rule,) for rule in begun])
     db.executemany("DELETE FROM rule_met WHERE id = ?", [(rule,) for rule in ended])
+
+
+def _remember_quiet(db: sqlite3.Connection, quiet_s: Mapping[RuleId, float], gone: Iterable[RuleId]) -> None:
+    db.executemany("INSERT OR REPLACE INTO rule_quiet VALUES (?, ?)", list(quiet_s.items()))
+    db.executemany("DELETE FROM rule_quiet WHERE id = ?", [(rule,) for rule in gone])

@@ -1,4 +1,4 @@
-"""When rules fire: edges, thresholds, waiting, conditions.  Pure; the caller has the clock.
+"""When rules fire: edges, thresholds, waiting, times, quiet, conditions.  Pure; the caller has the clocks.
 
 One rule: a rule fires at the moment its test becomes so, never because it
 still is.  What is not known is neither so nor not so: an entity that cannot
@@ -6,16 +6,22 @@ be reached fires nothing and ends a wait, and when it is back with the same
 value nothing has happened.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from gateway.iot.entity import EntityId, State, StateChanged, Value
-from gateway.iot.rules_model import Rule, RuleId, Test
+from gateway.iot.rules_model import REMOTE, Rule, RuleId, Test
+from gateway.iot.rules_quiet import QuietClock, is_life
+from gateway.iot.rules_times import Daily, Watch, is_between
+
+_MINUTE_S = 60.0
+_LEAST_REST_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Fire:
-    """A rule's moment has come, and its conditions hold."""
+    """A rule's moment has come, and its conditions hold; `cause` is empty if it was no entity."""
 
     rule: Rule
     cause: EntityId
@@ -95,26 +101,52 @@ class _Gate:
 
 
 class _Entry:
-    """A rule with its gates."""
+    """A rule with its gates and clocks."""
 
     def __init__(self, rule: Rule) -> None:
+        when = rule.when
         self.rule = rule
-        self.gate = _Gate(rule.when)
-        self.conditions = [_Gate(test) for test in rule.conditions]
+        self.gate = _Gate(when)
+        self.conditions = [_Gate(test) for test in rule.conditions if test.entity]
+        self.hours = [test.between for test in rule.conditions if test.between is not None]
+        self.daily = Daily(when.at, when.days) if when.at else None
+        self.quiet = QuietClock(when) if when.quiet else None
         self.waiting = False
 
-    def fires(self, now_s: float) -> list[Outcome]:
-        if all(condition.is_so(now_s) for condition in self.conditions):
-            return [Fire(self.rule, self.rule.when.entity)]
-        return []
+    @property
+    def has_clock(self) -> bool:
+        return self.daily is not None or self.quiet is not None
+
+    @property
+    def knows(self) -> bool:
+        """Whether all that is a condition is known."""
+        return all(condition.known for condition in self.conditions)
+
+    def fires(self, now_s: float, local: Callable[[], datetime]) -> list[Outcome]:
+        if not all(condition.is_so(now_s) for condition in self.conditions):
+            return []
+        if not all(is_between(hours, local()) for hours in self.hours):
+            return []
+        return [Fire(self.rule, self.rule.when.entity)]
 
 
 class Engine:
-    """All rules, indexed by the entities they look at."""
+    """All rules, indexed by the entities they look at.
 
-    def __init__(self) -> None:
+    Attributes:
+        is_woken: Set when the clocks must be looked at anew; the caller resets it.
+    """
+
+    def __init__(self, local: Callable[[], datetime]) -> None:
+        """Begin without rules; `local` is the household's clock, timezone-aware."""
+        self.is_woken = False
+        self._local = local
+        self._watch = Watch()
         self._entries: dict[RuleId, _Entry] = {}
         self._by_entity: dict[EntityId, list[_Entry]] = {}
+        self._listening: dict[EntityId, list[_Entry]] = {}
+        self._by_key: dict[str, list[_Entry]] = {}
+        self._timed: list[_Entry] = []
 
     def arrange(self, rules: Iterable[Rule], states: Mapping[EntityId, State], now_s: float) -> list[Outcome]:
         """Take `rules` in place of the present ones; unchanged ones keep what they know.
@@ -122,7 +154,7 @@ class Engine:
         A new rule begins with `states` as they are, and does not fire for them.
         """
         before, self._entries = self._entries, {}
-        self._by_entity = {}
+        self._by_entity, self._listening, self._by_key = {}, {}, {}
         outcomes: list[Outcome] = []
         for rule in rules:
             known = before.pop(rule.id, None)
@@ -131,41 +163,105 @@ class Engine:
                 known = None
             entry = known or _Entry(rule)
             self._entries[rule.id] = entry
-            for entity in {rule.when.entity, *(test.entity for test in rule.conditions)}:
-                self._by_entity.setdefault(entity, []).append(entry)
+            self._index(entry)
             if known is None:
                 for gate in (entry.gate, *entry.conditions):
-                    if not gate.test.changes:
+                    if gate.test.entity and not gate.test.changes:
                         gate.heed(_value(states.get(gate.test.entity)), now_s)
+                if entry.quiet is not None:
+                    entry.quiet.look(now_s, self._local(), may_ring=False)
+        self._timed = [entry for entry in self._entries.values() if entry.has_clock]
+        self.is_woken = True
         return outcomes + [Unwait(gone.rule) for gone in before.values() if gone.waiting]
 
-    def recall(self, met: Iterable[RuleId]) -> None:
-        """Begin as if the tests of the rules `met` were so when last seen: before a restart."""
+    def _index(self, entry: _Entry) -> None:
+        when = entry.rule.when
+        for entity in {when.entity, *(gate.test.entity for gate in entry.conditions)} - {""}:
+            self._by_entity.setdefault(entity, []).append(entry)
+        for entity in when.quiet:
+            self._listening.setdefault(entity, []).append(entry)
+        if when.key:
+            self._by_key.setdefault(when.key, []).append(entry)
+
+    def recall(self, met: Iterable[RuleId], quiet_s: Mapping[RuleId, float] | None = None) -> None:
+        """Begin as if the tests of the rules `met` were so when last seen: before a restart.
+
+        Args:
+            met: See `met`.
+            quiet_s: See `quiet_s`.
+        """
+        for rule, so_long_s in (quiet_s or {}).items():
+            if (entry := self._entries.get(rule)) is not None and entry.quiet is not None:
+                entry.quiet.quiet_s = so_long_s
         for rule in met:
-            if (entry := self._entries.get(rule)) is not None and not entry.gate.known:
+            entry = self._entries.get(rule)
+            if entry is not None and entry.quiet is not None:
+                entry.quiet.rung = True
+            elif entry is not None and not entry.gate.known:
                 entry.gate.so = True
 
     def met(self) -> frozenset[RuleId]:
         """Return the rules whose test was so when last known, and that need not fire for it again."""
-        return frozenset(rule for rule, entry in self._entries.items() if entry.gate.so and not entry.waiting)
+        return frozenset(
+            rule
+            for rule, entry in self._entries.items()
+            if (entry.gate.so and not entry.waiting) or (entry.quiet is not None and entry.quiet.rung)
+        )
+
+    def quiet_s(self) -> dict[RuleId, float]:
+        """Return how long it has been quiet, of each rule that listens for it."""
+        return {rule: entry.quiet.quiet_s for rule, entry in self._entries.items() if entry.quiet is not None}
 
     def heed(self, change: StateChanged, now_s: float) -> list[Outcome]:
         """Return what follows from `change`, at `now_s` of a monotonic clock."""
         about = change.after or change.before
-        entries = self._by_entity.get(about.entity.id, ()) if about else ()
-        if about is None or not entries:
+        if about is None:
             return []
         entity, value = about.entity.id, _value(change.after)
+        listening = self._listening.get(entity)
+        if listening and is_life(change):
+            self._hear(listening, now_s)
+        entries = self._by_entity.get(entity, ())
         for entry in entries:
             for condition in entry.conditions:
                 if condition.test.entity == entity:
                     condition.heed(value, now_s)
+            if entry.quiet is not None and entry.quiet.held and entry.knows:
+                self.is_woken = True
         return [
             outcome
             for entry in entries
             if entry.rule.when.entity == entity
-            for outcome in _heed(entry, change, value, now_s)
+            for outcome in _heed(entry, change, value, now_s, self._local)
         ]
+
+    def press(self, key: str, now_s: float) -> list[Outcome]:
+        """Return what follows from a key of the remote."""
+        self._hear(self._listening.get(REMOTE, []), now_s)
+        found = self._by_key.get(key, ())
+        return [outcome for entry in found for outcome in entry.fires(now_s, self._local)]
+
+    def tick(self, now_s: float) -> list[Outcome]:
+        """Return what follows from the time alone."""
+        local = self._local()
+        passed = self._watch.passed(now_s, local)
+        come = [
+            entry
+            for entry in self._timed
+            if (entry.daily is not None and passed is not None and entry.daily.has_come(passed))
+            or (entry.quiet is not None and entry.quiet.look(now_s, local, may_ring=entry.knows))
+        ]
+        return [outcome for entry in come for outcome in entry.fires(now_s, self._local)]
+
+    def rest_s(self) -> float | None:
+        """Return after how long to `tick` again; `None` while no rule needs it."""
+        if not self._timed:
+            return None
+        local = self._local()
+        rests = [_MINUTE_S - local.second - local.microsecond / 1e6]
+        quiet = (entry.quiet.left_s() for entry in self._timed if entry.quiet is not None)
+        rests.extend(left_s for left_s in quiet if left_s is not None)
+        return max(_LEAST_REST_S, min(rests))
 
     def elapsed(self, rule: RuleId, now_s: float) -> list[Outcome]:
         """Return what follows from the end of a `Wait`."""
@@ -173,15 +269,22 @@ class Engine:
         if entry is None or not entry.waiting:
             return []
         entry.waiting = False
-        return entry.fires(now_s)
+        return entry.fires(now_s, self._local)
+
+    def _hear(self, entries: Iterable[_Entry], now_s: float) -> None:
+        for entry in entries:
+            if entry.quiet is not None and entry.quiet.hear(now_s, self._local()):
+                self.is_woken = True
 
 
-def _heed(entry: _Entry, change: StateChanged, value: Value | None, now_s: float) -> list[Outcome]:
+def _heed(
+    entry: _Entry, change: StateChanged, value: Value | None, now_s: float, local: Callable[[], datetime]
+) -> list[Outcome]:
     test = entry.rule.when
     if test.changes:
         before = change.before.value if change.before else None
         moved = before is not None and value is not None and not _same(before, value)
-        return entry.fires(now_s) if moved else []
+        return entry.fires(now_s, local) if moved else []
     became = entry.gate.heed(value, now_s)
     if entry.waiting and not (entry.gate.known and entry.gate.so):
         entry.waiting = False
@@ -194,7 +297,7 @@ def _heed(entry: _Entry, change: StateChanged, value: Value | None, now_s: float
     if test.for_s:
         entry.waiting = True
         return [Wait(entry.rule, now_s + test.for_s)]
-    return entry.fires(now_s)
+    return entry.fires(now_s, local)
 
 
 def _value(state: State | None) -> Value | None:

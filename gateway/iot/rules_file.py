@@ -1,4 +1,4 @@
-"""Rules as documents: the file an installer writes, and what the API takes and gives.
+"""Rules, helpers and scenes as documents: the file an installer writes, what the API takes and gives.
 
 One rule: both have the same words, and every fault is named by its dotted
 path in those words.
@@ -6,12 +6,14 @@ path in those words.
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
+from gateway.iot.household import MAX_HELPERS, Helper
 from gateway.iot.rules_model import Rule
+from gateway.iot.scenes_model import MAX_SCENES, Scene
 from gateway.schema import Problem, SchemaError, decode, parse_yaml
 
 MAX_RULES = 1000
@@ -20,40 +22,55 @@ MAX_RULES = 1000
 _OUTSIDE, _INSIDE = "if", "conditions"
 _INSIDE_PATH = re.compile(rf"(?<![^.]){_INSIDE}(?![^\[.])")
 
+_ANSWERS = {True: "yes", False: "no"}
+_MOST_LISTS = 8
+_FOLLOWING = (*_ANSWERS.values(), "otherwise")
+
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _RulesFile:
+class RulesFile:
+    """What a rules file says.
+
+    Attributes:
+        helpers: What the household itself can say.
+        scenes: Commands with a name.
+        rules: What happens by itself.
+    """
+
+    helpers: tuple[Helper, ...] = ()
+    scenes: tuple[Scene, ...] = ()
     rules: tuple[Rule, ...] = ()
 
 
-def parse_rules(text: bytes) -> tuple[Rule, ...]:
-    """Return the rules in the YAML `text` of a rules file.
+_MOST = {"helpers": MAX_HELPERS, "scenes": MAX_SCENES, "rules": MAX_RULES}
+
+
+def parse_file(text: bytes) -> RulesFile:
+    """Return what the YAML `text` of a rules file says.
 
     Raises:
         SchemaError: with every problem, as ``rules[0].when.above: …``.
     """
     data = parse_yaml(text)
     if data is None:
-        return ()
-    if isinstance(data, Mapping) and isinstance(data.get("rules"), list):
-        items = data["rules"]
-        _refuse_inside_name({f"rules[{i}]": item for i, item in enumerate(items)})
-        data = {**data, "rules": [_inward(item) for item in items]}
-    elif isinstance(data, Mapping) and data.get("rules", ...) is None:
-        data = {**data, "rules": []}
-    rules = _decode(data, _RulesFile).rules
-    problems = [
-        Problem(f"rules[{i}].id", f"{rule.id} is there twice")
-        for i, rule in enumerate(rules)
-        if any(rule.id == other.id for other in rules[:i])
-    ]
-    if len(rules) > MAX_RULES:
-        problems.append(Problem("rules", f"has more than {MAX_RULES} entries"))
+        return RulesFile()
+    if isinstance(data, Mapping):
+        data = {key: [] if key in _MOST and value is None else value for key, value in data.items()}
+        if isinstance(items := data.get("rules"), list):
+            _refuse_inside_name({f"rules[{i}]": item for i, item in enumerate(items)})
+            data["rules"] = [_inward(item) for item in items]
+    said = _decode(data, RulesFile)
+    problems = [problem for name in _MOST for problem in _list_problems(name, getattr(said, name))]
     if problems:
         raise SchemaError(problems)
-    return rules
+    return said
+
+
+def parse_rules(text: bytes) -> tuple[Rule, ...]:
+    """Return the rules alone; see `parse_file`."""
+    return parse_file(text).rules
 
 
 def decode_rule(document: object) -> Rule:
@@ -66,15 +83,35 @@ def decode_rule(document: object) -> Rule:
     return _decode(_inward(document), Rule)
 
 
-def document_of(rule: Rule) -> dict[str, object]:
-    """Return `rule` as `decode_rule` takes it, without what is as by default."""
+def decode_helper(document: object) -> Helper:
+    """Return the helper that `document` describes; see `decode_rule`."""
+    return decode(document, Helper)
+
+
+def decode_scene(document: object) -> Scene:
+    """Return the scene that `document` describes; see `decode_rule`."""
+    return decode(document, Scene)
+
+
+def document_of(entry: Rule | Helper | Scene) -> dict[str, object]:
+    """Return `entry` as `decode_rule` and its like take it, without what is as by default."""
     document = {
-        _OUTSIDE if field.name == _INSIDE else field.name: _plain(getattr(rule, field.name))
-        for field in dataclasses.fields(rule)
-        if field.name != _INSIDE or rule.conditions
+        _OUTSIDE if field.name == _INSIDE else field.name: _plain(getattr(entry, field.name))
+        for field in dataclasses.fields(entry)
+        if field.name == "mode" or getattr(entry, field.name) != field.default
     }
     plain: dict[str, object] = msgspec.to_builtins(document)
     return plain
+
+
+def _list_problems(name: str, entries: Sequence[Rule | Helper | Scene]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for i, entry in enumerate(entries):
+        if entry.id in seen:
+            yield Problem(f"{name}[{i}].id", f"{entry.id} is there twice")
+        seen.add(entry.id)
+    if len(entries) > _MOST[name]:
+        yield Problem(name, f"has more than {_MOST[name]} entries")
 
 
 def _decode(data: object, kind: type[T]) -> T:
@@ -91,7 +128,23 @@ def _inward(document: object) -> object:
         return document
     conditions = document.get(_OUTSIDE)
     others = {key: value for key, value in document.items() if key != _OUTSIDE}
+    if "do" in others:
+        others["do"] = _with_answers(others["do"])
     return others if conditions is None else {**others, _INSIDE: conditions}
+
+
+def _with_answers(steps: object, depth: int = 0) -> object:
+    """Return `steps` with the answers of questions as words: to YAML 1.1, yes and no are true and false."""
+    if depth > _MOST_LISTS:
+        # Far beyond what is allowed, which is said with its path when it is less absurd.
+        raise SchemaError([Problem("do", "is nested too deeply")])
+    if isinstance(steps, list):
+        return [_with_answers(step, depth + 1) for step in steps]
+    if not isinstance(steps, Mapping) or not isinstance(ask := steps.get("ask"), Mapping):
+        return steps
+    named = {_ANSWERS[key] if isinstance(key, bool) else key: value for key, value in ask.items()}
+    asked = {key: _with_answers(value, depth) if key in _FOLLOWING else value for key, value in named.items()}
+    return {**steps, "ask": asked}
 
 
 def _refuse_inside_name(documents: Mapping[str, object]) -> None:

@@ -6,9 +6,11 @@ because of what rules did, ... is stopped.
 """
 
 import logging
+from collections.abc import Callable, Iterable
 
 from gateway.iot.entity import EntityId
 from gateway.iot.rules_model import Rule, RuleId
+from gateway.iot.rules_steps import every
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +24,9 @@ REST_S = 60.0
 class LoopGuard:
     """Follows what rules cause."""
 
-    def __init__(self) -> None:
+    def __init__(self, of_scene: Callable[[str], Iterable[EntityId]]) -> None:
+        """Begin; `of_scene` tells what a scene commands."""
+        self._of_scene = of_scene
         self._touched: dict[EntityId, tuple[int, float]] = {}
         self._resting_until_s: dict[RuleId, float] = {}
 
@@ -35,11 +39,16 @@ class LoopGuard:
             log.warning("rule %s is part of a circle of rules and rests for %g s", rule.id, REST_S)
             self._resting_until_s[rule.id] = now_s + REST_S
             return False
-        for step in rule.do:
+        for step in every(rule.do):
             if step.command is not None:
-                entity = step.command.entity
-                self._touched[entity] = (max(length, self._length(entity, now_s)), now_s)
+                self._touch(step.command.entity, length, now_s)
+            elif step.scene is not None:
+                for entity in self._of_scene(step.scene):
+                    self._touch(entity, length, now_s)
         return True
+
+    def _touch(self, entity: EntityId, length: int, now_s: float) -> None:
+        self._touched[entity] = (max(length, self._length(entity, now_s)), now_s)
 
     def _length(self, entity: EntityId, now_s: float) -> int:
         length, at_s = self._touched.get(entity, (0, 0.0))

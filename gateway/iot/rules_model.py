@@ -10,15 +10,24 @@ from enum import StrEnum
 from typing import NewType
 
 from gateway.iot.entity import EntityId, Value
+from gateway.iot.household import check_id
+from gateway.iot.rules_steps import MAX_STEPS, MAX_STEPS_IN_ALL, Step, every
+from gateway.iot.rules_times import DAYS, minutes_of
 from gateway.schema import FieldError
 
 RuleId = NewType("RuleId", str)
 
 MAX_FOR_S = 86_400.0
-MAX_STEPS = 16
+MAX_QUIET_S = 172_800.0
+MAX_QUIET = 64
+MAX_KEY_CHARS = 32
 MAX_CONDITIONS = 16
-MAX_ID_CHARS = 64
-MAX_TEXT_CHARS = 200
+
+REMOTE = EntityId("tv.keys")
+"""Among the things that may be quiet, any key of the remote; no entity, for nobody else need know."""
+
+
+_NONE = EntityId("")
 
 
 class Mode(StrEnum):
@@ -32,100 +41,104 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Test:
-    """Something that is so or not so of an entity.
+    """Something that is so or not so, or something that happens.
 
-    Exactly one of `above`, `below`, `equals` and `changes` is given.
+    Exactly one of `entity`, `at`, `key`, `quiet` and, without `quiet`, `between` is given; with
+    `entity`, exactly one of `above`, `below`, `equals` and `changes`.
 
     Attributes:
         entity: Whose value counts.
         above: So while the value is greater than this.
         below: So while the value is less than this.
         equals: So while the value is this.
-        changes: So at every moment the value becomes another.
+        changes: Happens whenever the value becomes another.
         for_s: Seconds it must stay so before it counts.
         hysteresis: How far the value must go back over the threshold to be no longer so.
+        at: Happens at this time of day, as ``22:30`` on the household's clock.
+        days: On these days only, as ``mon``; on all without.
+        key: Happens when this key of the remote is pressed.
+        quiet: Happens when none of these entities told of life for `for_s`; `REMOTE` stands for
+            any key of the remote.
+        between: So from one time of day to before another: ``{"from": "22:00", "to": "06:00"}``.
+            With `quiet`, the hours that count.
     """
 
     __test__ = False
 
-    entity: EntityId
+    entity: EntityId = _NONE
     above: int | float | None = None
     below: int | float | None = None
     equals: Value | None = None
     changes: bool = False
     for_s: float = 0.0
     hysteresis: float = 0.0
+    at: str = ""
+    days: tuple[str, ...] = ()
+    key: str = ""
+    quiet: tuple[EntityId, ...] = ()
+    between: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
+        hours = self.between is not None and not self.quiet
+        if sum([bool(self.entity), bool(self.at), bool(self.key), bool(self.quiet), hours]) != 1:
+            raise ValueError("exactly one of entity, at, key, quiet, between is needed")
+        self._check_value()
+        self._check_for()
+        if self.at:
+            _check_time("at", self.at)
+        if self.days and not self.at:
+            raise FieldError("days", "goes only with at")
+        if not set(self.days) <= set(DAYS):
+            raise FieldError("days", f"must be some of {', '.join(DAYS)}")
+        if self.between is not None:
+            _check_hours(self.between)
+        if len(self.key) > MAX_KEY_CHARS:
+            raise FieldError("key", f"must have at most {MAX_KEY_CHARS} characters")
+        if len(self.quiet) > MAX_QUIET or len(set(self.quiet)) < len(self.quiet) or not all(self.quiet):
+            raise FieldError("quiet", f"must be at most {MAX_QUIET} different entities")
+
+    def _check_value(self) -> None:
         given = [self.above is not None, self.below is not None, self.equals is not None, self.changes]
-        if sum(given) != 1:
-            raise ValueError("exactly one of above, below, equals, changes: true is needed")
-        if not self.entity:
-            raise FieldError("entity", "must not be empty")
+        if sum(given) != bool(self.entity):
+            raise ValueError(
+                "exactly one of above, below, equals, changes: true is needed"
+                if self.entity
+                else "above, below, equals and changes go only with entity"
+            )
         for name in ("above", "below"):
             if not math.isfinite(getattr(self, name) or 0):
                 raise FieldError(name, "must be a number")
-        if not 0 <= self.for_s <= MAX_FOR_S:
-            raise FieldError("for_s", f"must be 0 to {MAX_FOR_S:g} seconds")
         if not (self.hysteresis >= 0 and math.isfinite(self.hysteresis)):
             raise FieldError("hysteresis", "must be 0 or more")
         if self.hysteresis and self.above is None and self.below is None:
             raise FieldError("hysteresis", "goes only with above or below")
+
+    def _check_for(self) -> None:
+        most = MAX_QUIET_S if self.quiet else MAX_FOR_S
+        if not 0 <= self.for_s <= most:
+            raise FieldError("for_s", f"must be 0 to {most:g} seconds")
         if self.for_s and self.changes:
             raise FieldError("for_s", "does not go with changes")
+        if self.for_s and not (self.entity or self.quiet):
+            raise FieldError("for_s", "goes only with entity or quiet")
+        if self.quiet and not self.for_s:
+            raise FieldError("for_s", "is needed with quiet")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandStep:
-    """Order `entity` to become `value`."""
-
-    entity: EntityId
-    value: Value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeStep:
-    """Show `text` on the television; one text for all, or one per locale."""
-
-    text: str | dict[str, str]
-
-    def __post_init__(self) -> None:
-        texts = [self.text] if isinstance(self.text, str) else list(self.text.values())
-        if not texts or not all(0 < len(text) <= MAX_TEXT_CHARS for text in texts):
-            raise FieldError("text", f"must have 1 to {MAX_TEXT_CHARS} characters")
-
-    @property
-    def by_locale(self) -> dict[str, str]:
-        """The text by locale, ``zh`` and ``en`` at least when one text is for all."""
-        return {"zh": self.text, "en": self.text} if isinstance(self.text, str) else dict(self.text)
+def _check_time(field: str, text: str) -> None:
+    try:
+        minutes_of(text)
+    except ValueError as error:
+        raise FieldError(field, str(error)) from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TuneStep:
-    """Tune the television; exactly one of the two is given."""
-
-    number: int | None = None
-    channel: str | None = None
-
-    def __post_init__(self) -> None:
-        if (self.number is None) == (self.channel is None):
-            raise ValueError("exactly one of number, channel is needed")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One thing to do; exactly one is given."""
-
-    command: CommandStep | None = None
-    notice: NoticeStep | None = None
-    tune: TuneStep | None = None
-    scene: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.scene is not None:
-            raise FieldError("scene", "scenes are not there yet; use command, notice or tune")
-        if sum(each is not None for each in (self.command, self.notice, self.tune)) != 1:
-            raise ValueError("exactly one of command, notice, tune is needed")
+def _check_hours(hours: dict[str, str]) -> None:
+    if hours.keys() != {"from", "to"}:
+        raise FieldError("between", "must be from and to")
+    for name, text in hours.items():
+        _check_time(f"between.{name}", text)
+    if hours["from"] == hours["to"]:
+        raise FieldError("between", "from and to are the same")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,12 +160,18 @@ class Rule:
     mode: Mode = Mode.SINGLE
 
     def __post_init__(self) -> None:
-        plain = self.id.replace("-", "").replace("_", "").replace(".", "")
-        if not (0 < len(self.id) <= MAX_ID_CHARS and plain.isalnum() and plain.isascii()):
-            raise FieldError("id", f"must be 1 to {MAX_ID_CHARS} letters, digits or any of . - _")
+        check_id(self.id)
         if not 0 < len(self.do) <= MAX_STEPS:
             raise FieldError("do", f"must have 1 to {MAX_STEPS} steps")
         if len(self.conditions) > MAX_CONDITIONS:
             raise FieldError("conditions", f"must have at most {MAX_CONDITIONS} entries")
         if any(condition.changes for condition in self.conditions):
             raise FieldError("conditions", "changes cannot be a condition; use above, below or equals")
+        if any(condition.at or condition.key or condition.quiet for condition in self.conditions):
+            raise FieldError("conditions", "at, key and quiet cannot be conditions; they happen in a moment")
+        if self.when.between is not None and not self.when.quiet:
+            raise FieldError("when", "between alone sets nothing off; use at")
+        if len(list(every(self.do))) > MAX_STEPS_IN_ALL:
+            raise FieldError(
+                "do", f"must have at most {MAX_STEPS_IN_ALL} steps, those after questions counted"
+            )

@@ -1,7 +1,8 @@
 """Doing what a fired rule says: its steps in order, within the bounds of its mode.
 
 One rule: a step that fails is said once and does not keep the next from being
-done; nothing runs for longer than its limit.
+done; nothing runs for longer than its limit.  A question that cannot be asked
+is one that nobody answered.
 """
 
 import asyncio
@@ -10,13 +11,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.errors import GatewayError
-from gateway.iot.rules_model import Mode, Rule, RuleId, Step
+from gateway.iot.rules_model import Mode, Rule, RuleId
+from gateway.iot.rules_steps import AskStep, Step
 
 log = logging.getLogger(__name__)
 
 Action = Callable[..., Awaitable[object]]
 """Called with the words of its step: ``command(entity=…, value=…)``, ``notice(text={locale: text})``,
-``tune(number=…)`` or ``tune(channel=…)``."""
+``notify(text=…)``, ``tune(number=…)`` or ``tune(channel=…)``, ``scene(scene=…)``, and
+``ask(text=…, after_s=…)``, which returns the answer, or `None` if there was none in time."""
 
 STEP_TIMEOUT_S = 10.0
 MAX_PENDING = 100
@@ -28,10 +31,12 @@ class Runs:
 
     Attributes:
         dropped: Firings that found no room, by rule.
+        asking: Rules with a question that has come to no end, also when this is torn down over it.
     """
 
     def __init__(self, tasks: asyncio.TaskGroup, actions: Mapping[str, Action]) -> None:
         self.dropped: dict[RuleId, int] = {}
+        self.asking: set[RuleId] = set()
         self._tasks = tasks
         self._actions = actions
         self._running: dict[RuleId, set[asyncio.Task[None]]] = {}
@@ -41,6 +46,7 @@ class Runs:
     def fire(self, rule: Rule) -> None:
         """Begin the steps of `rule`, as its mode allows; returns at once."""
         running = self._running.setdefault(rule.id, set())
+        running -= {task for task in running if task.done()}
         match rule.mode:
             case Mode.SINGLE if running:
                 return
@@ -76,11 +82,38 @@ class Runs:
             await self._do(queue.popleft())
 
     async def _do(self, rule: Rule) -> None:
-        for step in rule.do:
+        await self._do_steps(rule.id, rule.do)
+        self.asking.discard(rule.id)
+
+    async def _do_steps(self, rule: RuleId, steps: tuple[Step, ...]) -> None:
+        for step in steps:
+            if step.ask is not None:
+                await self._ask(rule, step.ask)
+                continue
             name, words = words_of(step)
-            action = self._actions.get(name)
-            failure = f"this box has no {name}" if action is None else await _failure_of(action, words)
-            self._say(rule.id, name, failure)
+            _, failure = await self._try(name, words, STEP_TIMEOUT_S)
+            self._say(rule, name, failure)
+
+    async def _ask(self, rule: RuleId, ask: AskStep) -> None:
+        self.asking.add(rule)
+        words: dict[str, object] = {"text": ask.by_locale, "after_s": ask.after_s}
+        answer, failure = await self._try("ask", words, ask.after_s + STEP_TIMEOUT_S)
+        self._say(rule, "ask", failure)
+        steps = ask.otherwise if not isinstance(answer, bool) else ask.yes if answer else ask.no
+        await self._do_steps(rule, steps)
+
+    async def _try(self, name: str, words: dict[str, object], timeout_s: float) -> tuple[object, str]:
+        """Do an action; return what came of it, and what went wrong, empty if nothing."""
+        action = self._actions.get(name)
+        if action is None:
+            return None, f"this box has no {name}"
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await action(**words), ""
+        except GatewayError as error:
+            return None, error.line()
+        except TimeoutError:
+            return None, f"it took longer than {timeout_s:g} s"
 
     def _say(self, rule: RuleId, name: str, failure: str) -> None:
         # Once per kind of failure: a rule on a fast sensor must not fill the log.
@@ -92,24 +125,16 @@ class Runs:
             self._failing.pop((rule, name), None)
 
 
-async def _failure_of(action: Action, words: dict[str, object]) -> str:
-    """Do `action`; return what went wrong, empty if nothing."""
-    try:
-        async with asyncio.timeout(STEP_TIMEOUT_S):
-            await action(**words)
-    except GatewayError as error:
-        return error.line()
-    except TimeoutError:
-        return f"it took longer than {STEP_TIMEOUT_S:g} s"
-    return ""
-
-
 def words_of(step: Step) -> tuple[str, dict[str, object]]:
-    """Return the action that `step` asks for, and its words."""
+    """Return the action that `step` names, and its words; not for a question."""
     if step.command is not None:
         return "command", {"entity": step.command.entity, "value": step.command.value}
     if step.notice is not None:
         return "notice", {"text": step.notice.by_locale}
+    if step.notify is not None:
+        return "notify", {"text": step.notify.by_locale}
+    if step.scene is not None:
+        return "scene", {"scene": step.scene}
     assert step.tune is not None  # noqa: S101 - Step has exactly one, checked when it was made
     if step.tune.number is not None:
         return "tune", {"number": step.tune.number}

@@ -48,6 +48,11 @@ class Config(
         "switch_names": "swn",
         "options": "so",
         "sleeps": "dslp",
+        "light": "lt_st",
+        "linked": "lk",
+        "tuya": "ty",
+        "fan": "if",
+        "shutters": "sho",
     },
 ):
     """What is read of the first half; the firmware's keys are two letters long."""
@@ -71,6 +76,11 @@ class Config(
     switch_names: list[str | None] = []
     options: dict[str, int] = {}
     sleeps: int = 0
+    light: int = 0
+    linked: int = 0
+    tuya: int = 0
+    fan: int = 0
+    shutters: list[int] = []
 
 
 class _Sensors(msgspec.Struct, frozen=True):
@@ -167,8 +177,8 @@ def read_config(mac: str, payload: bytes) -> Config | None:
         raise AnnouncementError(f"is version {config.ver}, not 1")
     if len(config.words) < 2:  # noqa: PLR2004 - off and on
         raise AnnouncementError("does not say its words for off and on")
-    if len(config.relays) > MAX_CHANNELS or len(config.switches) > MAX_CHANNELS:
-        raise AnnouncementError(f"has more than {MAX_CHANNELS} relays or switches")
+    if max(map(len, (config.relays, config.switches, config.shutters))) > MAX_CHANNELS:
+        raise AnnouncementError(f"has more than {MAX_CHANNELS} relays, switches or shutters")
     return config
 
 

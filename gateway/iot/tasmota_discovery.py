@@ -3,12 +3,13 @@
 One rule: pure and wary, as `gateway.iot.ha_discovery` is.  An announcement yields
 entities, or one `AnnouncementError` with the reason, and nothing else.
 
-Understood are relays, lights (on and off), measurements, and switches of the two-way
-kind; shutters, fans and buttons are passed over.
+Understood are relays, lights with their brightness and colour temperature, shutters,
+measurements, and switches of the two-way kind; colours, fans and buttons are passed over.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId
 from gateway.iot.ha_discovery import MAX_NAME_CHARS, tidy_id
@@ -17,11 +18,12 @@ from gateway.iot.link import AnnouncementError
 from gateway.iot.mqtt_entity import AvailabilitySource, Instruction, MqttEntity, Report, switched
 from gateway.iot.tasmota_announced import Announced, Config, read_config, read_sensors
 from gateway.iot.tasmota_sensors import Measurement, Path
+from gateway.iot.tasmota_sides import LIGHT, Side, light_sides, shutter_count, shutter_sides
 from gateway.topics import is_topic
 
 MAX_TOPIC_CHARS = 256
 
-_RELAY, _LIGHT = 1, 2
+_RELAY = 1
 _BOTH_WAYS = frozenset({1, 2, 3, 4, 5, 6, 9, 10, 15, 16})
 """Values of ``SwitchMode`` with which a switch reports on and off, not only that it was touched."""
 _RESULT_BY_NAME = "4"
@@ -48,7 +50,12 @@ def parse_device(announced: Announced, *, accounts: Collection[str] = ()) -> tup
         return ()
     name = announced.mac.lower()
     device = _Device(config, account=name if name in accounts else None)
-    found = (*device.relays(), *device.switches(), *device.sensors(read_sensors(announced.sensors)))
+    found = (
+        *device.relays(),
+        *device.shutters(),
+        *device.switches(),
+        *device.sensors(read_sensors(announced.sensors)),
+    )
     if len({each.entity.id for each in found}) < len(found):
         raise AnnouncementError("two of its measurements have the same name")
     return found
@@ -65,6 +72,11 @@ class _Device:
         self._telemetry = topic_base(config, telemetry)
         for base in (self._command, self._status, self._telemetry):
             check_base(base, account)
+        self._samples: Mapping[str, Path] = {
+            f"{self._telemetry}SENSOR": (),
+            f"{self._status}STATUS10": ("StatusSNS",),
+        }
+        self._ask_sample = ((f"{self._command}STATUS", b"10"),)
         self._off, self._on = (_word(each) for each in config.words[:2])
         self._device = Device(
             id=DeviceId(f"mqtt.tasmota_{config.mac}"),
@@ -86,13 +98,34 @@ class _Device:
         )
 
     def relays(self) -> list[MqttEntity]:
-        kinds = {_RELAY: Capability.SWITCH, _LIGHT: Capability.LIGHT}
+        kinds = {_RELAY: Capability.SWITCH, LIGHT: Capability.LIGHT}
         if self._config.options.get(_RELAYS_ARE_LIGHTS):
             kinds[_RELAY] = Capability.LIGHT
+        found = []
+        for number, kind in enumerate(self._config.relays, start=1):
+            if kind in kinds:
+                relay = self._relay(number, kinds[kind])
+                found.append(relay)
+                topics = {f"{self._status}RESULT": (), f"{self._telemetry}STATE": ()}
+                found += [
+                    self._side(f"POWER{number}", relay.entity.name, side, topics, relay.asks)
+                    for side in light_sides(self._config, number)
+                ]
+        return found
+
+    def shutters(self) -> list[MqttEntity]:
+        count = shutter_count(self._config)
+        topics = {f"{self._status}RESULT": (), **self._samples}
         return [
-            self._relay(number, kinds[kind])
-            for number, kind in enumerate(self._config.relays, start=1)
-            if kind in kinds
+            self._side(
+                f"Shutter{number}",
+                self._device.name if count == 1 else f"{self._device.name} {number}",
+                side,
+                topics,
+                self._ask_sample,
+            )
+            for number in range(1, count + 1)
+            for side in shutter_sides(self._config, number)
         ]
 
     def switches(self) -> list[MqttEntity]:
@@ -140,16 +173,13 @@ class _Device:
             Capability.BINARY_SENSOR,
             key,
             reports,
-            asks=((f"{self._command}STATUS", b"10"),),
+            asks=self._ask_sample,
         )
 
     def _sensor(self, found: Measurement) -> MqttEntity:
         reports = [
             Report(topic=topic, template=_at((*outside, *found.path)), numeric=found.numeric)
-            for topic, outside in (
-                (f"{self._telemetry}SENSOR", ()),
-                (f"{self._status}STATUS10", ("StatusSNS",)),
-            )
+            for topic, outside in self._samples.items()
         ]
         words = [str(each + 1) if isinstance(each, int) else each for each in found.path]
         return self._entity(
@@ -159,8 +189,40 @@ class _Device:
             reports,
             device_class=found.device_class,
             unit=found.unit,
-            asks=((f"{self._command}STATUS", b"10"),),
+            asks=self._ask_sample,
         )
+
+    def _side(
+        self,
+        place: str,
+        name: str,
+        side: Side,
+        topics: Mapping[str, Path],
+        asks: tuple[tuple[str, bytes], ...],
+    ) -> MqttEntity:
+        reports = [
+            Report(topic=topic, template=_at((*outside, *side.path)), numeric=True, ends=side.ends)
+            for topic, outside in topics.items()
+        ]
+        spec = self._entity(
+            place,
+            side.capability,
+            name,
+            reports,
+            unit=side.unit,
+            instruction=Instruction(topic=f"{self._command}{side.command}", words=side.words),
+            asks=asks,
+        )
+        entity = replace(
+            spec.entity,
+            id=EntityId(f"{spec.entity.id}.{side.name}" if side.name else spec.entity.id),
+            part=side.name,
+            choices=side.choices,
+            minimum=side.minimum,
+            maximum=side.maximum,
+            step=side.step,
+        )
+        return replace(spec, entity=entity)
 
     def _switched(self, topic: str, steps: Path) -> Report:
         return Report(topic=topic, template=_at(steps), words=switched(self._on, self._off))

@@ -23,6 +23,11 @@ WantedValue = (
 Threshold = (
     Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
 )
+ThinkingTime = Annotated[float, msgspec.Meta(ge=0.1, le=3600)]
+HouseId = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9][A-Za-z0-9._-]*$", min_length=1, max_length=64)
+]
+ShortName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 NoticeText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 CommandStateName = Literal["sent", "acknowledged", "confirmed", "failed", "expired"]
 PictureName = Literal["idle", "tuning", "playing", "stalled", "failed"]
@@ -228,12 +233,24 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From one time of day to before another, on the household's clock; maybe over midnight."""
+
+    start: ClockTime = msgspec.field(name="from")
+    stop: ClockTime = msgspec.field(name="to")
+
+
 class RuleCondition(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """Something that is so of an entity; exactly one of `above`, `below`, `equals`."""
+    """Something that is so: of an entity, by exactly one of `above`, `below`, `equals`; or `between`."""
 
-    entity: EntityName
+    entity: EntityName | msgspec.UnsetType = msgspec.UNSET
+    between: Hours | msgspec.UnsetType = msgspec.UNSET
     above: Threshold | msgspec.UnsetType = msgspec.UNSET
     below: Threshold | msgspec.UnsetType = msgspec.UNSET
     equals: WantedValue | msgspec.UnsetType = msgspec.UNSET
@@ -242,14 +259,25 @@ class RuleCondition(
 
 
 class RuleTrigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What sets a rule off; exactly one of `above`, `below`, `equals`, `changes`."""
+    """What sets a rule off; exactly one of `entity`, `at`, `key`, `quiet`.
 
-    entity: EntityName
+    With `entity`, exactly one of `above`, `below`, `equals`, `changes`; `days` goes with `at`;
+    `between` with `quiet` says which hours count.
+    """
+
+    entity: EntityName | msgspec.UnsetType = msgspec.UNSET
+    at: ClockTime | msgspec.UnsetType = msgspec.UNSET
+    days: Annotated[list[DayName], msgspec.Meta(max_length=7)] | msgspec.UnsetType = msgspec.UNSET
+    key: Key | msgspec.UnsetType = msgspec.UNSET
+    quiet: Annotated[list[EntityName], msgspec.Meta(min_length=1, max_length=64)] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+    between: Hours | msgspec.UnsetType = msgspec.UNSET
     above: Threshold | msgspec.UnsetType = msgspec.UNSET
     below: Threshold | msgspec.UnsetType = msgspec.UNSET
     equals: WantedValue | msgspec.UnsetType = msgspec.UNSET
     changes: bool | msgspec.UnsetType = msgspec.UNSET
-    for_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] | msgspec.UnsetType = msgspec.UNSET
+    for_s: Annotated[float, msgspec.Meta(ge=0, le=172_800)] | msgspec.UnsetType = msgspec.UNSET
     hysteresis: Annotated[float, msgspec.Meta(ge=0, le=1e15)] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -266,12 +294,39 @@ class RuleNotice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     text: NoticeText | Annotated[dict[str, NoticeText], msgspec.Meta(min_length=1, max_length=16)]
 
 
-class RuleStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One thing to do; exactly one of the three."""
+class RuleLastStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One thing to do that is no question; exactly one of them.
+
+    `notify` tells it on the phones of the house, too; `scene` is the id of one.
+    """
 
     command: RuleCommand | msgspec.UnsetType = msgspec.UNSET
     notice: RuleNotice | msgspec.UnsetType = msgspec.UNSET
+    notify: RuleNotice | msgspec.UnsetType = msgspec.UNSET
     tune: Tune | msgspec.UnsetType = msgspec.UNSET
+    scene: HouseId | msgspec.UnsetType = msgspec.UNSET
+
+
+class RuleNextStep(RuleLastStep, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One thing to do after a question, which may be one more question of the same form."""
+
+    # Not described further: a document of three such levels is more than tools can digest.
+    ask: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+
+class RuleAsk(RuleNotice, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Ask on the television, and do by the answer; `otherwise` when there is none after `after_s`."""
+
+    after_s: ThinkingTime
+    yes: Annotated[list[RuleNextStep], msgspec.Meta(max_length=16)] = []
+    no: Annotated[list[RuleNextStep], msgspec.Meta(max_length=16)] = []
+    otherwise: Annotated[list[RuleNextStep], msgspec.Meta(max_length=16)] = []
+
+
+class RuleStep(RuleLastStep, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One thing to do; exactly one of them."""
+
+    ask: RuleAsk | msgspec.UnsetType = msgspec.UNSET
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -287,6 +342,63 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     )
     do: Annotated[list[RuleStep], msgspec.Meta(min_length=1, max_length=16)]
     mode: Literal["single", "restart", "queued", "parallel"] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Several commands under one name, which is one for all or one per locale.
+
+    `id` may be left out of a `PUT`; the address says it.
+    """
+
+    id: str | msgspec.UnsetType = msgspec.UNSET
+    name: ShortName | Annotated[dict[str, ShortName], msgspec.Meta(min_length=1, max_length=16)]
+    do: Annotated[list[RuleCommand], msgspec.Meta(min_length=1, max_length=64)]
+
+
+class SceneOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one command of a scene at first; without a `command` it was not taken, see `code`."""
+
+    entity: str
+    value: Value
+    command: Command | None
+    code: str | None
+
+
+class Helper(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Something that only the household knows; the entity ``home.<id>`` says what it is now.
+
+    `choices` belong to a select, `minimum` and `maximum` to a number. `id` may be left out of a `PUT`.
+    """
+
+    id: str | msgspec.UnsetType = msgspec.UNSET
+    kind: Literal["switch", "select", "number", "alarm"]
+    name: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    choices: Annotated[list[ShortName], msgspec.Meta(max_length=32)] = []
+    minimum: Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)] | msgspec.UnsetType = msgspec.UNSET
+    maximum: Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)] | msgspec.UnsetType = msgspec.UNSET
+    step: Annotated[float, msgspec.Meta(gt=0, le=1e15)] = 1.0
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the household is asked; OK on the remote is yes, Back is no."""
+
+    id: str
+    text: dict[str, str]
+    expires_at: datetime
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The answer to a question."""
+
+    yes: bool
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What everybody in the house was to know; a later one has the greater id."""
+
+    id: int
+    text: dict[str, str]
+    at: datetime
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
@@ -367,6 +479,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     services: dict[str, str]
     screen: str
     notices: list[Notice]
+    scenes: list[Scene]
+    questions: list[Question]
     waiting: list[WaitingDevice] = []
 
 
@@ -418,6 +532,18 @@ class WaitingEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     waiting: list[WaitingDevice]
 
 
+class ScenesEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="scenes"):
+    """The scenes are others."""
+
+    scenes: list[Scene]
+
+
+class QuestionsEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="questions"):
+    """The open questions are others."""
+
+    questions: list[Question]
+
+
 class KeyEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="key"):
     """A key for the page: it has the focus and decides what it means."""
 
@@ -448,5 +574,6 @@ class ServicesEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
 
 Event = (
     Snapshot | TvEvent | ChannelsEvent | EntityEvent | EntityGoneEvent | CommandEvent
-    | AppsEvent | NoticeEvent | WaitingEvent | KeyEvent | NumberEvent | ScreenEvent | ServicesEvent
+    | AppsEvent | NoticeEvent | WaitingEvent | ScenesEvent | QuestionsEvent
+    | KeyEvent | NumberEvent | ScreenEvent | ServicesEvent
 )  # fmt: skip

@@ -73,3 +73,17 @@ class DeviceCredentials(msgspec.Struct, frozen=True, kw_only=True):
     account: DeviceAccount
     secret: str
     broker: DeviceBroker | None
+
+
+class FoundDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that announces itself on the home's network and is not part of the home.
+
+    All of it is the device's own word; nobody has asked at `address`.
+    """
+
+    name: str
+    kind: Literal["coap", "mqtt", "esphome", "shelly", "tasmota"]
+    address: str
+    port: int
+    model: str
+    seen_at: datetime

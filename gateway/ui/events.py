@@ -58,6 +58,8 @@ class Events:
             (house.services().changes, _of_services),
             (house.admission.changes, lambda _: doc.WaitingEvent(waiting=views.waiting(house))),
             (house.notices.changes, lambda notice: doc.NoticeEvent(notice=notice)),
+            (house.scenes.changes, lambda scenes: doc.ScenesEvent(scenes=list(map(views.scene, scenes)))),
+            (house.questions.changes, lambda open_now: doc.QuestionsEvent(questions=list(open_now))),
         ]
         if house.inpage:
             sources.append((house.inpage.changes, self._of_tv))
@@ -98,6 +100,8 @@ class Events:
             screen=views.screen(house.focus.holder),
             notices=list(house.notices.standing),
             waiting=views.waiting(house),
+            scenes=[views.scene(scene) for scene in house.scenes.scenes],
+            questions=list(house.questions.open),
         )
 
     def _of_tv(self, _: object) -> doc.Event | None:

@@ -14,12 +14,17 @@ from gateway.apps.shelf import InstalledApp
 from gateway.broker_certificate import Certificate
 from gateway.focus import Holder
 from gateway.iot.coap_admission import Applicant, Judged, Verdict
-from gateway.iot.commands import Command
+from gateway.iot.commands_model import Command
 from gateway.iot.device_accounts import DeviceAccount
-from gateway.iot.entity import DeviceId, EntityId, State, StateChanged, Value
+from gateway.iot.entity import Device, DeviceId, EntityId, State, StateChanged, Value
 from gateway.iot.firmware_facts import FirmwareRecord
+from gateway.iot.found import FoundDevice
 from gateway.iot.history import History
+from gateway.iot.household import Helper
+from gateway.iot.rules_book import Book
 from gateway.iot.rules_model import Rule, RuleId
+from gateway.iot.scenes import Ordered
+from gateway.iot.scenes_model import Scene
 from gateway.media.epg import NowNext, Programme
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import ChannelId, LineUp
@@ -31,7 +36,9 @@ from gateway.media.tv_facts import Hint, TvState
 from gateway.media.viewing_log import Summary
 from gateway.pubsub import Publisher
 from gateway.trust.manifest import AppId
+from gateway.ui.messages import Messages
 from gateway.ui.notices import NoticeBoard
+from gateway.ui.questions import Questions
 
 
 class LineUps(Protocol):
@@ -154,6 +161,28 @@ class Rules(Protocol):
     async def delete(self, rule: RuleId) -> None: ...
 
 
+class Scenes(Protocol):
+    """See `gateway.iot.scenes.Scenes`."""
+
+    @property
+    def scenes(self) -> Sequence[Scene]: ...
+    @property
+    def changes(self) -> Publisher[tuple[Scene, ...]]: ...
+    def get(self, scene: str) -> Scene: ...
+    async def put(self, scene: Scene) -> None: ...
+    async def delete(self, scene: str) -> None: ...
+    async def activate(self, scene: str) -> Sequence[Ordered]: ...
+
+
+class Household(Protocol):
+    """See `gateway.iot.household_link.HouseholdLink`."""
+
+    @property
+    def helpers(self) -> Book[Helper]: ...
+    async def put(self, helper: Helper) -> None: ...
+    async def delete(self, helper: str) -> None: ...
+
+
 class Catalog(Protocol):
     """See `gateway.apps.catalog.Catalog`."""
 
@@ -261,6 +290,12 @@ class Broker(Protocol):
     def certificate(self) -> Certificate | None: ...
 
 
+class FoundDevices(Protocol):
+    """See `gateway.iot.found.FoundDevices`."""
+
+    def devices(self, admitted: Iterable[Device] = ()) -> Sequence[FoundDevice]: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class House:
     """What `gateway.ui` was given.
@@ -271,6 +306,7 @@ class House:
         services: Looked up at each use, because the supervisor is made after the server.
         inpage: Set when the page itself shows the picture.
         broker: The box's own; `None` where it uses another.
+        found: What the network speaks of.
     """
 
     box: str
@@ -293,9 +329,14 @@ class House:
     device_accounts: DeviceAccounts
     firmware: DeviceFirmware
     broker: Broker | None
+    found: FoundDevices
+    scenes: Scenes
+    household: Household
     catalog: Catalog
     installer: Installer
     app_host: AppHost
     app_bridge: AppBridge
     notices: NoticeBoard
+    messages: Messages
+    questions: Questions
     services: Callable[[], Services]

@@ -16,6 +16,7 @@ from gateway.errors import BadInputError, GatewayError
 from gateway.focus import Priority
 from gateway.media.lock_rules import LOCK_CODES
 from gateway.media.tv_facts import Typed
+from gateway.pubsub import Publisher
 from gateway.schema import FieldError
 from gateway.ui import documents as doc
 from gateway.ui.events import Events
@@ -78,6 +79,7 @@ class Keys:
 
     Attributes:
         digits: The number being typed; empty when none is.
+        pressed: Every key, whoever takes it.
     """
 
     def __init__(
@@ -86,8 +88,10 @@ class Keys:
         house: House,
         events: Events,
         remote: Remote | None = None,
+        pressed: Publisher[str] | None = None,
     ) -> None:
         self.digits = ""
+        self.pressed: Publisher[str] = pressed or Publisher()
         self._config = config
         self._house = house
         self._events = events
@@ -111,6 +115,7 @@ class Keys:
 
     async def press(self, key: doc.Key) -> None:
         """Do what `key` means now, or hand it to the page."""
+        self.pressed.publish(key)
         if await self._do_always(key):
             return
         if self._is_asked_for_pin() and (key.isdigit() or key in {"ok", "back"}):

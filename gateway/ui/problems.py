@@ -57,6 +57,8 @@ _STATUSES: Mapping[str, HTTPStatus] = {
     "IOT-706": HTTPStatus.CONFLICT,  # enough devices
     "IOT-707": HTTPStatus.NOT_FOUND,  # no such device waits
     "IOT-804": HTTPStatus.NOT_FOUND,  # nothing failed with that device
+    "IOT-403": HTTPStatus.NOT_FOUND,  # no such helper
+    "IOT-404": HTTPStatus.NOT_FOUND,  # no such scene
     "APP-201": HTTPStatus.NOT_FOUND,  # no such app
     "APP-202": HTTPStatus.CONFLICT,  # the app is not open
     "APP-301": HTTPStatus.FORBIDDEN,  # the app did not ask for this permission
@@ -65,6 +67,7 @@ _STATUSES: Mapping[str, HTTPStatus] = {
     "UI-202": HTTPStatus.CONFLICT,  # the house has as many phones as it may
     "UI-203": HTTPStatus.FORBIDDEN,  # a pairing code that opens nothing
     "UI-204": HTTPStatus.TOO_MANY_REQUESTS,  # pairing codes were guessed at
+    "UI-301": HTTPStatus.NOT_FOUND,  # no such question, or not any more
     "APP-304": HTTPStatus.TOO_MANY_REQUESTS,  # the app calls too often
 }
 """Codes whose status is not the one of their class; see `status_of`."""

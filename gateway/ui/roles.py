@@ -23,7 +23,7 @@ class Role(StrEnum):
 # Reading, too: who watched what, which phones there are, and the PIN's business are the owner's.
 _OWNERS_ONLY = re.compile(r"/api/v1/(support|pairing)(/|$)")
 _OWNERS_WRITES = re.compile(
-    r"/api/v1/(updates(/|$)|rules(/|$)|tv/picture$|keys/taken$|apps/[^/]+/(uninstall|call)$)"
+    r"/api/v1/(updates(/|$)|rules(/|$)|helpers(/|$)|scenes/[^/]+$|tv/picture$|keys/taken$|apps/[^/]+/(uninstall|call)$)"
 )
 # A guest's phone sees television, not the home: no devices, no medical readings.
 _VIEWERS_READS = re.compile(

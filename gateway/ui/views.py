@@ -10,12 +10,15 @@ import msgspec
 
 from gateway.apps.installer import UpdateRecord
 from gateway.focus import Holder
-from gateway.iot.commands import Command
+from gateway.iot.commands_model import Command
 from gateway.iot.entity import Entity, State
 from gateway.iot.firmware_facts import FirmwareRecord
 from gateway.iot.history import History
+from gateway.iot.household import Helper
 from gateway.iot.rules_file import document_of
 from gateway.iot.rules_model import Rule
+from gateway.iot.scenes import Ordered
+from gateway.iot.scenes_model import Scene
 from gateway.media.epg import Programme
 from gateway.media.lineup import Channel, LineUp
 from gateway.media.lineup_book import LineUpRecord
@@ -205,6 +208,26 @@ def command(facts: Command) -> doc.Command:
 def rule(what: Rule) -> doc.Rule:
     """A rule in the words of the rules file."""
     return msgspec.convert(document_of(what), doc.Rule)
+
+
+def scene(what: Scene) -> doc.Scene:
+    """A scene in the words of the rules file."""
+    return msgspec.convert(document_of(what), doc.Scene)
+
+
+def scene_order(facts: Ordered) -> doc.SceneOrder:
+    """What became of one command of a scene at first."""
+    return doc.SceneOrder(
+        entity=facts.entity,
+        value=facts.value,
+        command=command(facts.command) if facts.command else None,
+        code=facts.code,
+    )
+
+
+def helper(what: Helper) -> doc.Helper:
+    """A helper in the words of the rules file."""
+    return msgspec.convert(document_of(what), doc.Helper)
 
 
 def apps(house: House) -> list[doc.App]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.child import running
-from gateway.iot import coap_directory, commands, rules
+from gateway.iot import coap_directory, commands_table, household_link, rules
 from gateway.iot.bridge import BridgeConfig, BridgeOut
 from gateway.iot.bridge_topics import Topics
 from gateway.iot.coap import CoapLink
@@ -18,6 +18,7 @@ from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint
 from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.entity import EntityId, State
+from gateway.iot.household_link import HouseholdLink
 from gateway.iot.mqtt import MqttLink
 from gateway.iot.registry import Registry
 from gateway.mqtt import BrokerAddress, Message
@@ -123,7 +124,8 @@ async def house(
     migrations = {
         "coap": coap_directory.MIGRATIONS,
         "rules": rules.MIGRATIONS,
-        "commands": commands.MIGRATIONS,
+        "commands": commands_table.MIGRATIONS,
+        "home": household_link.MIGRATIONS,
     }
     store = Store(folder / "gateway.db", migrations)
     will = Message(f"gateway/{BOX}/status", b"offline", retain=True)
@@ -132,11 +134,11 @@ async def house(
     config = CoapConfig(port=coap_port, admission="open", longest_pause_s=1, margin_s=0.5)
     endpoint = CoapEndpoint(config)
     link = CoapLink(config, endpoint, store)
-    links = (MqttLink(client), link)
-    registry = Registry(links)
-    orders = Commands(store, registry, links, CommandsConfig(deadline_s=deadline_s))
     file = folder / "rules.yaml"
     file.write_bytes(rules_text)
+    links = (MqttLink(client), link, HouseholdLink(file, store))
+    registry = Registry(links)
+    orders = Commands(store, registry, links, CommandsConfig(deadline_s=deadline_s))
     services: list[Service] = [
         store,
         client,

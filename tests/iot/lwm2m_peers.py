@@ -87,6 +87,8 @@ class Node(resource.ObservableResource):  # type: ignore[misc]  # aiocoap has no
     Attributes:
         orders: What it was told, in which format.
         executed: True whenever it was executed.
+        reads: Whether it was observed, at each read.
+        observers: How many there are, whenever that changes.
     """
 
     def __init__(self, said: Mapping[int, bytes], takes: Container[int] = (), *, max_age_s: int = 60) -> None:
@@ -94,16 +96,24 @@ class Node(resource.ObservableResource):  # type: ignore[misc]  # aiocoap has no
         self._max_age_s = max_age_s
         self.orders: Publisher[tuple[int, bytes]] = Publisher()
         self.executed: Publisher[bool] = Publisher()
+        self.reads: Publisher[bool] = Publisher()
+        self.observers: Publisher[int] = Publisher()
         self._said = said
         self._takes = takes
 
-    def become(self, said: Mapping[int, bytes]) -> None:
-        """Change, and say so."""
+    def update_observation_count(self, newcount: int) -> None:
+        """Publish the number of observers."""
+        self.observers.publish(newcount)
+
+    def become(self, said: Mapping[int, bytes], *, quietly: bool = False) -> None:
+        """Change, and say so unless it is done `quietly`."""
         self._said = said
-        self.updated_state()
+        if not quietly:
+            self.updated_state()
 
     async def render_get(self, request: aiocoap.Message) -> aiocoap.Message:
         """Answer in the format that is wanted, in the first if any will do."""
+        self.reads.publish(request.opt.observe is not None)
         wanted = next(iter(self._said)) if request.opt.accept is None else int(request.opt.accept)
         if wanted not in self._said:
             raise error.NotAcceptable

@@ -85,6 +85,7 @@ class Plug:
 
     Attributes:
         on: What a look at the relay would tell.
+        asked: How often it was asked for its state.
     """
 
     def __init__(self, broker: ManagedBroker, account: str = PLUG_MAC.lower(), *, deaf: bool = False) -> None:
@@ -92,6 +93,7 @@ class Plug:
         self._topic = PLUG_MAC.lower()
         self._deaf = deaf
         self.on = False
+        self.asked = 0
 
     async def run(self, ready: Callable[[], None]) -> None:
         while True:
@@ -126,6 +128,7 @@ class Plug:
 
     async def _answer(self, command: str, payload: object, say: Callable[[str, object], Any]) -> None:
         status = f"stat/{self._topic}"
+        self.asked += command in ("STATUS", "STATE")
         if command == "STATUS" and payload == b"10":
             await say(f"{status}/STATUS10", {"StatusSNS": ENERGY})
         elif command == "STATE":

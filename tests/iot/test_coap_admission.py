@@ -108,13 +108,36 @@ async def test_an_admitted_device_is_known_by_its_name_at_any_address_and_after_
         assert rig.admission.waiting == ()
 
 
-async def test_who_still_waits_at_a_restart_is_asked_about_again(tmp_path: Path, serve: Serve) -> None:
+async def test_who_waits_costs_the_disk_nothing_and_asks_again_after_a_restart(
+    tmp_path: Path, serve: Serve
+) -> None:
     async with peer() as device, box(tmp_path, serve) as rig:
+        location = await device.register(rig.endpoint.port, LINKS)
+        await rig.until_waiting(lambda names: names == ["ep1"])
+        assert (await device.ask(aiocoap.POST, location)).code == aiocoap.CHANGED
+        written = await rig.store.read(
+            lambda db: db.execute("SELECT count(*) FROM coap_registration").fetchone()
+        )
+        assert written == (0,)
+    async with peer() as device, box(tmp_path, serve) as rig:
+        gone = location.replace(location.split("/")[2], f"127.0.0.1:{rig.endpoint.port}")
+        assert (await device.ask(aiocoap.POST, gone)).code == aiocoap.NOT_FOUND
         await device.register(rig.endpoint.port, LINKS)
         await rig.until_waiting(lambda names: names == ["ep1"])
-    async with box(tmp_path, serve) as rig:
-        assert [one.endpoint for one in rig.admission.waiting] == ["ep1"]
         assert not rig.registry.states
+
+
+async def test_what_an_admitted_device_had_registered_outlives_a_restart(
+    tmp_path: Path, serve: Serve
+) -> None:
+    async with peer({"/3303/0/5700": Value("20")}) as device:
+        async with box(tmp_path, serve) as rig:
+            await device.register(rig.endpoint.port, LINKS)
+            await rig.until_waiting(lambda names: names == ["ep1"])
+            await rig.admission.decide("ep1", Verdict.ADMITTED)
+            await until(rig.registry, lambda: value(rig.registry, TEMPERATURE) == 20)
+        async with box(tmp_path, serve) as rig:
+            await until(rig.registry, lambda: value(rig.registry, TEMPERATURE) == 20)
 
 
 async def test_a_refused_device_is_told_so_and_not_asked_about_again(tmp_path: Path, serve: Serve) -> None:

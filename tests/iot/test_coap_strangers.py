@@ -9,7 +9,7 @@ from pathlib import Path
 import aiocoap
 import pytest
 
-from gateway.iot import coap_directory, commands
+from gateway.iot import coap_directory, commands_table
 from gateway.iot.coap import CoapLink
 from gateway.iot.coap_admission import Verdict
 from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint, StaticDevice
@@ -48,7 +48,7 @@ class Rig:
 @pytest.fixture
 async def rig(tmp_path: Path, serve: Serve) -> AsyncIterator[Rig]:
     store = Store(
-        tmp_path / "gateway.db", {"coap": coap_directory.MIGRATIONS, "commands": commands.MIGRATIONS}
+        tmp_path / "gateway.db", {"coap": coap_directory.MIGRATIONS, "commands": commands_table.MIGRATIONS}
     )
     lamp = Value("0")
     async with peer({"/3306/0/5850": lamp}) as device, AsyncExitStack() as stack:
@@ -107,7 +107,12 @@ async def test_devices_of_the_home_are_known_by_where_they_registered(tmp_path: 
         await stack.enter_async_context(serve(store))
         await store.write(
             lambda db: (
-                db.execute("INSERT INTO coap_registration VALUES (?, ?, ?, ?, ?, ?, ?, ?)", directory_row)
+                db.execute(
+                    "INSERT INTO coap_registration"
+                    " (id, endpoint, base, lifetime_s, links, model, name, expires_at)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    directory_row,
+                )
                 and None
             )
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
@@ -14,18 +15,15 @@ from hypothesis import strategies as st
 
 from gateway.broker import ManagedBroker
 from gateway.iot.commands import (
-    MIGRATIONS,
-    Command,
     Commands,
     CommandsConfig,
     CommandsDownError,
-    CommandState,
     NotWritableError,
     UnknownEntityError,
     WrongValueError,
-    confirms,
-    moved,
 )
+from gateway.iot.commands_model import Command, CommandState, confirms, moved
+from gateway.iot.commands_table import MIGRATIONS
 from gateway.iot.entity import (
     Capability,
     Device,
@@ -472,6 +470,39 @@ async def test_a_restart_in_the_middle_presses_no_button_again(serve: Serve, sto
         async with serve(registry), serve(commands), serve(link):
             assert await life(changes.__anext__, "press") == [CommandState.EXPIRED]
     assert link.orders == []
+
+
+async def test_what_nobody_was_promised_does_not_wait_for_the_disk(
+    house: House, link: ScriptedLink, store: Store
+) -> None:
+    let_go = threading.Event()
+    holding = asyncio.create_task(store.write(lambda _: let_go.wait(10)))
+    link.answers = [True]
+    async with asyncio.timeout(5):
+        with house.commands.changes.subscribe() as changes:
+            house.commands.tell(SWITCH.id, value=True)
+            assert (await anext(changes)).state is CommandState.SENT
+            assert (await anext(changes)).state is CommandState.ACKNOWLEDGED
+            link.report(value=True)
+            assert (await anext(changes)).state is CommandState.CONFIRMED
+    assert not holding.done()
+    let_go.set()
+    assert await holding
+
+
+async def test_what_nobody_was_promised_is_kept_a_little_later(
+    serve: Serve, store: Store, link: ScriptedLink
+) -> None:
+    registry = Registry([link])
+    commands = Commands(store, registry, [link], CommandsConfig(deadline_s=60))
+    async with serve(registry), serve(link), serve(commands):
+        await until(registry, lambda: len(registry.states) == 2)
+        told = [commands.tell(SWITCH.id, value=bool(n % 2)) for n in range(5)]
+    async with serve(registry), serve(commands):
+        kept = [commands.get(each.id) for each in told]
+    ends = [(each.state, each.code) for each in kept if each]
+    # The last was under way when all ended; what was young is told again, and that is all of it.
+    assert ends == [(CommandState.FAILED, "IOT-206")] * 4 + [(CommandState.SENT, None)]
 
 
 async def test_only_the_newest_are_remembered(serve: Serve, store: Store, link: ScriptedLink) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.broker import ManagedBroker
 from gateway.child import running
-from gateway.iot.commands import CommandState
+from gateway.iot.commands_model import CommandState
 from gateway.iot.entity import Capability, EntityId, Value
 from gateway.mqtt import BrokerAddress, Message
 from gateway.mqtt_client import MqttClient

@@ -17,7 +17,7 @@ from gateway.iot.entity import Capability, EntityId
 from gateway.iot.homie import HomieConfig, HomieLink
 from gateway.iot.homie_attributes import MAX_NODES, Attributes
 from gateway.iot.homie_description import MAX_PROPERTIES, HomieProperty
-from gateway.iot.link import AnnouncementError
+from gateway.iot.link import AnnouncementError, DeviceRefusedError
 from gateway.iot.registry import Registry
 from gateway.mqtt import BrokerAddress
 from gateway.mqtt_client import MqttClient
@@ -33,6 +33,7 @@ DEVICE = "thermometer"
 FIRE = EntityId(f"homie.{DEVICE}.main.on")
 WARMTH = EntityId(f"homie.{DEVICE}.main.warmth")
 MODE = EntityId(f"homie.{DEVICE}.main.mode")
+LEVEL_OF_FIRE = EntityId(f"homie.{DEVICE}.main.level")
 LAMP_2 = EntityId(f"homie.{DEVICE}.lamps_2.lit")
 
 VERSION_4: Mapping[str, str] = {
@@ -140,6 +141,11 @@ async def test_a_device_of_another_maker_is_found_and_obeyed(
 
         assert await link.command(FIRE, True) is False
         await until(registry, lambda: value(registry, FIRE) is True)
+        assert registry.states[LEVEL_OF_FIRE].entity.capability is Capability.NUMBER
+        await link.command(LEVEL_OF_FIRE, 7)
+        await until(registry, lambda: value(registry, LEVEL_OF_FIRE) == 7)
+        with pytest.raises(DeviceRefusedError):
+            await link.command(LEVEL_OF_FIRE, 10)
         await link.command(LAMP_2, False)
         await until(registry, lambda: value(registry, LAMP_2) is False)
         assert value(registry, EntityId(f"homie.{DEVICE}.lamps_1.lit")) is False

@@ -13,7 +13,8 @@ from gateway.iot.coap_cbor import encode_cbor
 from gateway.iot.coap_endpoint import CoapConfig
 from gateway.iot.coap_lwm2m import Lwm2mSession
 from gateway.iot.coap_senml import SENML_CBOR, SENML_JSON, TEXT
-from gateway.iot.commands import Command, CommandState, WrongValueError
+from gateway.iot.commands import WrongValueError
+from gateway.iot.commands_model import Command, CommandState
 from gateway.iot.entity import Capability, EntityId, Value
 from gateway.iot.link import LinkDownError
 from gateway.iot.lwm2m_objects import REBOOT, DeviceFacts, Inventory
@@ -301,6 +302,22 @@ async def test_a_device_is_unavailable_when_it_falls_silent_unless_it_sleeps(hom
     assert home.registry.states[sleeper].available
     with pytest.raises(LinkDownError):
         await home.link.lwm2m("sleeper").read((3303, 0))
+
+
+async def test_a_quiet_device_is_asked_and_observed_anew_only_when_it_forgot_to_tell(home: House) -> None:
+    thermometer = Node({TEXT: b"20"}, max_age_s=1)
+    async with peer({"/3303/0/5700": thermometer}) as device:
+        with thermometer.reads.subscribe() as reads, thermometer.observers.subscribe() as observers:
+            await register(device, home, "</3303/0>")
+            await home.state(TEMPERATURE, value=20)
+            checks = 0
+            while checks < 2:
+                checks += not await first(reads)
+            thermometer.become({TEXT: b"21"}, quietly=True)
+            await home.state(TEMPERATURE, value=21)
+            counts = [await first(observers) for _ in range(3)]
+
+    assert counts == [1, 0, 1]
 
 
 async def test_an_instance_that_talks_nonsense_does_not_hurt_the_others(home: House) -> None:

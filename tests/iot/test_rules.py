@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -10,17 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, State, StateChanged, Value
-from gateway.iot.rules import MIGRATIONS, Rules, RulesFileError, RuleUnknownError, read_rules
+from gateway.iot.rules import MIGRATIONS, Rules, RuleUnknownError
+from gateway.iot.rules_book import RulesFileError, read_file
 from gateway.iot.rules_engine import Engine, Fire, Outcome, Unwait, Wait, holds
 from gateway.iot.rules_file import decode_rule, document_of, parse_rules
-from gateway.iot.rules_loops import LONGEST_CHAIN
-from gateway.iot.rules_model import CommandStep, Mode, NoticeStep, Rule, RuleId, Step, Test, TuneStep
+from gateway.iot.rules_loops import LONGEST_CHAIN, LoopGuard
+from gateway.iot.rules_model import Mode, Rule, RuleId, Test
+from gateway.iot.rules_steps import AskStep, CommandStep, NoticeStep, Step, TuneStep
 from gateway.pubsub import Publisher
 from gateway.schema import SchemaError
 from gateway.store import Store
 from gateway.supervisor import Service
 
 Serve = Callable[[Service], AbstractAsyncContextManager[None]]
+
+
+def local() -> datetime:
+    return datetime.now().astimezone()
+
 
 TEMPERATURE = EntityId("mqtt.bench_temp")
 LAMP = EntityId("mqtt.bench_light")
@@ -149,8 +157,8 @@ def test_a_file_without_rules_is_no_rules(text: bytes) -> None:
         ("{id: a, when: {entity: e, above: 1, for_s: -1}, do: []}", "rules[0].when.for_s: must be"),
         ("{id: a, when: {entity: e, changes: true}, do: []}", "rules[0].do: must have 1 to 16"),
         (
-            "{id: a, when: {entity: e, changes: true}, do: [{scene: evening}]}",
-            "rules[0].do[0].scene: scenes are not",
+            "{id: a, when: {entity: e, changes: true}, do: [{scene: ''}]}",
+            "rules[0].do[0].scene: must not be empty",
         ),
         ("{id: a, when: {entity: e, changes: true}, do: [{}]}", "rules[0].do[0]: exactly one of command"),
         (
@@ -188,7 +196,7 @@ def test_a_rule_cannot_be_there_twice() -> None:
 
 def test_a_missing_file_is_said_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(RulesFileError, match=r"none\.yaml"):
-        read_rules(tmp_path / "none.yaml")
+        read_file(tmp_path / "none.yaml")
 
 
 numbers = st.floats(-1000, 1000) | st.integers(-1000, 1000)
@@ -213,7 +221,7 @@ def test_a_rule_survives_being_written_and_read(rule: Rule) -> None:
 
 def follow(rule: Rule, values: list[Value | None]) -> list[Outcome]:
     """Return what follows from a home that reports `values` of the temperature, one a second."""
-    engine, home = Engine(), Household()
+    engine, home = Engine(local), Household()
     engine.arrange([rule], {}, 0.0)
     outcomes: list[Outcome] = []
     for now_s, value in enumerate(values):
@@ -275,7 +283,7 @@ def test_words_are_neither_above_nor_below() -> None:
 def test_a_condition_that_does_not_hold_stops_a_rule() -> None:
     only_when_on = Test(entity=FAN, equals=True)
     rule = replace(HOT, conditions=(only_when_on,))
-    engine, home = Engine(), Household()
+    engine, home = Engine(local), Household()
     engine.arrange([rule], {}, 0.0)
 
     unknown = engine.heed(home.reports(TEMPERATURE, 26), 1.0)
@@ -289,7 +297,7 @@ def test_a_condition_that_does_not_hold_stops_a_rule() -> None:
 
 def test_a_condition_may_ask_how_long_it_has_been_so() -> None:
     rule = replace(HOT, conditions=(Test(entity=FAN, equals=True, for_s=10),))
-    engine, home = Engine(), Household()
+    engine, home = Engine(local), Household()
     engine.arrange([rule], {}, 0.0)
     engine.heed(home.reports(FAN, True), 1.0)
 
@@ -301,7 +309,7 @@ def test_a_condition_may_ask_how_long_it_has_been_so() -> None:
 
 
 def test_a_new_rule_does_not_fire_for_what_already_is() -> None:
-    engine, home = Engine(), Household()
+    engine, home = Engine(local), Household()
     home.reports(TEMPERATURE, 30)
     engine.arrange([HOT], home.states, 0.0)
 
@@ -338,7 +346,7 @@ async def test_a_wait_is_kept_and_a_short_peak_does_nothing(
 
 @pytest.mark.parametrize(
     ("mode", "begun", "done"),
-    [(Mode.SINGLE, 1, 1), (Mode.RESTART, 1, 1), (Mode.QUEUED, 1, 3), (Mode.PARALLEL, 3, 3)],
+    [(Mode.SINGLE, 1, 1), (Mode.RESTART, 3, 1), (Mode.QUEUED, 1, 3), (Mode.PARALLEL, 3, 3)],
 )
 async def test_what_happens_while_it_is_still_at_it(
     make: Make, serve: Serve, mode: Mode, begun: int, done: int
@@ -357,6 +365,17 @@ async def test_what_happens_while_it_is_still_at_it(
         home.reports(FAN, True)
         did.append(await hand.done())
     assert did == [(LAMP, True)] * done + [(FAN, False)]
+
+
+async def test_no_crossing_is_lost_however_fast_they_come(make: Make, serve: Serve) -> None:
+    home, hand = make.home, make.hand
+    rules = make(b"")
+    async with serve(rules):
+        await rules.put(replace(HOT, mode=Mode.SINGLE))
+        for _ in range(1_000):
+            home.reports(TEMPERATURE, 26)
+            home.reports(TEMPERATURE, 20)
+        assert [await hand.done() for _ in range(1_000)] == [(LAMP, True)] * 1_000
 
 
 async def test_a_circle_of_rules_is_stopped(home: Household, serve: Serve, store: Store) -> None:
@@ -379,6 +398,22 @@ async def test_a_circle_of_rules_is_stopped(home: Household, serve: Serve, store
             home.reports(TEMPERATURE, 26)
             last = await obeyed.get()
     assert (circle, last) == ([LAMP] * LONGEST_CHAIN, FAN)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Step(scene="evening"),
+        Step(ask=AskStep(text="well?", after_s=60, otherwise=(Step(scene="evening"),))),
+    ],
+    ids=["scene", "scene after a question"],
+)
+def test_a_circle_through_a_scene_is_stopped_too(step: Step) -> None:
+    guard = LoopGuard(lambda scene: [LAMP] if scene == "evening" else [])
+    rule = replace(HOT, when=Test(entity=LAMP, changes=True), do=(step,))
+    admitted = [guard.admits(rule, LAMP, float(second)) for second in range(LONGEST_CHAIN + 1)]
+    assert admitted == [True] * LONGEST_CHAIN + [False]
+    assert guard.admits(rule, LAMP, 100.0)
 
 
 async def test_a_step_that_fails_is_said_once_and_the_next_is_done(
@@ -429,6 +464,20 @@ async def test_what_was_put_is_there_after_a_restart_and_what_was_deleted_is_not
     again = make(FROM_THE_CONTRACT)
     async with serve(again):
         assert again.rules == (cold,)
+
+
+async def test_rules_that_were_put_before_an_update_of_the_box_are_still_there(
+    tmp_path: Path, home: Household, serve: Serve
+) -> None:
+    document = json.dumps(document_of(HOT))
+    async with serve(before := Store(tmp_path / "old.db", {"rules": MIGRATIONS[:1]})):
+        await before.write(
+            lambda db: db.execute("INSERT INTO rule VALUES ('hot', ?, NULL)", (document,)) and None
+        )
+    async with serve(after := Store(tmp_path / "old.db", {"rules": MIGRATIONS})):
+        rules = Rules(None, home, after, {})
+        async with serve(rules):
+            assert rules.rules == (HOT,)
 
 
 async def test_no_change_is_taken_that_a_mended_file_would_undo(make: Make, serve: Serve) -> None:

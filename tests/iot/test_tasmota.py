@@ -133,13 +133,70 @@ def test_a_climate_sensor_says_its_units() -> None:
 
 
 def test_a_light_is_a_light_and_so_is_a_relay_that_shall_be_one() -> None:
-    light = announced(config(MAC, "bulb", rl=[2], lt_st=2, lk=1))["POWER1"]
+    found = announced(config(MAC, "bulb", rl=[2], lt_st=2, lk=1))
+    light = found["POWER1"]
     relay = announced(config(MAC, "plug", so={"30": 1}))["POWER1"]
 
     state = {"POWER": "ON", "Dimmer": 60, "Color": "99,66", "White": 60, "CT": 250, "Channel": [60, 40]}
     assert light.entity.capability is relay.entity.capability is Capability.LIGHT
     assert read(light, "stat/plug/RESULT", state) is None
     assert read(light, "stat/bulb/RESULT", state) is True
+    brightness, tint = found["POWER1.brightness"], found["POWER1.color_temp"]
+    assert (read(brightness, "tele/bulb/STATE", state), read(tint, "stat/bulb/RESULT", state)) == (60, 250)
+    assert read(brightness, "stat/bulb/RESULT", {"POWER": "ON"}) is None
+    assert (brightness.entity.part, brightness.entity.minimum, brightness.entity.maximum) == (
+        "brightness",
+        1,
+        100,
+    )
+    assert tint.instruction is not None
+    assert (tint.instruction.topic, tint.instruction.payload(300)) == ("cmnd/bulb/CT", b"300")
+
+
+@pytest.mark.parametrize(
+    ("said", "commands"),
+    [
+        ({"rl": [2], "lt_st": 0}, []),
+        ({"rl": [2], "lt_st": 1}, ["Dimmer"]),
+        ({"rl": [2], "lt_st": 5, "lk": 1}, ["Dimmer", "CT"]),
+        ({"rl": [1, 2, 2], "lt_st": 5, "lk": 0}, ["Dimmer1", "Dimmer2", "CT"]),
+        ({"rl": [2, 2], "lt_st": 4, "lk": 0}, ["Dimmer1", "Dimmer2"]),
+        ({"rl": [2, 2], "lt_st": 2, "lk": 1, "so": {"68": 1}}, ["Channel1", "Channel2"]),
+        ({"rl": [2], "lt_st": 1, "ty": 1}, ["Dimmer3"]),
+        ({"rl": [2], "lt_st": 1, "if": 1}, []),
+    ],
+)
+def test_lights_are_told_as_their_firmware_is_set(said: dict[str, object], commands: list[str]) -> None:
+    found = announced(config(MAC, "x", **said)).values()
+
+    told = [each.instruction.topic for each in found if each.instruction and each.entity.part]
+    assert told == [f"cmnd/x/{command}" for command in commands]
+
+
+def test_a_shutter_is_open_or_closed_and_somewhere_between() -> None:
+    found = announced(config(MAC, "blind", dn="Blind", rl=[3, 3, 3, 3], sho=[0, 1]))
+    first, position, inverted = found["Shutter1"], found["Shutter1.position"], found["Shutter2"]
+
+    assert set(found) == {"Shutter1", "Shutter1.position", "Shutter2"}
+    assert (first.entity.name, first.entity.capability) == ("Blind 1", Capability.COVER)
+    half = {
+        "Shutter1": {"Position": 50, "Direction": 1, "Target": 100, "Tilt": 0},
+        "Shutter2": {"Position": 100},
+    }
+    assert read(first, "stat/blind/RESULT", half) == "open"
+    assert read(first, "tele/blind/SENSOR", {"Shutter1": {"Position": 0, "Direction": 0}}) == "closed"
+    assert read(position, "stat/blind/STATUS10", {"StatusSNS": half}) == 50
+    assert read(inverted, "stat/blind/RESULT", half) == "closed"
+    assert first.instruction is not None
+    assert position.instruction is not None
+    assert (first.instruction.topic, first.instruction.payload("closed")) == (
+        "cmnd/blind/Backlog",
+        b"ShutterClose1",
+    )
+    assert (position.instruction.topic, position.instruction.payload(30)) == (
+        "cmnd/blind/ShutterPosition1",
+        b"30",
+    )
 
 
 def test_more_phases_indices_and_other_energy_are_told_apart() -> None:
@@ -286,6 +343,8 @@ async def test_a_plug_is_found_asked_and_obeyed_when_it_says_so(
         assert await link.command(RELAY, True) is False
         await until(registry, lambda: value(registry, RELAY) is True)
         assert plug.on
+        # Once for each half of its announcement, and for its greeting; not for each of its ten entities.
+        assert plug.asked <= 6
 
 
 async def test_a_plug_that_does_nothing_is_not_shown_as_on(

@@ -40,7 +40,7 @@ const orders = {
 client.init({
   logLevel: "FATAL",
   client: {
-    lifetime: "60",
+    lifetime: "600",
     version,
     logLevel: "FATAL",
     ipProtocol: "udp4",

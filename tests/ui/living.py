@@ -19,17 +19,21 @@ from gateway.apps.host import AppHost, AppsConfig
 from gateway.apps.installer import Installer
 from gateway.broker_certificate import Certificate
 from gateway.focus import Focus
-from gateway.iot import coap_directory, commands, device_accounts, history, rules
+from gateway.iot import coap_directory, commands_table, device_accounts, history, household_link, rules
 from gateway.iot.coap_admission import Admission
 from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.device_accounts import DeviceAccounts
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Reading, Value
 from gateway.iot.firmware_attempt import NoAttemptError
 from gateway.iot.firmware_facts import FirmwareRecord
+from gateway.iot.found import FoundDevices
 from gateway.iot.history import Historian
+from gateway.iot.household_link import HouseholdLink
 from gateway.iot.link import Found, LinkEvent, Lost
 from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
+from gateway.iot.rules_runs import Action
+from gateway.iot.scenes import Scenes
 from gateway.media import household, lock_memory, recordings_table, reminders, tv_memory, viewing_log
 from gateway.media.child_lock import ChildLock, LockService
 from gateway.media.epg import NowNext, Programme
@@ -68,14 +72,16 @@ from gateway.mqtt_client import MqttClient
 from gateway.pubsub import Publisher
 from gateway.store import Store
 from gateway.trust.manifest import AppId
-from gateway.ui import phones
+from gateway.ui import messages, phones
 from gateway.ui.auth import Access
 from gateway.ui.events import Events
 from gateway.ui.house import House
 from gateway.ui.keys import Keys, KeysConfig
+from gateway.ui.messages import Messages
 from gateway.ui.notices import NoticeBoard
 from gateway.ui.pairing import Pairing
 from gateway.ui.phones import Phones
+from gateway.ui.questions import Questions
 from gateway.ui.screen import AppScreen
 from gateway.ui.server import Desk
 from headend import bundle
@@ -418,8 +424,10 @@ class LivingHouse:
         self.keeper = Keeper()
         self._state = state
         migrations = {
-            "commands": commands.MIGRATIONS,
+            "commands": commands_table.MIGRATIONS,
             "rules": rules.MIGRATIONS,
+            "home": household_link.MIGRATIONS,
+            "messages": messages.MIGRATIONS,
             "history": history.MIGRATIONS,
             "coap": coap_directory.MIGRATIONS,
             "device accounts": device_accounts.MIGRATIONS,
@@ -456,10 +464,18 @@ class LivingHouse:
             around=Surroundings(guide=evening, gate=self.lock),
         )
         self.viewing = ViewingLog(self.store, self.tv, Upstream())
-        self._registry = Registry([self.things])
+        self._own = HouseholdLink(None, self.store)
+        self._registry = Registry([self.things, self._own])
         self.historian = Historian(self.store, self._registry)
-        self._commands = Commands(self.store, self._registry, [self.things], CommandsConfig(deadline_s=1.0))
-        self._rules = Rules(None, self._registry, self.store, {"command": self._order})
+        self._commands = Commands(
+            self.store, self._registry, [self.things, self._own], CommandsConfig(deadline_s=1.0)
+        )
+        self._scenes = Scenes(None, self.store, self._commands.order)
+        self.notices = NoticeBoard()
+        self.messages = Messages(self.store, self.notices)
+        self.questions = Questions()
+        actions: dict[str, Action] = {"command": self._order, "ask": self.questions.ask}
+        self._rules = Rules(None, self._registry, self.store, actions)
         self.admission = Admission(self.store)
         self.doorstep = Doorstep()
         unplugged = MqttClient(BrokerAddress("127.0.0.1", 9), "nobody")
@@ -469,6 +485,7 @@ class LivingHouse:
         self._host = AppHost(self.catalog, AppsConfig(port=0), pages=())
         self._screen = AppScreen(self._host, self.focus)
         self.workshop = Workshop()
+        self.found = FoundDevices(limit=10, keep_s=3600)
         self.house = House(
             box="box-1",
             live_ticket="secret",
@@ -490,10 +507,15 @@ class LivingHouse:
             device_accounts=self.device_accounts,
             firmware=self.workshop,
             broker=self.doorstep,
+            found=self.found,
+            scenes=self._scenes,
+            household=self._own,
             catalog=self.catalog,
             installer=self._installer,
             app_host=self._host,
-            notices=NoticeBoard(),
+            notices=self.notices,
+            messages=self.messages,
+            questions=self.questions,
             app_bridge=Bridge(
                 self.catalog,
                 lambda: self._host.opened,
@@ -538,6 +560,9 @@ class LivingHouse:
             self.historian,
             self.things,
             self._commands,
+            self._own,
+            self._scenes,
+            self.messages,
             self._rules,
             self.device_accounts,
             self.catalog,

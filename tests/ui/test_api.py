@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -209,8 +210,10 @@ async def test_a_rule_is_kept_and_given_back_in_its_own_words(box: Box) -> None:
         ({**RULE, "when": {"entity": "x", "abve": 1}}, 400, "when.abve: is not a known key"),
         ({**RULE, "when": {"entity": "x"}}, 400, "when: exactly one of above, below, equals, changes"),
         ({**RULE, "do": []}, 400, "do: expected array of length >= 1"),
-        ({**RULE, "do": [{}]}, 400, "do[0]: exactly one of command, notice, tune"),
-        ({**RULE, "do": [{"scene": "x"}]}, 400, "do[0].scene: is not a known key"),
+        ({**RULE, "do": [{}]}, 400, "do[0]: exactly one of command, notice, notify"),
+        ({**RULE, "do": [{"scene": ""}]}, 400, "do[0].scene: expected str of length >= 1"),
+        ({**RULE, "when": {"at": "25:00"}}, 400, "when.at: expected str matching"),
+        ({**RULE, "when": {"at": "21:00", "key": "red"}}, 400, "when: exactly one of entity, at, key"),
         ({**RULE, "do": [{"tune": {}}]}, 400, "do[0].tune: exactly one of number, channel"),
         ({**RULE, "if": [{"entity": "x", "changes": True}]}, 400, "if[0].changes: is not a known key"),
         ({**RULE, "id": "cold"}, 409, ""),
@@ -220,6 +223,80 @@ async def test_a_wrong_rule_is_named_to_the_place(box: Box, rule: object, status
     told = await ask(box, "PUT", "rules/hot", rule, status=status)
     assert "".join(told["problems"]).startswith(problem)
     assert await ask(box, "GET", "rules") == []
+
+
+async def test_a_rule_may_ask_and_go_on_by_the_answer(box: Box) -> None:
+    say = {"notify": {"text": {"zh": "好", "en": "good"}}}
+    ask_twice = {"text": "hm?", "after_s": 5.0, "no": [say]}
+    asking = {"text": "well?", "after_s": 60.0, "yes": [say], "otherwise": [{"ask": ask_twice}]}
+    kept = {
+        "when": {
+            "quiet": ["tv.keys", "mqtt.door"],
+            "for_s": 14_400.0,
+            "between": {"from": "07:00", "to": "22:00"},
+        },
+        "if": [{"between": {"from": "07:00", "to": "22:00"}}],
+        "do": [{"ask": asking}],
+        "mode": "single",
+    }
+    assert await ask(box, "PUT", "rules/care", kept) == {"id": "care", **kept}
+
+
+async def test_a_question_too_deep_is_refused_and_hurts_nobody(box: Box) -> None:
+    ask_deeply: dict[str, Any] = {"scene": "end"}
+    for _ in range(200):
+        ask_deeply = {"ask": {"text": "hm?", "after_s": 5, "yes": [ask_deeply]}}
+    told = await ask(box, "PUT", "rules/deep", {**RULE, "do": [ask_deeply]}, status=400)
+    assert told["problems"] == ["do: is nested too deeply"]
+
+
+async def test_a_scene_is_kept_activated_and_forgotten(box: Box) -> None:
+    scene = {
+        "name": {"zh": "晚上", "en": "Evening"},
+        "do": [{"entity": LAMP.id, "value": True}, {"entity": "mqtt.gone", "value": 1}],
+    }
+    async with box.client.ws_connect(box.at("events")) as socket:
+        assert (await heard(socket, "snapshot"))["scenes"] == []
+        assert await ask(box, "PUT", "scenes/evening", scene) == {"id": "evening", **scene}
+        assert (await heard(socket, "scenes"))["scenes"] == [{"id": "evening", **scene}]
+        lamp, gone = await ask(box, "POST", "scenes/evening/activate")
+        assert lamp["command"]["entity"] == LAMP.id
+        assert (gone["command"], gone["code"]) == (None, "IOT-203")
+    assert (await ask(box, "GET", "scenes/evening"))["id"] == "evening"
+    await ask(box, "DELETE", "scenes/evening", status=204)
+    assert (await ask(box, "POST", "scenes/evening/activate", status=404))["code"] == "IOT-404"
+
+
+async def test_a_helper_becomes_a_part_of_the_home(box: Box) -> None:
+    alarm = {"kind": "alarm", "name": "家里安防"}
+    assert await ask(box, "PUT", "helpers/alarm", alarm) == {"id": "alarm", **alarm}
+    assert await ask(box, "GET", "helpers") == [{"id": "alarm", **alarm}]
+    known = {one["id"]: one for one in await ask(box, "GET", "entities")}
+    assert known["home.alarm"]["choices"] == ["disarmed", "armed_home", "armed_away"]
+    told = await ask(box, "POST", "entities/home.alarm/commands", {"value": "triggered"}, status=400)
+    assert told["code"] == "IOT-205"
+    await ask(box, "DELETE", "helpers/alarm", status=204)
+    assert (await ask(box, "DELETE", "helpers/alarm", status=404))["code"] == "IOT-403"
+
+
+async def test_a_question_is_asked_on_every_page_and_the_first_answer_counts(box: Box) -> None:
+    async with box.client.ws_connect(box.at("events")) as socket:
+        assert (await heard(socket, "snapshot"))["questions"] == []
+        asking = asyncio.create_task(box.living.questions.ask({"en": "well?"}, 60), name="ask")
+        (question,) = (await heard(socket, "questions"))["questions"]
+        assert await ask(box, "GET", "questions") == [question]
+        await ask(box, "POST", f"questions/{question['id']}/answer", {"yes": False}, status=204)
+        assert (await heard(socket, "questions"))["questions"] == []
+    assert await asking is False
+    late = await ask(box, "POST", f"questions/{question['id']}/answer", {"yes": True}, status=404)
+    assert late["code"] == "UI-301"
+    assert await box.living.questions.ask({"en": "nobody?"}, 0.01) is None
+
+
+async def test_a_message_is_there_for_a_phone_that_looks_later(box: Box) -> None:
+    await box.living.messages.notify({"zh": "报警", "en": "alarm"})
+    (message,) = await ask(box, "GET", "messages")
+    assert message["text"] == {"zh": "报警", "en": "alarm"}
 
 
 async def test_an_app_is_opened_on_its_own_origin_and_has_the_screen(box: Box) -> None:

@@ -7,6 +7,7 @@ import pytest
 from gateway.focus import Priority
 from gateway.media.lineup import LineUp
 from gateway.media.lock_rules import CHANNEL_LOCKED, LockSettings
+from gateway.pubsub import Publisher
 from gateway.ui.events import Events
 from gateway.ui.keys import Keys, KeysConfig
 from tests.ui.conftest import Box
@@ -99,12 +100,14 @@ async def test_the_remote_is_read_and_unknown_keys_are_ignored(tmp_path: Path) -
             yield key
 
     living = LivingHouse(tmp_path)
-    keys = Keys(KeysConfig(), living.house, Events(living.house), remote)
+    pressed: Publisher[str] = Publisher()
+    keys = Keys(KeysConfig(), living.house, Events(living.house), remote, pressed)
     async with living.lived_in():
-        with living.tv.changes.subscribe() as changes:
+        with living.tv.changes.subscribe() as changes, pressed.subscribe() as heard_by_rules:
             async with running(keys.run), asyncio.timeout(5):
                 while (await anext(changes)).channel != SPORT:
                     pass
+            assert [await anext(heard_by_rules) for _ in range(2)] == ["channel_up"] * 2
 
 
 async def test_a_key_that_cannot_be_obeyed_is_not_the_last_one(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 
+from gateway.errors import ungrouped
 from headend.demo.devices.over_mqtt import Wire
 
 _MODES = ("off", "cool", "heat", "fan_only")
@@ -59,14 +60,18 @@ class AirConditioner:
 
     async def live(self, wire: Wire) -> None:
         await self._report(wire)
+        # Side by side: whoever gives up waiting for an order may lose the one that is just coming.
+        with ungrouped():
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._blow_on(wire), name="air")
+                while True:
+                    self._obey(*await wire.heard("mode/set", "target/set", "fan/set"))
+                    await self._report(wire)
+
+    async def _blow_on(self, wire: Wire) -> None:
         while True:
-            try:
-                async with asyncio.timeout(self._period_s):
-                    below, word = await wire.heard("mode/set", "target/set", "fan/set")
-            except TimeoutError:
-                self._blow()
-            else:
-                self._obey(below, word)
+            await asyncio.sleep(self._period_s)
+            self._blow()
             await self._report(wire)
 
     def _obey(self, below: str, word: str) -> None:

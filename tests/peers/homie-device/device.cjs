@@ -13,6 +13,8 @@ const on = main.advertise("on").setName("Fire").setDatatype("boolean");
 on.settable((_range, value) => on.setRetained(true).send(value));
 const warmth = main.advertise("warmth").setName("Warmth").setDatatype("float").setFormat("-40:125").setUnit("°C");
 const mode = main.advertise("mode").setName("Mode").setDatatype("enum").setFormat("eco,day");
+const level = main.advertise("level").setName("Level").setDatatype("integer").setFormat("0:9");
+level.settable((_range, value) => level.setRetained(true).send(value));
 const lamps = heater.node("lamps", "Lamps", "lamp", 1, 2);
 const lit = lamps.advertise("lit").setName("Lit").setDatatype("boolean");
 lit.settable((range, value) => lit.setRetained(true).setRange(range.index).send(value));
@@ -21,6 +23,7 @@ heater.on("connect", () => {
   on.setRetained(true).send("false");
   warmth.setRetained(true).send("21.5");
   mode.setRetained(true).send("eco");
+  level.setRetained(true).send("3");
   lit.setRetained(true).setRange(1).send("false");
   lit.setRetained(true).setRange(2).send("true");
   console.log("connected");

@@ -43,6 +43,8 @@ class FakeHouse:
         taken: The keys that the page wants for itself.
         reports: Every report of the page about its picture.
         calls: Every call that an app made.
+        activated: Every scene that was activated.
+        answers: Every answer to a question.
         token: What opens it.
     """
 
@@ -75,6 +77,11 @@ class FakeHouse:
             entity.id: entity for entity in fake_documents.home() + fake_documents.air_conditioner()
         }
         self.commands: dict[str, doc.Command] = {}
+        self.scenes: list[doc.Scene] = []
+        self.questions: dict[str, doc.Question] = {}
+        self.messages: list[doc.Message] = []
+        self.activated: list[str] = []
+        self.answers: list[tuple[str, bool]] = []
         self.apps = fake_documents.apps()
         self.tv = doc.Tv(
             channel=None, number=None, name=None, picture="idle", first_frame_ms=None, mode="live",
@@ -180,6 +187,9 @@ class FakeHouse:
         routes.add_put("/api/v1/keys/taken", self._take_keys)
         routes.add_get("/api/v1/guide", self._guide)
         routes.add_post("/api/v1/entities/{id}/commands", self._command)
+        routes.add_get("/api/v1/messages", self._messages)
+        routes.add_post("/api/v1/scenes/{id}/activate", self._activate)
+        routes.add_post("/api/v1/questions/{id}/answer", self._answer)
         routes.add_post("/api/v1/apps/{id}/{verb}", self._app)
         self.watching.add(routes)
         self.joining.add(routes)
@@ -226,7 +236,8 @@ class FakeHouse:
         snapshot = doc.Snapshot(
             box="box-1", tv=self.tv, channels=self.channels, entities=list(self.entities.values()),
             commands=list(self.commands.values()), apps=self.apps, services=self.services, notices=[],
-            screen="tv", waiting=self.joining.waiting,
+            screen="tv", waiting=self.joining.waiting, scenes=self.scenes,
+            questions=list(self.questions.values()),
         )  # fmt: skip
         await socket.send_str(msgspec.json.encode(snapshot).decode())
         self._sockets.add(socket)
@@ -237,6 +248,33 @@ class FakeHouse:
         finally:
             self._sockets.discard(socket)
         return socket
+
+    async def ask(self, *questions: doc.Question) -> None:
+        """Let these be the open questions."""
+        self.questions = {question.id: question for question in questions}
+        await self.tell(doc.QuestionsEvent(questions=list(questions)))
+
+    async def _messages(self, _request: web.Request) -> web.Response:
+        return _json(self.messages)
+
+    async def _activate(self, request: web.Request) -> web.Response:
+        scene = next(one for one in self.scenes if one.id == request.match_info["id"])
+        self.activated.append(str(scene.id))
+        self._told.set()
+        orders = [
+            doc.SceneOrder(entity=step.entity, value=step.value, command=None, code="IOT-203")
+            for step in scene.do
+            if step.entity not in self.entities
+        ]
+        return _json(orders)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+        if name not in self.questions:
+            return _problem(404, "UI-301")
+        self.answers.append((name, msgspec.json.decode(await request.read(), type=doc.Answer).yes))
+        await self.ask(*(one for one in self.questions.values() if one.id != name))
+        return web.Response(status=204)
 
     async def _get_tv(self, _request: web.Request) -> web.Response:
         return _json(self.tv)

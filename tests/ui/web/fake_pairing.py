@@ -15,6 +15,7 @@ from gateway.ui import documents_pairing as pairing
 if TYPE_CHECKING:
     from tests.ui.web.fake_house import FakeHouse
 
+SECRET = "abcdefghijkmnpqrstuvwxyz23456789"
 WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -37,6 +38,7 @@ class Joining:
         routes.add_get("/api/v1/iot/pairing", self._list)
         routes.add_post("/api/v1/iot/pairing/devices/{endpoint}/{verb}", self._decide)
         routes.add_delete("/api/v1/iot/pairing/devices/{endpoint}", self._forget)
+        routes.add_post("/api/v1/iot/pairing/accounts", self._make)
         routes.add_delete("/api/v1/iot/pairing/accounts/{name}", self._remove)
 
     async def knock(self, endpoint: str, name: str, model: str = "T1") -> None:
@@ -85,6 +87,14 @@ class Joining:
         self.decided.append(f"forget {endpoint}")
         self.devices = [one for one in self.devices if one.endpoint != endpoint]
         return web.Response(status=204)
+
+    async def _make(self, request: web.Request) -> web.Response:
+        wanted = msgspec.json.decode(await request.read(), type=pairing.MakeDeviceAccount)
+        account = pairing.DeviceAccount(name=wanted.name, label=wanted.label, made_at=WHEN)
+        self.accounts.append(account)
+        door = pairing.DeviceBroker(host="192.0.2.1", port=8883, tls=True, ca="PEM", ca_sha256="ab" * 32)
+        made = pairing.DeviceCredentials(account=account, secret=SECRET, broker=door)
+        return web.Response(status=201, body=msgspec.json.encode(made), content_type="application/json")
 
     async def _remove(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

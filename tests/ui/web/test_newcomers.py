@@ -6,7 +6,7 @@ from playwright.async_api import expect
 from gateway.ui import documents as doc
 from gateway.ui import documents_pairing as pairing
 from tests.ui.web.conftest import Television, TurnOn
-from tests.ui.web.fake_pairing import WHEN
+from tests.ui.web.fake_pairing import SECRET, WHEN
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -94,7 +94,7 @@ async def test_who_was_let_in_is_listed_and_sent_away(turn_on: TurnOn) -> None:
     await tv.press("Escape", "m", "ArrowUp", *["ArrowDown"] * 9)
     await expect(tv.focused).to_contain_text("设备配对")
     await tv.press("Enter")
-    await expect(tv.see(".layer:last-child .choice")).to_have_count(2)
+    await expect(tv.see(".layer:last-child .choice")).to_have_count(3)
     await expect(tv.focused).to_contain_text("温度计")
     await tv.press("Enter")
     await expect(tv.focused).to_contain_text("取消")
@@ -103,5 +103,23 @@ async def test_who_was_let_in_is_listed_and_sent_away(turn_on: TurnOn) -> None:
     await tv.press("ArrowDown")
     await expect(tv.focused).to_contain_text("客厅灯")
     await tv.press("Enter", "ArrowDown", "Enter")
-    await expect(tv.see(".layer:last-child .choice")).to_have_count(1)
+    await expect(tv.see(".layer:last-child .choice")).to_have_count(2)
     assert house.decided == ["refuse ep1", "remove lamp"]
+
+
+async def test_an_account_for_an_mqtt_device_is_made_with_the_remote_and_its_secret_shown_once(
+    turn_on: TurnOn,
+) -> None:
+    tv = await turn_on()
+    house = tv.house.joining
+    house.accounts = [pairing.DeviceAccount(name="device-1", label="", made_at=WHEN)]
+    await tv.press("Escape", "m", *["ArrowDown"] * 9, "Enter")
+    await expect(tv.see(".layer:last-child .choice", "添加 MQTT 设备")).to_be_visible()
+    await tv.press("ArrowDown", "Enter")
+    await expect(tv.see(".layer:last-child .menu h1")).to_have_text("请填入设备")
+    rows = await tv.see(".layer:last-child .choice > span:first-child").all_inner_texts()
+    assert rows == ["已填好", "device-2", SECRET[:16], SECRET[16:], "192.0.2.1:8883"]
+    await tv.press("Enter")
+    await expect(tv.see(".layer:last-child .menu h1")).to_have_text("设备配对")
+    await expect(tv.see(".layer:last-child .choice", "device-2")).to_be_visible()
+    assert SECRET[:16] not in await tv.page.content()

@@ -320,6 +320,18 @@ async def test_a_locked_channel_opens_with_the_pin(home: Home) -> None:
     await until_moving(page)
 
 
+async def test_a_message_of_the_house_waits_on_the_phone_until_it_was_seen(home: Home) -> None:
+    await home.living.messages.notify({"zh": "家里安防报警", "en": "Alarm"})
+    page = await home.paired()
+    await expect(page.locator(".messages")).to_contain_text("家里安防报警")
+    await shoot(page, "phone-message")
+    await page.locator(".messages .key").tap()
+    await expect(page.locator(".messages")).to_have_count(0)
+    await home.living.messages.notify({"zh": "请回电话", "en": "Please call"})
+    await page.reload()
+    await expect(page.locator(".messages strong")).to_have_text("请回电话")
+
+
 async def test_a_guests_phone_watches_and_changes_nothing(home: Home) -> None:
     page = await home.paired()
     (phone,) = home.desk.phones.all

@@ -2,7 +2,7 @@
  * What the page knows of the house: the snapshot, and each change after it.
  * One rule: only what the daemon said is in here; a wish of ours never is.
  *
- * @import { App, Channel, Command, Entity, Tv, WaitingDevice } from "./types.js"
+ * @import { App, Channel, Command, Entity, Question, Scene, Tv, WaitingDevice } from "./types.js"
  */
 
 /** @type {Tv} */
@@ -31,6 +31,10 @@ export const house = {
   apps: [],
   /** @type {Record<string, string>} */
   services: {},
+  /** @type {Scene[]} */
+  scenes: [],
+  /** @type {Question[]} */
+  questions: [],
   screen: "tv",
   /** @type {WaitingDevice[]} */
   waiting: [],
@@ -55,6 +59,8 @@ export function heed(event) {
       house.services = event.services;
       house.screen = event.screen;
       house.waiting = event.waiting;
+      house.scenes = event.scenes;
+      house.questions = event.questions;
       return true;
     case "waiting": house.waiting = event.waiting; return true;
     case "tv": house.tv = event.tv; house.tvAt = Date.now(); return true;
@@ -64,6 +70,8 @@ export function heed(event) {
     case "command": keepCommand(event.command); return true;
     case "apps": house.apps = event.apps; return true;
     case "screen": house.screen = event.screen; return true;
+    case "scenes": house.scenes = event.scenes; return true;
+    case "questions": house.questions = event.questions; return true;
     case "services": house.services = event.services; return true;
     default: return false;
   }

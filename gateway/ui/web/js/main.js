@@ -42,7 +42,11 @@ let picture = null;
 
 whenLoaded(stage.redraw);
 listen(onEvent, onLink);
-setInterval(stage.redraw, TICK_MS);
+setInterval(() => {
+  stage.redraw();
+  // Whoever went home past a question is asked again.
+  if (begun) ask();
+}, TICK_MS);
 setInterval(refreshNow, GUIDE_MS);
 
 let begun = false;
@@ -68,6 +72,7 @@ function onEvent(event) {
   else if (event.type === "tv") onTelevision(before, beforeAt, house.tv);
   else if (event.type === "channels") guideIsNew();
   else if (event.type === "apps") appsChanged();
+  else if (event.type === "questions") begun && ask();
   else if (event.type === "notice") notify(event.notice);
   else if (event.type === "number") showDigits(event.digits, event.channel);
   else if (event.type === "key") press(event.key, false);
@@ -93,7 +98,16 @@ function arrived() {
   document.documentElement.dataset.plane = house.tv.plane;
   play(house.tv, true);
   televisionChanged();
+  ask();
   guideIsNew();
+}
+
+let hasAsked = false;
+
+/** Show what the house asks, or that it asks no more. */
+function ask() {
+  hasAsked ||= house.questions.length > 0;
+  if (hasAsked) import("./screens/question.js").then((own) => own.showQuestion());
 }
 
 function guideIsNew() {

@@ -107,6 +107,16 @@ export function close(screen) {
   redraw();
 }
 
+/** Take one screen away, and leave those above it. @param {Screen} screen */
+export function remove(screen) {
+  const at = stack.indexOf(screen);
+  if (at < 1) return;
+  stack.splice(at, 1);
+  screen.closed?.();
+  rest();
+  redraw();
+}
+
 /** Down to the picture. */
 export function clear() {
   while (stack.length > 1) drop();

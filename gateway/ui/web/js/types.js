@@ -43,8 +43,14 @@
  * @typedef {{endpoint: string, name: string, model: string, address: string, since: string}} WaitingDevice
  * @typedef {{endpoint: string, name: string, model: string, verdict: "admitted"|"refused", at: string}} JudgedDevice
  * @typedef {{name: string, label: string, made_at: string}} DeviceAccount
+ * @typedef {{account: DeviceAccount, secret: string,
+ *   broker: {host: string, port: number, tls: boolean, ca: string|null, ca_sha256: string|null}|null}} DeviceCredentials
  * @typedef {{waiting: WaitingDevice[], devices: JudgedDevice[], accounts: DeviceAccount[]}} DevicePairing
  * @typedef {{text: Record<string, string>, code: string|null, at: string}} Notice
+ * @typedef {{id: string, text: Record<string, string>, expires_at: string}} Question
+ * @typedef {{id: number, text: Record<string, string>, at: string}} Message
+ * @typedef {{id: string, name: string|Record<string, string>, do: {entity: string, value: Value}[]}} Scene
+ * @typedef {{entity: string, value: Value, command: Command|null, code: string|null}} SceneOrder
  * @typedef {"up"|"down"|"left"|"right"|"ok"|"back"|"home"|"menu"|"info"|"guide"|"channel_up"|
  *   "channel_down"|"last"|"volume_up"|"volume_down"|"mute"|"0"|"1"|"2"|"3"|"4"|"5"|"6"|"7"|"8"|"9"|
  *   "red"|"green"|"yellow"|"blue"|"play"|"pause"|"stop"|"rewind"|"forward"|"power"|"sos"} Key

@@ -3,7 +3,7 @@
  * One rule: the house is asked gently (every phone may do it, a guest's, too), and
  * not at all while nobody looks at the phone.
  *
- * @import { Channel, Key, NowOn, Phone, Programme, Recording, Tv } from "../types.js"
+ * @import { Channel, Key, Message, NowOn, Phone, Programme, Recording, Tv } from "../types.js"
  * @typedef {{kind: "programme", channel: Channel, programme: Programme|null} | {kind: "me"}} Sheet
  */
 
@@ -15,7 +15,9 @@ const SELDOM_MS = 10_000;
 const SOON_MS = 300;
 const GUIDE_EVERY_MS = 60_000;
 const TOLD_MS = 5_000;
+const MESSAGES_EVERY_MS = 10_000;
 const PAIRED = "gateway.phone";
+const SEEN = "gateway.messages";
 
 export const desk = {
   /** @type {"starting"|"strange"|"gone"|"unreachable"|"open"} */
@@ -38,6 +40,8 @@ export const desk = {
   isLost: false,
   /** @type {{say: string, more: string, bad: boolean}|null} */
   told: null,
+  /** What the house has to say and nobody has seen on this phone, newest first. @type {Message[]} */
+  messages: [],
 };
 
 let draw = () => {};
@@ -45,6 +49,7 @@ let isDrawing = false;
 let looking = 0;
 let telling = 0;
 let guideAt = 0;
+let messagesAt = 0;
 
 /** @param {() => void} how */
 export function drawnBy(how) {
@@ -116,9 +121,27 @@ async function refresh() {
     if (Date.now() - guideAt > GUIDE_EVERY_MS || desk.isLost) await refreshGuide();
     desk.tv = await call("GET", "tv");
     desk.isLost = false;
+    if (isMember() && Date.now() - messagesAt > MESSAGES_EVERY_MS) await refreshMessages();
   } catch (error) {
     heed(/** @type {CallError} */ (error));
   }
+  changed();
+}
+
+async function refreshMessages() {
+  /** @type {Message[]} */
+  const all = (await call("GET", "messages")) ?? [];
+  messagesAt = Date.now();
+  const newest = all[0]?.id ?? 0;
+  const seen = Number(localStorage.getItem(SEEN) ?? 0);
+  // A house that was set up anew counts from one again.
+  desk.messages = all.filter((message) => message.id > (seen > newest ? 0 : seen));
+}
+
+/** They need not be shown on this phone again. */
+export function messagesSeen() {
+  localStorage.setItem(SEEN, String(desk.messages[0]?.id ?? 0));
+  desk.messages = [];
   changed();
 }
 

@@ -4,9 +4,9 @@
  */
 
 import { Icon, html, render } from "../html.js";
-import { speak, t } from "../words.js";
+import { calendarDay, clock, localised, speak, t } from "../words.js";
 import { Channels } from "./channels.js";
-import { changed, desk, drawnBy, isMember, knock, open, refreshRecordings } from "./desk.js";
+import { changed, desk, drawnBy, isMember, knock, messagesSeen, open, refreshRecordings } from "./desk.js";
 import { Join, Unreachable, isInvited, takeOffer } from "./join.js";
 import { end, playback } from "./playback.js";
 import { Recordings } from "./recordings.js";
@@ -27,12 +27,21 @@ function App() {
       ${desk.isLost && html`<span class="lost" role="status">${t("link.lost")}</span>`}
       <button class="key round" aria-label=${t("phone.me")} onClick=${() => open({ kind: "me" })}><${Icon} name="settings" /></button>
     </header>
+    ${desk.messages.length > 0 && html`<${Messages} />`}
     <main><${Tab} /></main>
     ${isMember() && html`<${Tabs} />`}
     <${Sheets} />
     ${playback.wanted && html`<${Screen} />`}
     ${desk.told && html`<div class=${`told ${desk.told.bad ? "bad" : ""}`} role="status"><strong>${desk.told.say}</strong><span>${desk.told.more}</span></div>`}
   </div>`;
+}
+
+function Messages() {
+  const [newest, ...others] = desk.messages;
+  if (!newest) return null;
+  return html`<section class="messages" role="alert"><p><strong>${localised(newest.text)}</strong>
+    <span>${calendarDay(new Date(newest.at))} ${clock(newest.at)}${others.length > 0 && ` · ${t("phone.messages.more", { n: others.length })}`}</span></p>
+    <button class="key" onClick=${messagesSeen}>${t("phone.messages.seen")}</button></section>`;
 }
 
 function Tabs() {

@@ -3,7 +3,7 @@
  * One rule: what is listed is what the box said last; it is asked anew after every change.
  *
  * @import { Screen } from "../stage.js"
- * @import { DeviceAccount, DevicePairing, JudgedDevice } from "../types.js"
+ * @import { DeviceAccount, DeviceCredentials, DevicePairing, JudgedDevice } from "../types.js"
  */
 
 import { choiceOf } from "./menu.js";
@@ -31,9 +31,45 @@ export function pairing() {
     return {
       title: t("pairing"),
       text: refused || (known ? t(choices.length ? "pairing.what" : "pairing.none") : t("recordings.wait")),
-      choices: choices.length ? choices : [{ name: t("cancel"), act: () => close(screen) }],
+      choices: [...choices, known ? { name: t("pairing.add"), value: "＋", act: add } : { name: t("cancel"), act: () => close(screen) }],
     };
   }, "pairing");
+  return screen;
+}
+
+let adding = false;
+
+/** An account for one more MQTT device; there is no keyboard here, so it gets a number for a name. */
+async function add() {
+  if (adding) return;
+  adding = true;
+  const taken = (known?.accounts ?? []).map((one) => one.name);
+  let number = 1;
+  while (taken.includes(`device-${number}`)) number++;
+  try {
+    open(told(await call("POST", "iot/pairing/accounts", { name: `device-${number}` })));
+    await look();
+  } catch (error) {
+    tellFailure(error);
+  }
+  adding = false;
+}
+
+/** What to type into the device.  It stays until somebody says that it is noted: nobody can show it again. @param {DeviceCredentials} made @returns {Screen} */
+function told({ account, secret, broker }) {
+  /** @type {Screen} */
+  const screen = choiceOf(() => ({
+    title: t("pairing.made"),
+    text: t("pairing.made.what"),
+    choices: [
+      { name: t("pairing.noted"), act: () => close(screen) },
+      { name: account.name, value: t("pairing.user"), act: () => {} },
+      // In halves, as long as a line is.
+      ...(secret.match(/.{1,16}/g) ?? []).map((part, i) => ({ name: part, value: t("pairing.secret", { n: i + 1 }), act: () => {} })),
+      ...(broker ? [{ name: `${broker.host}:${broker.port}`, value: broker.tls ? "TLS" : "MQTT", act: () => {} }] : []),
+    ],
+  }), "credentials");
+  delete screen.idleMs;
   return screen;
 }
 

@@ -7,6 +7,7 @@
  * @import { Thing } from "../things.js"
  */
 
+import { scenes } from "./scenes.js";
 import { sheet } from "./thing.js";
 import { Grid, scrolled } from "../focus.js";
 import { html, Icon } from "../html.js";
@@ -46,6 +47,10 @@ export const things = {
     if (key === "ok") {
       const thing = all[grid.index];
       if (thing) act(thing);
+      return true;
+    }
+    if (key === "menu" && house.scenes.length) {
+      open(scenes());
       return true;
     }
     const used = grid.move(key) || ["up", "down", "left", "right"].includes(key);
@@ -99,7 +104,7 @@ function view() {
     <header class="head"><div><h1>${t("nav.things")}</h1><p>${all.length ? t("home.devices", { n: deviceCount() }) : ""}</p></div><${Clock} /></header>
     ${all.length === 0 && html`<div class="nothing"><${Icon} name="things" /><h2>${t("things.none")}</h2><p>${t("things.none.do")}</p></div>`}
     <div class="grid" role="list">${rows.map((thing, i) => Tile(thing, from + i === grid.index))}</div>
-    <footer class="keys">${t(preferences.elder ? "things.keys.elder" : "things.keys")}</footer>
+    <footer class="keys">${t(preferences.elder ? "things.keys.elder" : "things.keys")}${house.scenes.length > 0 && ` · ${t("things.keys.scenes")}`}</footer>
   </section>`;
 }
 

@@ -1,0 +1,79 @@
+"""The time of day in rules: when one has come, and what lies between two.  Pure; the caller has the clocks.
+
+One rule: what counts is the household's own clock, and each time comes once a
+day: also on the days when clocks change, and when somebody sets the clock.  A
+time that passed while nobody looked is not made up.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SET_S = 90.0
+"""By more than this a clock does not err: somebody set it, and nothing between then and now has passed."""
+
+_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+
+
+def minutes_of(text: str) -> int:
+    """Return the minutes since midnight of ``22:30``.
+
+    Raises:
+        ValueError: it is no time of day.
+    """
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError('must be a time of day in quotes, as "22:30"')
+    return int(found[1]) * 60 + int(found[2])
+
+
+def is_between(hours: Mapping[str, str], local: datetime) -> bool:
+    """Return whether `local` is from ``hours["from"]`` to before ``hours["to"]``, maybe over midnight."""
+    begin, end = minutes_of(hours["from"]), minutes_of(hours["to"])
+    now = local.hour * 60 + local.minute
+    return begin <= now < end if begin < end else now >= begin or now < end
+
+
+class Watch:
+    """Looks at the clock again and again, and tells what has passed since."""
+
+    def __init__(self) -> None:
+        self._looked: tuple[float, datetime] | None = None
+
+    def passed(self, now_s: float, local: datetime) -> tuple[datetime, datetime] | None:
+        """Return from after when to when the time went since the last look, as a clock on the wall shows it.
+
+        Args:
+            now_s: Of a monotonic clock.
+            local: The same instant by the household's clock, timezone-aware.
+
+        Returns:
+            `None` at the first look, and when the clock was set or has gone back.
+        """
+        before, self._looked = self._looked, (now_s, local)
+        if before is None:
+            return None
+        went_s = (local.astimezone(UTC) - before[1].astimezone(UTC)).total_seconds()
+        if abs(went_s - (now_s - before[0])) > SET_S:
+            return None
+        begin, end = before[1].replace(tzinfo=None), local.replace(tzinfo=None)
+        return (begin, end) if begin < end else None
+
+
+class Daily:
+    """One time of day, on some days of the week."""
+
+    def __init__(self, at: str, days: tuple[str, ...]) -> None:
+        self._at = timedelta(minutes=minutes_of(at))
+        self._days = days or DAYS
+        self._last: date | None = None
+
+    def has_come(self, passed: tuple[datetime, datetime]) -> bool:
+        """Return whether it came within `passed`, for the first time that day."""
+        for day in {passed[0].date(), passed[1].date()}:
+            at = datetime.combine(day, datetime.min.time()) + self._at
+            if passed[0] < at <= passed[1] and DAYS[day.weekday()] in self._days and day != self._last:
+                self._last = day
+                return True
+        return False

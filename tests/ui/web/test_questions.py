@@ -1,0 +1,106 @@
+"""What the house asks on the screen, and the scenes of the home, driven by keys only."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from gateway.ui import documents as doc
+from tests.ui.web.conftest import Television, TurnOn
+from tests.ui.web.fake_house import FakeHouse
+from tests.ui.web.test_home import TO_THINGS
+from tests.ui.web.test_screenshots import MODES, shoot
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+SETTLED = "new Promise((done) => setTimeout(() => done(true), 1100))"
+"""The page takes no answer in the first second of a question."""
+
+
+def question(name: str, zh: str, en: str) -> doc.Question:
+    return doc.Question(
+        id=name, text={"zh": zh, "en": en}, expires_at=datetime.now(UTC) + timedelta(minutes=10)
+    )
+
+
+WELL = question("well", "您好，一切都好吗？", "Hello, is everything all right?")
+TEA = question("tea", "要开水壶吗？", "Shall the kettle be switched on?")
+LEAVE = doc.Scene(
+    id="leave",
+    name={"zh": "离家", "en": "Leave"},
+    do=[doc.RuleCommand(entity="home.alarm_leaving", value=True)],
+)
+DISARM = doc.Scene(id="disarm", name="撤防", do=[doc.RuleCommand(entity="mqtt.lamp", value=False)])
+
+
+async def settle(tv: Television) -> None:
+    await expect(tv.see(".question")).to_be_visible()
+    assert await tv.evaluate(SETTLED)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_question_is_large_and_whole(turn_on: TurnOn, mode: str) -> None:
+    tv = await turn_on(**MODES[mode])
+    await tv.house.ask(WELL)
+    await expect(tv.see(".question .what")).to_be_visible()
+    await shoot(tv, f"question-{mode}")
+
+
+async def test_ok_is_yes_and_back_is_no(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    await tv.press(*TO_THINGS)
+    await expect(tv.see(".things")).to_be_visible()
+    await tv.house.ask(WELL, TEA)
+    await expect(tv.see(".question .what")).to_have_text("您好，一切都好吗？")
+    await settle(tv)
+    await tv.press("Enter")
+    await expect(tv.see(".question .what")).to_have_text("要开水壶吗？")
+    await settle(tv)
+    await tv.press("Escape")
+    await expect(tv.see(".question")).to_have_count(0)
+    await expect(tv.see(".things")).to_be_visible()
+    assert tv.house.answers == [("well", True), ("tea", False)]
+
+
+async def test_a_key_that_was_on_its_way_when_the_question_came_is_no_answer(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    await tv.house.ask(WELL)
+    await expect(tv.see(".question")).to_be_visible()
+    await tv.press("Enter")
+    await expect(tv.see(".question")).to_be_visible()
+    assert tv.house.answers == []
+
+
+async def test_a_question_goes_when_its_time_is_over(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    await tv.house.ask(WELL)
+    await expect(tv.see(".question")).to_be_visible()
+    await tv.house.ask()
+    await expect(tv.see(".question")).to_have_count(0)
+    assert tv.house.answers == []
+
+
+async def test_a_page_that_comes_later_asks_too(turn_on: TurnOn, material: Path) -> None:
+    house = FakeHouse(material)
+    house.questions = {WELL.id: WELL}
+    tv = await turn_on(house)
+    await expect(tv.see(".question .what")).to_have_text("您好，一切都好吗？")
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_scene_is_sent_and_what_was_not_taken_is_said(
+    turn_on: TurnOn, material: Path, mode: str
+) -> None:
+    house = FakeHouse(material)
+    house.scenes = [LEAVE, DISARM]
+    tv = await turn_on(house, **MODES[mode])
+    await tv.press(*TO_THINGS)
+    await expect(tv.see(".things")).to_be_visible()
+    await shoot(tv, f"things-with-scenes-{mode}")
+    await tv.press("m")
+    await expect(tv.focused).to_contain_text("Leave" if mode == "english" else "离家")
+    await shoot(tv, f"scenes-{mode}")
+    await tv.press("Enter")
+    await expect(tv.see(".pill")).to_contain_text("did not take it" if mode == "english" else "没有接受")
+    assert house.activated == ["leave"]
