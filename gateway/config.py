@@ -17,6 +17,7 @@ from gateway.iot.announcement import DiscoveryConfig
 from gateway.iot.bridge import BridgeConfig
 from gateway.iot.coap_endpoint import CoapConfig
 from gateway.iot.commands import CommandsConfig
+from gateway.iot.firmware_facts import FirmwareConfig
 from gateway.iot.history_tidy import HistoryConfig
 from gateway.iot.homie import HomieConfig
 from gateway.iot.mqtt import MqttLinkConfig
@@ -118,6 +119,7 @@ class IotConfig:
     coap: CoapConfig = field(default_factory=CoapConfig)
     commands: CommandsConfig = field(default_factory=CommandsConfig)
     bridge: BridgeConfig = field(default_factory=BridgeConfig)
+    firmware: FirmwareConfig = field(default_factory=FirmwareConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
     discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
 

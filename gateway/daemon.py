@@ -24,12 +24,13 @@ from gateway.broker import ManagedBroker
 from gateway.config import BOARDS, GatewayConfig
 from gateway.daemon_neighbourhood import compose_neighbourhood
 from gateway.daemon_television import TELEVISION_TABLES, Kit, Television, compose_television
-from gateway.focus import Focus
+from gateway.focus import Focus, Priority
 from gateway.iot import (
     coap_directory,
     coap_keys,
     commands_table,
     device_accounts,
+    firmware_attempt,
     history,
     household_link,
     rules,
@@ -45,6 +46,11 @@ from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands
 from gateway.iot.device_accounts import DeviceAccounts
 from gateway.iot.entity import EntityId, Value
+from gateway.iot.firmware import Firmware
+from gateway.iot.firmware_facts import Peace, Supply
+from gateway.iot.firmware_lwm2m import Lwm2mWay
+from gateway.iot.firmware_source import SignedFirmwareSource
+from gateway.iot.firmware_tasmota import TasmotaWay
 from gateway.iot.history import Historian
 from gateway.iot.homie import HomieLink
 from gateway.iot.household_link import HouseholdLink
@@ -93,11 +99,13 @@ log = logging.getLogger(__name__)
 
 WEB = Path(__file__).parent / "ui/web"
 TICKET_BYTES = 24
+FULL_LINE_HEIGHT = 2160
 TABLES = {
     **TELEVISION_TABLES,
     "commands": commands_table.MIGRATIONS,
     "coap": coap_directory.MIGRATIONS,
     "device accounts": device_accounts.MIGRATIONS,
+    "firmware": firmware_attempt.MIGRATIONS,
     "rules": rules.MIGRATIONS,
     "home": household_link.MIGRATIONS,
     "messages": messages.MIGRATIONS,
@@ -170,7 +178,7 @@ def compose(
     television = compose_television(config, state, board, kit)
     pressed: Publisher[str] = Publisher()
     voice = Voice(notices, Messages(store, notices), Questions(), pressed)
-    home = _home(config, state, store, television, voice)
+    home = _home(config, state, kit, television, voice)
     apps = _apps(config, state, home, notices)
     supervisor: Supervisor
     server: UiServer
@@ -195,6 +203,7 @@ def compose(
         admission=home.admission,
         coap_keys=home.coap_keys,
         device_accounts=home.device_accounts,
+        firmware=home.firmware,
         broker=home.broker,
         found=neighbourhood.found,
         scenes=home.scenes,
@@ -278,6 +287,7 @@ class Home:
     admission: Admission
     coap_keys: CoapKeys
     device_accounts: DeviceAccounts
+    firmware: Firmware
     broker: ManagedBroker | None
     coap: CoapEndpoint
     scenes: Scenes
@@ -306,8 +316,8 @@ class Apps:
     units: tuple[Unit, ...]
 
 
-def _home(config: GatewayConfig, state: Path, store: Store, television: Television, voice: Voice) -> Home:
-    box, iot = config.box.id, config.iot
+def _home(config: GatewayConfig, state: Path, kit: Kit, television: Television, voice: Voice) -> Home:
+    box, iot, store = config.box.id, config.iot, kit.store
     broker = (
         ManagedBroker(config.broker, state / "broker", box=box) if config.broker.mode == "managed" else None
     )
@@ -336,6 +346,17 @@ def _home(config: GatewayConfig, state: Path, store: Store, television: Televisi
     actions = _rule_actions(television.tv, commands, scenes, voice)
     senses = Senses(keys=voice.pressed, of_scene=scenes.entities)
     rules = Rules(iot.rules, registry, store, actions, senses)
+    tasmota = TasmotaWay(client, iot.firmware, accounts.names)
+    firmware = Firmware(
+        iot.firmware,
+        _supply(config, state),
+        store,
+        [Lwm2mWay(coap, endpoint, iot.firmware), tasmota],
+        Peace(
+            may_start=lambda: _is_quiet(television.tv, kit.focus),
+            changes=(television.tv.changes, kit.focus.changes),
+        ),
+    )
     services: dict[str, Service] = {
         "registry": registry,
         "history store": past,
@@ -355,6 +376,8 @@ def _home(config: GatewayConfig, state: Path, store: Store, television: Televisi
         # After the devices: it asks who they are.
         "coap server": CoapServer(endpoint, registry, commands, coap.knows),
         "tv in the home": tv,
+        "tasmota firmware": tasmota,
+        "device firmware": firmware,
     }
     units = tuple(
         # A large history takes its time to be checked; nobody waits for it.
@@ -369,6 +392,7 @@ def _home(config: GatewayConfig, state: Path, store: Store, television: Televisi
         coap.admission,
         coap.keys,
         accounts,
+        firmware,
         broker,
         endpoint,
         scenes,
@@ -398,6 +422,24 @@ def _apps(config: GatewayConfig, state: Path, home: Home, notices: NoticeBoard) 
     services: dict[str, Service] = {"apps": catalog, "app pages": host, "updates": installer}
     units = tuple(Unit(name=name, service=service, essential=False) for name, service in services.items())
     return Apps(catalog, installer, host, bridge, units)
+
+
+def _supply(config: GatewayConfig, state: Path) -> Supply:
+    updates = config.updates
+    source = (
+        SignedFirmwareSource(updates.repository, updates.root, state / "firmware")
+        if updates.repository
+        else None
+    )
+    return Supply(source=source, check_every_s=updates.check_every_s)
+
+
+def _is_quiet(tv: Tv, focus: Focus) -> bool:
+    """Whether a device's update disturbs nobody: no alert, and no picture that needs the whole line."""
+    holder, channel = focus.holder, tv.state.channel
+    if holder is not None and holder.priority >= Priority.DOORBELL:
+        return False
+    return not tv.state.is_on or channel is None or channel.height < FULL_LINE_HEIGHT
 
 
 def _television_set(tv: Tv) -> television.Television:

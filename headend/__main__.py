@@ -14,7 +14,7 @@ from pathlib import Path
 from tuf.api.metadata import Root
 
 from gateway.errors import BadInputError, GatewayError
-from headend import bundle, ceremony, lineup_command, publish
+from headend import bundle, ceremony, firmware_command, lineup_command, publish
 from headend.ceremony import Publisher, Validity
 from headend.errors import UsageError
 from headend.keys import KeyRing
@@ -31,6 +31,9 @@ examples:
   headend lineup check list.m3u
   headend lineup admit repo --keys keys --passphrase-file pass.txt
   headend lineup publish list.m3u --repo repo --area all --keys keys --passphrase-file pass.txt
+  headend firmware admit repo --keys keys --passphrase-file pass.txt
+  headend firmware publish lamp.bin --repo repo --vendor ACME --model L1 --hardware B --version 2.1 \\
+      --link lwm2m --keys keys --passphrase-file pass.txt
   headend timestamp repo --keys keys --passphrase-file pass.txt --expires 7d
   headend serve repo --port 8090
 
@@ -142,7 +145,7 @@ def _validity(arguments: argparse.Namespace) -> Validity:
     if arguments.expires is None:
         return Validity()
     days = (arguments.expires - datetime.now(UTC)).total_seconds() / 86400
-    return Validity(targets=days, publisher=days, snapshot=days, line_up=days, timestamp=days)
+    return Validity(targets=days, publisher=days, snapshot=days, line_up=days, firmware=days, timestamp=days)
 
 
 def _moment(text: str) -> datetime:
@@ -201,6 +204,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(work=work)
 
     lineup_command.add_to(commands, keys, lineup_command.Desk(_ring, _validity, _say))
+    firmware_command.add_to(commands, keys, firmware_command.Desk(_ring, _validity, _moment, _say))
 
     timestamp = commands.add_parser(
         "timestamp", parents=[keys], help="say again that this is the newest state"

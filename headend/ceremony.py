@@ -10,7 +10,7 @@ from datetime import datetime
 
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, Targets
 
-from gateway.trust import lineups
+from gateway.trust import firmware, lineups
 from headend.errors import NamespaceError, RepositoryStateError, UsageError
 from headend.keys import KeyRing
 from headend.repository import PUBLISHER, Repository, in_days, sign
@@ -31,6 +31,7 @@ class Validity:
         publisher: What a publisher offers.
         snapshot: What belongs together.
         line_up: What the channels are.
+        firmware: Which images devices may get.
         timestamp: That this is the newest; refresh it well before.
     """
 
@@ -39,6 +40,7 @@ class Validity:
     publisher: float = 365
     snapshot: float = 30
     line_up: float = 30
+    firmware: float = 365
     timestamp: float = 7
 
 
@@ -110,10 +112,10 @@ def add_publisher(repository: Repository, ring: KeyRing, publisher: Publisher, v
     repository.stage(role, own)
 
 
-def admits_line_ups(repository: Repository) -> bool:
-    """Tell whether there is a role that may sign line-ups, published or staged."""
+def admits(repository: Repository, role: str) -> bool:
+    """Tell whether there is `role`, such as ``lineup`` or ``firmware``, published or staged."""
     delegations = repository.working("targets", Targets).signed.delegations
-    return lineups.ROLE in ((delegations.roles if delegations else None) or {})
+    return role in ((delegations.roles if delegations else None) or {})
 
 
 def admit_line_ups(repository: Repository, ring: KeyRing, validity: Validity) -> None:
@@ -122,21 +124,34 @@ def admit_line_ups(repository: Repository, ring: KeyRing, validity: Validity) ->
     Raises:
         NamespaceError: there is one already.
     """
+    if admits(repository, lineups.ROLE):
+        raise NamespaceError("line-ups are admitted already", hint="Run `headend lineup publish`.")
+    _admit(repository, ring, lineups.ROLE, lineups.PATHS, (validity.targets, validity.line_up))
+
+
+def admit_firmware(repository: Repository, ring: KeyRing, validity: Validity) -> None:
+    """Stage the role that may sign devices' firmware and nothing else, with a key of its own.
+
+    Raises:
+        NamespaceError: there is one already.
+    """
+    if admits(repository, firmware.ROLE):
+        raise NamespaceError("firmware is admitted already", hint="Run `headend firmware publish`.")
+    _admit(repository, ring, firmware.ROLE, firmware.PATHS, (validity.targets, validity.firmware))
+
+
+def _admit(repository: Repository, ring: KeyRing, role: str, paths: str, days: tuple[float, float]) -> None:
     top = repository.working("targets", Targets)
     delegations = top.signed.delegations or Delegations(keys={}, roles={})
-    if lineups.ROLE in (delegations.roles or {}):
-        raise NamespaceError("line-ups are admitted already", hint="Run `headend lineup publish`.")
-    signer = ring.make(lineups.ROLE)
-    delegated = DelegatedRole(
-        name=lineups.ROLE, keyids=[], threshold=1, terminating=True, paths=[lineups.PATHS]
-    )
-    delegations.roles = {**(delegations.roles or {}), lineups.ROLE: delegated}
+    signer = ring.make(role)
+    delegated = DelegatedRole(name=role, keyids=[], threshold=1, terminating=True, paths=[paths])
+    delegations.roles = {**(delegations.roles or {}), role: delegated}
     top.signed.delegations = delegations
-    top.signed.add_key(signer.public_key, lineups.ROLE)
-    resign_targets(repository, ring, top, expires=in_days(validity.targets))
-    own = Metadata(Targets(version=1, expires=in_days(validity.line_up)))
+    top.signed.add_key(signer.public_key, role)
+    resign_targets(repository, ring, top, expires=in_days(days[0]))
+    own = Metadata(Targets(version=1, expires=in_days(days[1])))
     sign(own, delegated, delegations.keys, ring)
-    repository.stage(lineups.ROLE, own)
+    repository.stage(role, own)
 
 
 def publishers(repository: Repository) -> list[Publisher]:

@@ -57,6 +57,13 @@ class NoLineUpSignerError(GatewayError):
     hint = "Run `headend lineup admit REPO` with the targets keys, then `headend publish REPO`."
 
 
+class NoFirmwareSignerError(GatewayError):
+    """The repository has nobody who may sign devices' firmware."""
+
+    code: ClassVar[str] = "HE-108"
+    hint = "Run `headend firmware admit REPO` with the targets keys, then `headend publish REPO`."
+
+
 class VersionTakenError(BadInputError):
     """This version, or a higher one, is out already."""
 

@@ -25,7 +25,7 @@ from gateway.trust.lineups import (
     place_of,
     read_signed,
 )
-from headend.ceremony import Validity, admits_line_ups
+from headend.ceremony import Validity, admits
 from headend.errors import LineUpFaultError, NoLineUpSignerError, UsageError
 from headend.keys import KeyRing
 from headend.repository import Repository, in_days, sign
@@ -104,7 +104,7 @@ def stage(
     """
     hosts = _wanted_hosts(checked, wishes)
     delegations = repository.working("targets", Targets).signed.delegations
-    if delegations is None or not admits_line_ups(repository):
+    if delegations is None or not admits(repository, ROLE):
         raise NoLineUpSignerError("nobody may sign line-ups in this repository")
     metadata = repository.working(ROLE, Targets)
     earlier = _newest(repository, metadata.signed, wishes.area)

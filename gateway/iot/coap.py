@@ -181,6 +181,14 @@ class CoapLink:
             raise LinkDownError(f"{endpoint} is not registered over LwM2M now")
         return session
 
+    def lwm2m_endpoints(self, number: int) -> tuple[str, ...]:
+        """Return the devices of the home that are registered now and have the object `number`."""
+        return tuple(
+            endpoint
+            for endpoint, session in self._sessions.items()
+            if number in session.inventory.objects and not self._directory.is_lapsed(endpoint)
+        )
+
     async def _put(self, resource: Resource, value: Value) -> None:
         if resource.lwm2m is not None:
             session, path = resource.lwm2m

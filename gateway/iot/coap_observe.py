@@ -46,15 +46,17 @@ def is_newer(before: int, before_s: float, after: int, after_s: float) -> bool:
     )
 
 
-async def ask(context: aiocoap.Context, request: aiocoap.Message, timeout_s: float) -> Answer:
-    """Return the answer to `request`, put together from its blocks.
+async def ask(
+    context: aiocoap.Context, request: aiocoap.Message, timeout_s: float, *, whole: bool = True
+) -> Answer:
+    """Return the answer to `request`, put together from its blocks if `whole`, else as it comes.
 
     Raises:
         LinkDownError: no answer within `timeout_s`, or the network says no.
     """
     try:
         async with asyncio.timeout(timeout_s):
-            return await context.request(request).response
+            return await context.request(request, handle_blockwise=whole).response
     except TimeoutError as late:
         raise LinkDownError(f"no answer within {timeout_s:g} s") from late
     except (error.Error, OSError, ValueError) as failed:

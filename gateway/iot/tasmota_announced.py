@@ -41,6 +41,7 @@ class Config(
         "model": "md",
         "firmware": "sw",
         "host": "hn",
+        "address": "ip",
         "relays": "rl",
         "relay_names": "fn",
         "switches": "swc",
@@ -68,6 +69,7 @@ class Config(
     model: str = ""
     firmware: str = ""
     host: str = ""
+    address: str = ""
     relays: list[int] = []
     relay_names: list[str | None] = []
     switches: list[int] = []

@@ -67,11 +67,11 @@ class _Device:
     def __init__(self, config: Config, account: str | None) -> None:
         self._config = config
         command, status, telemetry = config.prefixes
-        self._command = _base(config, command, always="%prefix%" in config.full_topic)
-        self._status = _base(config, status)
-        self._telemetry = _base(config, telemetry)
+        self._command = topic_base(config, command, always="%prefix%" in config.full_topic)
+        self._status = topic_base(config, status)
+        self._telemetry = topic_base(config, telemetry)
         for base in (self._command, self._status, self._telemetry):
-            _check(base, account)
+            check_base(base, account)
         self._samples: Mapping[str, Path] = {
             f"{self._telemetry}SENSOR": (),
             f"{self._status}STATUS10": ("StatusSNS",),
@@ -261,7 +261,7 @@ def _at(steps: Path) -> Template:
     return Template(json=True, steps=steps, filters=_ABSENT)
 
 
-def _base(config: Config, prefix: str, *, always: bool = True) -> str:
+def topic_base(config: Config, prefix: str, *, always: bool = True) -> str:
     """Return the topic below which the device speaks, as the firmware builds it (``GetTopic_P``)."""
     pattern = config.full_topic if always else f"{config.full_topic}/%prefix%"
     for hole, content in (
@@ -275,7 +275,12 @@ def _base(config: Config, prefix: str, *, always: bool = True) -> str:
     return re.sub("/{2,}", "/", f"{topic}/")
 
 
-def _check(base: str, account: str | None) -> None:
+def check_base(base: str, account: str | None) -> None:
+    """Refuse `base` if it is no device's own, or not that of `account` if there is one.
+
+    Raises:
+        AnnouncementError: with the reason.
+    """
     topic = f"{base}RESULT"
     if len(base) > MAX_TOPIC_CHARS or not is_topic(topic):
         raise AnnouncementError("its full topic is none")

@@ -37,6 +37,13 @@ def main(argv: list[str] | None = None) -> int:
             repository.refresh()
             if arguments.errand == "list":
                 _say(repository.listing())
+            elif arguments.errand == "firmware":
+                kinds = [_kind(text) for text in arguments.model]
+                _say(repository.images(kinds, arguments.kept))
+            elif arguments.errand == "image":
+                for path in arguments.target:
+                    repository.firmware_image(path, arguments.kept, arguments.into)
+                _say(Fetched(refused=[]))
             elif arguments.errand == "line-up":
                 _say(repository.line_up(arguments.area, arguments.kept, arguments.into))
             else:
@@ -66,6 +73,11 @@ def _fetch(repository: Repository, targets: list[str], into: Path) -> Fetched:
     return Fetched(refused=refused)
 
 
+def _kind(text: str) -> tuple[str, str]:
+    vendor, _, model = text.partition("/")
+    return vendor, model
+
+
 def _say(document: object) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
     sys.stdout.buffer.flush()
@@ -73,13 +85,18 @@ def _say(document: object) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gateway.trust", description=__doc__)
-    parser.add_argument("errand", choices=["list", "fetch", "line-up", "kept"])
+    parser.add_argument("errand", choices=["list", "fetch", "line-up", "kept", "firmware", "image"])
     parser.add_argument("--url", required=True, help="address of the repository, with a final slash")
     parser.add_argument("--root", type=Path, required=True, help="root of trust shipped with the box")
     parser.add_argument("--metadata", type=Path, required=True, help="folder of cached metadata")
-    parser.add_argument("--target", action="append", default=[], help="fetch: path of a target")
-    parser.add_argument("--into", type=Path, default=Path(), help="fetch: folder of the files; line-up: file")
-    parser.add_argument("--kept", type=Path, default=Path(), help="line-up, kept: the sealed line-up here")
+    parser.add_argument(
+        "--target", action="append", default=[], help="fetch: path of a target; image: of a manifest"
+    )
+    parser.add_argument("--model", action="append", default=[], help="firmware: VENDOR/MODEL in the home")
+    parser.add_argument("--into", type=Path, default=Path(), help="fetch: folder; line-up, image: file")
+    parser.add_argument(
+        "--kept", type=Path, default=Path(), help="the sealed line-up, or the folder of manifests"
+    )
     parser.add_argument("--area", default="", help="line-up: where the box is")
     parser.add_argument("--gap-s", type=float, default=15.0, help="longest silence of the server")
     parser.add_argument("--window-s", type=float, default=1800.0, help="longest time for one file")

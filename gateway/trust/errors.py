@@ -79,6 +79,20 @@ class NoLineUpError(TrustError):
     hint = "Check `box.area`; the operator publishes one with `headend lineup publish --area`."
 
 
+class WrongDeviceError(TrustError):
+    """An image is for another hardware revision than the device's."""
+
+    code: ClassVar[str] = "TRUST-110"
+    hint = "Nothing was sent to the device; the operator must publish an image for this revision."
+
+
+class MissingStepError(TrustError):
+    """The device runs a version that the image cannot be installed over."""
+
+    code: ClassVar[str] = "TRUST-111"
+    hint = "Nothing was sent to the device; the operator must publish the step between first."
+
+
 def error_of(code: str, reason: str) -> TrustError:
     """Return the error with `code`; of one that is not known here the general one."""
     kinds = {kind.code: kind for kind in TrustError.__subclasses__()}

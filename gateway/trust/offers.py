@@ -5,6 +5,8 @@ One rule: plain values, free of any library, because the daemon reads them too.
 
 import msgspec
 
+from gateway.trust.firmware import SignedFirmware
+
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """A bundle that may be installed."""
@@ -36,3 +38,17 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     """What could not be brought."""
 
     refused: list[Refused]
+
+
+class FirmwareOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """An image that the operator has signed for some kind of device, not yet brought."""
+
+    path: str
+    manifest: SignedFirmware
+
+
+class FirmwareListing(msgspec.Struct, frozen=True, kw_only=True):
+    """The images for the kinds of devices that were asked for."""
+
+    offers: list[FirmwareOffer] = []
+    refused: list[Refused] = []

@@ -11,9 +11,10 @@ The only modules that import tuf are this one, `gateway.trust.seal` and
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
 from gateway.disk import Disk, replace_file
+from gateway.trust import firmware
 from gateway.trust.errors import (
     AlteredError,
     EndlessDataError,
@@ -37,11 +39,12 @@ from gateway.trust.errors import (
 )
 from gateway.trust.lineups import MAX_SIGNED_BYTES, PATHS, ROLE, Believed, newest_for, place_of, read_seal
 from gateway.trust.manifest import is_app_id, is_version
-from gateway.trust.offers import Listing, Offer, Refused
+from gateway.trust.offers import FirmwareListing, FirmwareOffer, Listing, Offer, Refused
 from gateway.trust.seal import make_seal, open_seal
 
 MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 MAX_OFFERS = 5000
+MAX_IMAGES_A_MODEL = 64
 
 _APPS = "apps/"
 _APP_PATH = re.compile(r"apps/(?P<app>[^/]+)/(?P<version>[^/]+)\.zip")
@@ -177,6 +180,66 @@ class Repository:
                 replace_file(self.disk, into, seal)
         # Opened once now, so that it opens without a network later.
         return msgspec.structs.replace(open_seal(seal, self.place.root.read_bytes()), is_new=is_new)
+
+    def images(self, kinds: Collection[tuple[str, str]], kept: Path) -> FirmwareListing:
+        """Return every image signed for one of `kinds`, by its manifest.
+
+        Args:
+            kinds: Vendor and model of the devices there are, each as `gateway.trust.firmware.slug` makes it.
+            kept: Folder of manifests by digest; what is here already is not fetched again.
+
+        Raises:
+            TrustError: the repository as a whole is not believed.
+        """
+        offers: list[FirmwareOffer] = []
+        refused: list[Refused] = []
+        with _explained():
+            self._updater.get_targetinfo(firmware.PATHS.replace("*", "0"))
+            file = self.place.metadata / f"{firmware.ROLE}.json"
+            targets = self._load(firmware.ROLE).targets if file.exists() else {}
+            self._settle()
+        places = [(place, path) for path in targets if (place := firmware.place_of(path))]
+        for kind in sorted(set(kinds)):
+            own = sorted((place, path) for place, path in places if (place.vendor, place.model) == kind)
+            for _, path in own[-MAX_IMAGES_A_MODEL:]:
+                try:
+                    offers.append(FirmwareOffer(path=path, manifest=self._manifest(path, kept)))
+                except UnreachableError:
+                    raise
+                except TrustError as error:
+                    refused.append(_refused(path, error))
+        return FirmwareListing(offers=offers, refused=refused)
+
+    def firmware_image(self, path: str, kept: Path, into: Path) -> None:
+        """Bring the image of the manifest at `path` as the file `into`, checked and on the medium.
+
+        Raises:
+            TrustError: of the kind that says what is wrong; `into` is then not there.
+        """
+        said = self._manifest(path, kept)
+        firmware.check_fresh(said, datetime.now(UTC))
+        with _explained():
+            target = self._updater.get_targetinfo(said.image)
+        if target is None:
+            raise WrongPublisherError(f"nobody who may sign firmware does {said.image}")
+        if (target.length, target.hashes.get("sha256")) != (said.size, said.sha256):
+            raise AlteredError(f"{said.image} is not what its manifest says")
+        self.fetch(said.image, into)
+
+    def _manifest(self, path: str, kept: Path) -> firmware.SignedFirmware:
+        with _explained():
+            target = self._updater.get_targetinfo(path)
+            if target is None:
+                raise WrongPublisherError(f"nobody who may sign firmware does {path}")
+            digest = target.hashes.get("sha256", "")
+            if not digest or target.length > firmware.MAX_MANIFEST_BYTES:
+                raise EndlessDataError(f"{path} is too large")
+            file = kept / f"{digest}.json"
+            data = file.read_bytes() if file.exists() else b""
+        if hashlib.sha256(data).hexdigest() != digest:
+            self.fetch(path, file)
+            data = file.read_bytes()
+        return firmware.read_signed(data, path)
 
     def _brought(self, path: str, beside: Path) -> bytes:
         document = beside.with_name(beside.name + ".document")

@@ -436,15 +436,20 @@ class Permission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
-    """An app or the line-up: what is here, what the repository offers, and the last refusal."""
+    """An app, the line-up or a device's firmware: what is here, what is offered, and the last refusal.
 
-    kind: Literal["app", "line-up"]
+    `stage` is how far a device is on its way: idle, downloading, downloaded, updating, updated, failed or
+    skipped.
+    """
+
+    kind: Literal["app", "line-up", "firmware"]
     id: str
     installed: str | None
     available: str | None
     refused_code: str | None
     refused_reason: str | None
     checked_at: datetime | None
+    stage: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):

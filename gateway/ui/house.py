@@ -17,7 +17,8 @@ from gateway.iot.coap_admission import Applicant, Judged, Verdict
 from gateway.iot.coap_keys import CoapKey, Credentials
 from gateway.iot.commands_model import Command
 from gateway.iot.device_accounts import DeviceAccount
-from gateway.iot.entity import Device, EntityId, State, StateChanged, Value
+from gateway.iot.entity import Device, DeviceId, EntityId, State, StateChanged, Value
+from gateway.iot.firmware_facts import FirmwareRecord
 from gateway.iot.found import FoundDevice
 from gateway.iot.history import History
 from gateway.iot.household import Helper
@@ -276,6 +277,16 @@ class DeviceAccounts(Protocol):
     async def remove(self, name: str) -> None: ...
 
 
+class DeviceFirmware(Protocol):
+    """See `gateway.iot.firmware.Firmware`."""
+
+    @property
+    def records(self) -> Sequence[FirmwareRecord]: ...
+    def look(self) -> None: ...
+    async def retry(self, device: DeviceId) -> None: ...
+    async def skip(self, device: DeviceId) -> None: ...
+
+
 class Broker(Protocol):
     """See `gateway.broker.ManagedBroker`."""
 
@@ -327,6 +338,7 @@ class House:
     admission: Admission
     coap_keys: CoapKeys
     device_accounts: DeviceAccounts
+    firmware: DeviceFirmware
     broker: Broker | None
     found: FoundDevices
     scenes: Scenes

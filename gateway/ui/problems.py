@@ -60,6 +60,7 @@ _STATUSES: Mapping[str, HTTPStatus] = {
     "IOT-712": HTTPStatus.CONFLICT,  # enough credentials
     "IOT-713": HTTPStatus.NOT_FOUND,  # no such credentials
     "IOT-717": HTTPStatus.CONFLICT,  # the store is not durable
+    "IOT-804": HTTPStatus.NOT_FOUND,  # nothing failed with that device
     "IOT-403": HTTPStatus.NOT_FOUND,  # no such helper
     "IOT-404": HTTPStatus.NOT_FOUND,  # no such scene
     "APP-201": HTTPStatus.NOT_FOUND,  # no such app

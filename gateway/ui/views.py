@@ -12,6 +12,7 @@ from gateway.apps.installer import UpdateRecord
 from gateway.focus import Holder
 from gateway.iot.commands_model import Command
 from gateway.iot.entity import Entity, State
+from gateway.iot.firmware_facts import FirmwareRecord
 from gateway.iot.history import History
 from gateway.iot.household import Helper
 from gateway.iot.rules_file import document_of
@@ -260,6 +261,20 @@ def line_up_update(record: LineUpRecord) -> doc.Update:
         refused_code=record.refused_code,
         refused_reason=record.refused_reason,
         checked_at=record.checked_at,
+    )
+
+
+def firmware_update(record: FirmwareRecord) -> doc.Update:
+    """What a device runs, what is offered, and why it does not get that."""
+    return doc.Update(
+        kind="firmware",
+        id=record.id,
+        installed=record.installed,
+        available=record.available,
+        refused_code=record.code,
+        refused_reason=record.reason,
+        checked_at=record.checked_at,
+        stage=record.stage.value if record.stage else msgspec.UNSET,
     )
 
 

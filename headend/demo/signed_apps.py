@@ -76,7 +76,7 @@ def publish_line_up(folder: Path, text: str) -> None:
     repository = Repository(folder / "repo")
     ring = KeyRing(folder / "keys", None)
     validity = Validity()
-    if not ceremony.admits_line_ups(repository):
+    if not ceremony.admits(repository, "lineup"):
         ceremony.admit_line_ups(repository, ring, validity)
         ceremony.publish(repository, ring, validity)
     lineup.stage(repository, ring, lineup.check_text(text), Wishes(area=EVERYWHERE), validity)

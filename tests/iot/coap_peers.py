@@ -68,6 +68,10 @@ class Peer:
         request = aiocoap.Message(code=code, uri=url, payload=payload, **options)
         return await self._context.request(request).response
 
+    async def once(self, message: aiocoap.Message) -> aiocoap.Message:
+        """Return the answer to `message` as it is, one block of it."""
+        return await self._context.request(message, handle_blockwise=False).response
+
     async def register(self, box_port: int, links: str, *, name: str = "ep1", lifetime_s: int = 60) -> str:
         """Register at the box; returns the location's address."""
         url = f"coap://127.0.0.1:{box_port}/rd?ep={name}&lt={lifetime_s}"

@@ -25,6 +25,8 @@ from gateway.iot.coap_keys import CoapKeys
 from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.device_accounts import DeviceAccounts
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Reading, Value
+from gateway.iot.firmware_attempt import NoAttemptError
+from gateway.iot.firmware_facts import FirmwareRecord
 from gateway.iot.found import FoundDevices
 from gateway.iot.history import Historian
 from gateway.iot.household_link import HouseholdLink
@@ -385,6 +387,32 @@ class Doorstep:
         self.let = set(hashes)
 
 
+class Workshop:
+    """A device's firmware as the API asks for it; see `gateway.ui.house.DeviceFirmware`.
+
+    Attributes:
+        records: What it tells.
+        looked: How often it was sent to the repository.
+        failed: Devices with something to try again or to skip.
+    """
+
+    def __init__(self) -> None:
+        self.records: Sequence[FirmwareRecord] = ()
+        self.looked = 0
+        self.failed: list[str] = []
+
+    def look(self) -> None:
+        self.looked += 1
+
+    async def retry(self, device: DeviceId) -> None:
+        if device not in self.failed:
+            raise NoAttemptError(f"{device} has no update that failed")
+        self.failed.remove(device)
+
+    async def skip(self, device: DeviceId) -> None:
+        await self.retry(device)
+
+
 class LivingHouse:
     """The parts of one house, to act on, and the `house` the API is given."""
 
@@ -458,6 +486,7 @@ class LivingHouse:
         self._installer = Installer(self.catalog, None, check_every_s=3600)
         self._host = AppHost(self.catalog, AppsConfig(port=0), pages=())
         self._screen = AppScreen(self._host, self.focus)
+        self.workshop = Workshop()
         self.found = FoundDevices(limit=10, keep_s=3600)
         self.house = House(
             box="box-1",
@@ -479,6 +508,7 @@ class LivingHouse:
             admission=self.admission,
             coap_keys=self.coap_keys,
             device_accounts=self.device_accounts,
+            firmware=self.workshop,
             broker=self.doorstep,
             found=self.found,
             scenes=self._scenes,
