@@ -22,11 +22,11 @@ from gateway.iot.coap_endpoint import CoapEndpoint
 from gateway.iot.coap_links import Link, format_links
 from gateway.iot.coap_rd import LINK_FORMAT, BoundedResource
 from gateway.iot.coap_resources import link_of, reading_value
-from gateway.iot.coap_seal import caller
+from gateway.iot.coap_seal import caller, speaker
 from gateway.iot.coap_senml import SENML_JSON, TEXT, Record, decode, encode, plain_text
 from gateway.iot.commands import Commands
 from gateway.iot.commands_model import Command, CommandState
-from gateway.iot.entity import Entity, EntityId, State, Value
+from gateway.iot.entity import Capability, Entity, EntityId, State, Value
 from gateway.iot.registry import Registry
 
 MAX_OBSERVATIONS = 1000
@@ -114,6 +114,10 @@ class _Core(BoundedResource):
         return aiocoap.Message(payload=format_links(links).encode(), content_format=LINK_FORMAT)
 
 
+_GUARDED = (Capability.ALARM, Capability.LOCK)
+"""What must not open to whoever is in the network: an address is no proof."""
+
+
 class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapable):  # type: ignore[misc]  # aiocoap has no types
     """Everything below ``/e``."""
 
@@ -180,6 +184,8 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
         entity = self._state(request).entity
         if not entity.writable:
             raise error.UnallowedMethod
+        if entity.capability in _GUARDED and speaker(request) is None:
+            raise error.Unauthorized("it is told only by who proves his name")
         if request.opt.content_format not in (None, TEXT, SENML_JSON):
             raise error.UnsupportedContentFormat
         if self._waiting >= MAX_WAITING_ORDERS:

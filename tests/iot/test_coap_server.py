@@ -13,6 +13,7 @@ import pytest
 from gateway.child import running
 from gateway.iot.coap_links import parse_links
 from gateway.iot.entity import EntityId
+from gateway.mqtt import Message
 from tests.conftest import Serve
 from tests.iot.coap_peers import Value, peer
 from tests.iot.house import COAP_CLIENT, House, house, mosquitto, output_of
@@ -93,6 +94,23 @@ async def test_a_switch_that_does_not_answer_is_not_called_switched(home: House)
             aiocoap.PUT, f"{home.coap}/e/mqtt.plug", b'[{"vb":true}]', content_format=110
         )
     assert (answer.code, answer.payload) == (aiocoap.GATEWAY_TIMEOUT, b"expired IOT-207")
+
+
+async def test_a_lock_is_not_opened_by_who_proves_no_name(home: House) -> None:
+    lock = {"unique_id": "door", "command_topic": "door/set", "state_topic": "door/state"}
+    with home.client.subscribe("door/set") as orders:
+        await home.retain("homeassistant/lock/door/config", lock)
+        await home.retain("door/state", b"LOCKED")
+        await home.state(EntityId("mqtt.door"), value="locked")
+        async with peer() as client:
+            answer = await client.ask(
+                aiocoap.PUT, f"{home.coap}/e/mqtt.door", b'[{"vs":"unlocked"}]', content_format=110
+            )
+            read = await client.ask(aiocoap.GET, f"{home.coap}/e/mqtt.door")
+        assert (answer.code, read.code) == (aiocoap.UNAUTHORIZED, aiocoap.CONTENT)
+        await home.client.publish(Message("door/set", b"end"))
+        async with asyncio.timeout(5):
+            assert (await anext(orders)).payload == b"end"
 
 
 async def test_an_observer_of_what_has_gone_is_told(home: House) -> None:
