@@ -14,18 +14,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gateway import config, daemon, life
+from gateway import config, daemon, daemon_home, life
 from hw.board import load_board
 
 
 async def _run(file: Path, state: Path) -> None:
     settings = config.load(file)
-    whole = daemon._home  # noqa: SLF001 - the daemon has no such switch, and needs none
+    whole = daemon_home.compose_home
 
-    def without(*parts: Any) -> daemon.Home:  # noqa: ANN401 - handed through
+    def without(*parts: Any) -> daemon_home.Home:  # noqa: ANN401 - handed through
         return replace(whole(*parts), units=())
 
-    vars(daemon)["_home"] = without
+    vars(daemon)["compose_home"] = without
     board = load_board(settings.board.name, config.BOARDS)
     await life.live(daemon.compose(settings, state, board, os.environ), os.environ)
 
