@@ -1,18 +1,15 @@
 """The CoAP link: devices that registered at the box, or that the configuration names.
 
-One rule: a device is followed by one task per resource, which tries again for
-ever with growing pauses; what it last knew of the device is never shown as
-more than that.
+One rule: a device that is not admitted is not followed, and one that is, is
+followed for as long as it is registered; see `gateway.iot.coap_watch`.
 """
 
 import asyncio
 import contextlib
 import ipaddress
 import logging
-import random
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -32,24 +29,20 @@ from gateway.iot.coap_endpoint import COAP_PORT, CoapConfig, CoapEndpoint, HomeT
 from gateway.iot.coap_guard import Guard
 from gateway.iot.coap_keys import MAX_KEYS, CoapKeys
 from gateway.iot.coap_links import Link, LinkFormatError, parse_links
-from gateway.iot.coap_lwm2m import NOT_THIS_FORMAT, Lwm2mSession
-from gateway.iot.coap_observe import Answer, Interest, ask, observe
+from gateway.iot.coap_lwm2m import Lwm2mSession
+from gateway.iot.coap_observe import ask
 from gateway.iot.coap_rd import LINK_FORMAT, Register, RegistrationDirectory
-from gateway.iot.coap_resources import reading_value
 from gateway.iot.coap_sealed import Sealed
 from gateway.iot.coap_sealing import Sealing
-from gateway.iot.coap_senml import SENML_JSON, PayloadError, Record, decode, encode, plain_text
-from gateway.iot.entity import Capability, Device, EntityId, Reading, Value
+from gateway.iot.coap_senml import SENML_JSON, Record, encode, plain_text
+from gateway.iot.coap_watch import Pause, Watcher
+from gateway.iot.entity import Device, EntityId, Value
 from gateway.iot.link import DeviceRefusedError, LinkDownError, LinkEvent
 from gateway.iot.lwm2m_objects import Explored, inventory
-from gateway.iot.lwm2m_values import read_one
 from gateway.pubsub import Publisher, Subscription
 from gateway.store import Store
 
 log = logging.getLogger(__name__)
-
-_FIRST_PAUSE_S = 0.5
-_POLL_S = 30.0
 
 _Keep = Callable[[asyncio.Event], Coroutine[None, None, None]]
 
@@ -89,6 +82,7 @@ class CoapLink:
         self._directory = Directory(store, self.admission, max_devices=config.max_devices, keys=self.keys)
         self._events: Publisher[LinkEvent] = Publisher()
         self._announced = Announced(self._events)
+        self._watcher = Watcher(endpoint, config, self._announced, self._events)
         self._peers: dict[str, _Peer] = {}
         self._sessions: dict[str, Lwm2mSession] = {}
         self._explored: dict[str, Explored] = {}
@@ -165,7 +159,7 @@ class CoapLink:
             read = aiocoap.Message(
                 code=aiocoap.GET, uri=resource.url, accept=resource.accept, transport_tuning=HomeTuning()
             )
-            await self._take(
+            await self._watcher.take(
                 resource, await ask(self._endpoint.context, read, self._config.command_timeout_s)
             )
         return True
@@ -276,7 +270,7 @@ class CoapLink:
             self._sessions.pop(endpoint, None)
             device = _device(registration)
             resources = self._announced.announce(device, plain_resources(device, links, registration.base))
-            keep = partial(self._keep, resources)
+            keep = partial(self._watcher.keep, resources)
         if self._directory.is_lapsed(endpoint):
             self._announced.set_unavailable(endpoint)
         else:
@@ -299,7 +293,7 @@ class CoapLink:
                         peer.bell.set()
 
     async def _keep_static(self, device: StaticDevice, bell: asyncio.Event) -> None:
-        pause = _Pause(self._config.longest_pause_s)
+        pause = Pause(self._config.longest_pause_s)
         while True:
             try:
                 links = await self._read_core(device)
@@ -309,7 +303,7 @@ class CoapLink:
                 await pause.rest(bell)
         home = Device(id=device_id(device.endpoint), name=device.endpoint, link=self.name)
         found = plain_resources(home, links, device.url.rstrip("/"))
-        await self._keep(self._announced.announce(home, found), bell)
+        await self._watcher.keep(self._announced.announce(home, found), bell)
 
     async def _read_core(self, device: StaticDevice) -> tuple[Link, ...]:
         request = aiocoap.Message(
@@ -323,7 +317,7 @@ class CoapLink:
     async def _keep_lwm2m(
         self, registration: Registration, session: Lwm2mSession, bell: asyncio.Event
     ) -> None:
-        pause = _Pause(self._config.longest_pause_s)
+        pause = Pause(self._config.longest_pause_s)
         while True:
             try:
                 self._explored[registration.endpoint] = await session.explore()
@@ -333,103 +327,13 @@ class CoapLink:
                 if not registration.sleeps:
                     self._announced.set_unavailable(registration.endpoint)
                 await pause.rest(bell)
-        await self._keep(self._announce_lwm2m(registration, session), bell)
+        await self._watcher.keep(self._announce_lwm2m(registration, session), bell)
 
     def _announce_lwm2m(self, registration: Registration, session: Lwm2mSession) -> tuple[Resource, ...]:
         explored = self._explored.get(registration.endpoint, Explored())
         sleeps_s = registration.lifetime_s if registration.sleeps else None
         device = _device(registration)
         return self._announced.announce(device, lwm2m_resources(device, session, explored, sleeps_s))
-
-    async def _keep(self, resources: tuple[Resource, ...], bell: asyncio.Event) -> None:
-        async with asyncio.TaskGroup() as group:
-            for resource in resources:
-                group.create_task(self._watch(resource, bell), name=f"observe {resource.entity.id}")
-
-    async def _watch(self, resource: Resource, bell: asyncio.Event) -> None:
-        pause = _Pause(self._config.longest_pause_s)
-        while True:
-            observed = False
-            try:
-                answers = observe(self._endpoint.context, self._interest(resource))
-                async with contextlib.aclosing(answers):
-                    async for answer in answers:
-                        if answer.code in NOT_THIS_FORMAT and resource.accept is not None:
-                            # It may choose, and is asked again soon.
-                            resource = replace(resource, accept=None)
-                            observed = True
-                            break
-                        await self._take(resource, answer)
-                        observed = answer.opt.observe is not None
-                        pause.reset()
-                await pause.rest(bell, _FIRST_PAUSE_S if observed else _POLL_S)
-            except GatewayError as failed:
-                log.debug("%s: %s", resource.entity.id, failed)
-                if resource.sleeps_s is None:
-                    self._announced.set_available(resource.entity.id, available=False)
-                await pause.rest(bell)
-
-    def _interest(self, resource: Resource) -> Interest:
-        return Interest(
-            url=resource.url,
-            accept=resource.accept,
-            timeout_s=self._config.request_timeout_s,
-            margin_s=self._config.margin_s if resource.sleeps_s is None else resource.sleeps_s,
-            tuning=HomeTuning(),
-            checks=resource.lwm2m is not None,
-        )
-
-    async def _take(self, resource: Resource, answer: Answer) -> None:
-        if not answer.code.is_successful():
-            raise DeviceRefusedError(f"{resource.entity.id} answered {answer.code}")
-        if answer.opt.block2 is not None and answer.opt.block2.more:
-            answer = await ask(
-                self._endpoint.context,
-                aiocoap.Message(code=aiocoap.GET, uri=resource.url, accept=resource.accept),
-                self._config.request_timeout_s,
-            )
-        now = datetime.now(UTC)
-        if resource.lwm2m is None:
-            record = decode(answer.payload, answer.opt.content_format, now=now)[-1]
-        else:
-            session, path = resource.lwm2m
-            record = read_one(answer.payload, answer.opt.content_format, path, now=now)
-            session.learn(answer)
-        known = self._announced.get(resource.entity.id)
-        if known is None:
-            raise LinkDownError(f"{resource.entity.id} has gone meanwhile")
-        entity = known.entity
-        value = reading_value(entity, record.value)
-        if value is None:
-            raise PayloadError(f"{entity.id} says something that is not {entity.capability}")
-        if entity.capability is Capability.SENSOR and record.unit and record.unit != entity.unit:
-            entity = self._announced.remeasure(entity, record.unit)
-        self._announced.set_available(entity.id, available=True)
-        # A clock may be ahead of ours, but nothing was measured in the future; and what a switch is,
-        # it is when it says so, whatever it thinks the time is.
-        at = now if entity.capability.writable else min(record.at or now, now)
-        self._events.publish(Reading(entity.id, value, at))
-
-
-class _Pause:
-    """Growing pauses between attempts, ended early by a bell."""
-
-    def __init__(self, longest_s: float) -> None:
-        self._longest_s = longest_s
-        self._next_s = _FIRST_PAUSE_S
-
-    def reset(self) -> None:
-        self._next_s = _FIRST_PAUSE_S
-
-    async def rest(self, bell: asyncio.Event, seconds: float | None = None) -> None:
-        if seconds is None:
-            # Spread, so that a street of devices does not come back in step after a power cut.
-            seconds = self._next_s * random.uniform(0.75, 1.25)  # noqa: S311 - not a secret
-            self._next_s = min(self._next_s * 2, self._longest_s)
-        bell.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await bell.wait()
 
 
 def _origin(url: str) -> tuple[str | None, int]:
