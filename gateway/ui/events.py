@@ -19,6 +19,7 @@ from gateway.iot.entity import EntityId, StateChanged
 from gateway.media.inpage import InPagePlayer
 from gateway.pubsub import Publisher, Subscription
 from gateway.ui import documents as doc
+from gateway.ui import documents_events as news
 from gateway.ui import views
 from gateway.ui.house import House
 
@@ -47,19 +48,25 @@ class Events:
 
     async def run(self, ready: Callable[[], None]) -> None:
         house = self._house
-        sources: list[tuple[Publisher[Any], Callable[[Any], doc.Event | None]]] = [
+        sources: list[tuple[Publisher[Any], Callable[[Any], news.Event | None]]] = [
             (house.tv.changes, self._of_tv),
-            (house.line_up.changes, lambda line_up: doc.ChannelsEvent(channels=views.channels(line_up))),
+            (
+                house.line_up.changes,
+                lambda line_up: news.ChannelsEvent(channels=views.channels(line_up)),
+            ),
             (house.registry.changes, _Reports().event),
-            (house.commands.changes, lambda command: doc.CommandEvent(command=views.command(command))),
-            (house.catalog.changes, lambda _: doc.AppsEvent(apps=views.apps(house))),
-            (house.app_host.changes, lambda _: doc.AppsEvent(apps=views.apps(house))),
-            (house.focus.changes, lambda holder: doc.ScreenEvent(screen=views.screen(holder))),
+            (house.commands.changes, lambda command: news.CommandEvent(command=views.command(command))),
+            (house.catalog.changes, lambda _: news.AppsEvent(apps=views.apps(house))),
+            (house.app_host.changes, lambda _: news.AppsEvent(apps=views.apps(house))),
+            (house.focus.changes, lambda holder: news.ScreenEvent(screen=views.screen(holder))),
             (house.services().changes, _of_services),
-            (house.admission.changes, lambda _: doc.WaitingEvent(waiting=views.waiting(house))),
-            (house.notices.changes, lambda notice: doc.NoticeEvent(notice=notice)),
-            (house.scenes.changes, lambda scenes: doc.ScenesEvent(scenes=list(map(views.scene, scenes)))),
-            (house.questions.changes, lambda open_now: doc.QuestionsEvent(questions=list(open_now))),
+            (house.admission.changes, lambda _: news.WaitingEvent(waiting=views.waiting(house))),
+            (house.notices.changes, lambda notice: news.NoticeEvent(notice=notice)),
+            (
+                house.scenes.changes,
+                lambda scenes: news.ScenesEvent(scenes=list(map(views.scene, scenes))),
+            ),
+            (house.questions.changes, lambda open_now: news.QuestionsEvent(questions=list(open_now))),
         ]
         if house.inpage:
             sources.append((house.inpage.changes, self._of_tv))
@@ -75,7 +82,7 @@ class Events:
         """The player that lives in the listeners' pages, if that is where the picture is."""
         return self._house.inpage
 
-    def tell(self, event: doc.Event) -> None:
+    def tell(self, event: news.Event) -> None:
         """Send `event` to every listener; returns at once."""
         self._messages.publish(_encoder.encode(event).decode())
 
@@ -87,9 +94,9 @@ class Events:
         """Return the first message of every listener: everything as it is."""
         return _encoder.encode(self._snapshot()).decode()
 
-    def _snapshot(self) -> doc.Snapshot:
+    def _snapshot(self) -> news.Snapshot:
         house = self._house
-        return doc.Snapshot(
+        return news.Snapshot(
             box=house.box,
             tv=views.tv(house),
             channels=views.channels(house.line_up.state),
@@ -104,15 +111,15 @@ class Events:
             questions=list(house.questions.open),
         )
 
-    def _of_tv(self, _: object) -> doc.Event | None:
+    def _of_tv(self, _: object) -> news.Event | None:
         """Set and player change together; what both have led to is told once."""
         now = views.tv(self._house)
         if now == self._tv_told:
             return None
         self._tv_told = now
-        return doc.TvEvent(tv=now)
+        return news.TvEvent(tv=now)
 
-    async def _forward(self, facts: Subscription[T], view: Callable[[T], doc.Event | None]) -> None:
+    async def _forward(self, facts: Subscription[T], view: Callable[[T], news.Event | None]) -> None:
         lost = told = 0
         async for fact in facts:
             if facts.lost > lost:
@@ -213,19 +220,19 @@ class _Reports:
     def __init__(self) -> None:
         self._told_at: dict[EntityId, float] = {}
 
-    def event(self, change: StateChanged) -> doc.Event | None:
+    def event(self, change: StateChanged) -> news.Event | None:
         now = time.monotonic()
         if change.after is None:
             if change.before is None:
                 return None
             self._told_at.pop(change.before.entity.id, None)
-            return doc.EntityGoneEvent(id=change.before.entity.id)
+            return news.EntityGoneEvent(id=change.before.entity.id)
         entity = change.after.entity.id
         if change.repeated and now - self._told_at.get(entity, 0.0) < REPEATED_EVERY_S:
             return None
         self._told_at[entity] = now
-        return doc.EntityEvent(entity=views.entity(change.after))
+        return news.EntityEvent(entity=views.entity(change.after))
 
 
-def _of_services(states: Mapping[str, str]) -> doc.Event:
-    return doc.ServicesEvent(services=dict(states))
+def _of_services(states: Mapping[str, str]) -> news.Event:
+    return news.ServicesEvent(services=dict(states))

@@ -19,6 +19,7 @@ from gateway.media.tv_facts import Typed
 from gateway.pubsub import Publisher
 from gateway.schema import FieldError
 from gateway.ui import documents as doc
+from gateway.ui import documents_events as news
 from gateway.ui.events import Events
 from gateway.ui.house import House
 
@@ -119,14 +120,14 @@ class Keys:
         if await self._do_always(key):
             return
         if self._is_asked_for_pin() and (key.isdigit() or key in {"ok", "back"}):
-            self._events.tell(doc.KeyEvent(key=key))
+            self._events.tell(news.KeyEvent(key=key))
             return
         if self._is_taken(key):
-            self._events.tell(doc.KeyEvent(key=key))
+            self._events.tell(news.KeyEvent(key=key))
             return
         if self._tv_has_focus() and await self._do_for_tv(key):
             return
-        self._events.tell(doc.KeyEvent(key=key))
+        self._events.tell(news.KeyEvent(key=key))
 
     async def _read(self, remote: AsyncIterator[str]) -> None:
         async for name in remote:
@@ -173,7 +174,7 @@ class Keys:
             case "back" if self.digits:
                 self._type("")
             case _ if key.isdigit():
-                self._events.tell(doc.KeyEvent(key=key))
+                self._events.tell(news.KeyEvent(key=key))
                 self._type(self._with_digit(key))
                 self._typed.set()
             case _:
@@ -227,7 +228,7 @@ class Keys:
         self.digits = digits
         self._house.tv.hint(Typed(digits))
         found = self._house.line_up.state.by_number(int(digits)) if digits else None
-        self._events.tell(doc.NumberEvent(digits=digits, channel=found.id if found else None))
+        self._events.tell(news.NumberEvent(digits=digits, channel=found.id if found else None))
 
     async def _finish_numbers(self) -> None:
         while True:

@@ -25,6 +25,7 @@ from gateway.media.lineup_book import LineUpRecord
 from gateway.trust.manifest import Permission
 from gateway.ui import documents as doc
 from gateway.ui import documents_pairing as pairing
+from gateway.ui import documents_rules as rules_doc
 from gateway.ui.house import House
 
 
@@ -205,19 +206,19 @@ def command(facts: Command) -> doc.Command:
     )
 
 
-def rule(what: Rule) -> doc.Rule:
+def rule(what: Rule) -> rules_doc.Rule:
     """A rule in the words of the rules file."""
-    return msgspec.convert(document_of(what), doc.Rule)
+    return msgspec.convert(document_of(what), rules_doc.Rule)
 
 
-def scene(what: Scene) -> doc.Scene:
+def scene(what: Scene) -> rules_doc.Scene:
     """A scene in the words of the rules file."""
-    return msgspec.convert(document_of(what), doc.Scene)
+    return msgspec.convert(document_of(what), rules_doc.Scene)
 
 
-def scene_order(facts: Ordered) -> doc.SceneOrder:
+def scene_order(facts: Ordered) -> rules_doc.SceneOrder:
     """What became of one command of a scene at first."""
-    return doc.SceneOrder(
+    return rules_doc.SceneOrder(
         entity=facts.entity,
         value=facts.value,
         command=command(facts.command) if facts.command else None,
@@ -225,9 +226,9 @@ def scene_order(facts: Ordered) -> doc.SceneOrder:
     )
 
 
-def helper(what: Helper) -> doc.Helper:
+def helper(what: Helper) -> rules_doc.Helper:
     """A helper in the words of the rules file."""
-    return msgspec.convert(document_of(what), doc.Helper)
+    return msgspec.convert(document_of(what), rules_doc.Helper)
 
 
 def apps(house: House) -> list[doc.App]:

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.focus import Priority
 from gateway.ui import documents as doc
+from gateway.ui import documents_events as news
 from gateway.ui.events import MAX_LISTENERS
 from tests.ui.conftest import Box
 from tests.ui.living import LAMP, OPERA, TEMPERATURE
@@ -90,7 +91,7 @@ async def test_a_listener_that_does_not_read_is_sent_away_and_harms_nobody(box: 
         for number in range(BURST):
             # Larger than what the system keeps for a reader, all in all.
             text = {"en": f"{number:05}" * 500}
-            box.desk.events.tell(doc.NoticeEvent(notice=doc.Notice(text=text, code=None, at=NOW)))
+            box.desk.events.tell(news.NoticeEvent(notice=doc.Notice(text=text, code=None, at=NOW)))
             assert (await heard(socket, "notice"))["notice"]["text"] == text
     async with asyncio.timeout(30):
         left = await reader.read(-1)

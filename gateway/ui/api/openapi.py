@@ -16,7 +16,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
-from gateway.ui import documents, documents_pairing, documents_watching
+from gateway.ui import documents, documents_events, documents_pairing, documents_rules, documents_watching
 from gateway.ui.problems import Problem
 
 _KIND = "application/vnd.oai.openapi+json"
@@ -109,7 +109,7 @@ def _document(routes: Sequence[BaseRouteHandler]) -> bytes:
 def _kind_named(name: str) -> Any:  # noqa: ANN401 - any documented type there is
     if name == "Problem":
         return Problem
-    for module in (documents, documents_watching, documents_pairing):
+    for module in (documents, documents_rules, documents_events, documents_watching, documents_pairing):
         if found := getattr(module, name, None):
             return found
     return None

@@ -19,6 +19,8 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from gateway.ui import documents as doc
+from gateway.ui import documents_events as news
+from gateway.ui import documents_rules as rules_doc
 from tests.ui.web import fake_documents, fake_material
 from tests.ui.web.fake_pairing import Joining
 from tests.ui.web.fake_watching import STEP_S, Watching
@@ -77,7 +79,7 @@ class FakeHouse:
             entity.id: entity for entity in fake_documents.home() + fake_documents.air_conditioner()
         }
         self.commands: dict[str, doc.Command] = {}
-        self.scenes: list[doc.Scene] = []
+        self.scenes: list[rules_doc.Scene] = []
         self.questions: dict[str, doc.Question] = {}
         self.messages: list[doc.Message] = []
         self.activated: list[str] = []
@@ -114,7 +116,7 @@ class FakeHouse:
             await house.cleanup()
             await others.cleanup()
 
-    async def tell(self, event: doc.Event) -> None:
+    async def tell(self, event: news.Event) -> None:
         """Send an event to every page."""
         self._told.set()
         text = msgspec.json.encode(event).decode()
@@ -154,12 +156,12 @@ class FakeHouse:
         """Let a device report."""
         now = datetime.now(UTC)
         self.entities[entity] = msgspec.structs.replace(self.entities[entity], reported_at=now, **change)
-        await self.tell(doc.EntityEvent(entity=self.entities[entity]))
+        await self.tell(news.EntityEvent(entity=self.entities[entity]))
 
     async def change_tv(self, **change: object) -> None:
         """Let the television change."""
         self.tv = msgspec.structs.replace(self.tv, **change)
-        await self.tell(doc.TvEvent(tv=self.tv))
+        await self.tell(news.TvEvent(tv=self.tv))
 
     async def show_channel(self, name: str) -> None:
         """Tune to the channel of that id."""
@@ -172,7 +174,7 @@ class FakeHouse:
     async def set_services(self, **states: str) -> None:
         """Let services come and go."""
         self.services = {**self.services, **states}
-        await self.tell(doc.ServicesEvent(services=self.services))
+        await self.tell(news.ServicesEvent(services=self.services))
 
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._guard])
@@ -233,7 +235,7 @@ class FakeHouse:
     async def _events(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(heartbeat=20)
         await socket.prepare(request)
-        snapshot = doc.Snapshot(
+        snapshot = news.Snapshot(
             box="box-1", tv=self.tv, channels=self.channels, entities=list(self.entities.values()),
             commands=list(self.commands.values()), apps=self.apps, services=self.services, notices=[],
             screen="tv", waiting=self.joining.waiting, scenes=self.scenes,
@@ -252,7 +254,7 @@ class FakeHouse:
     async def ask(self, *questions: doc.Question) -> None:
         """Let these be the open questions."""
         self.questions = {question.id: question for question in questions}
-        await self.tell(doc.QuestionsEvent(questions=list(questions)))
+        await self.tell(news.QuestionsEvent(questions=list(questions)))
 
     async def _messages(self, _request: web.Request) -> web.Response:
         return _json(self.messages)
@@ -262,7 +264,7 @@ class FakeHouse:
         self.activated.append(str(scene.id))
         self._told.set()
         orders = [
-            doc.SceneOrder(entity=step.entity, value=step.value, command=None, code="IOT-203")
+            rules_doc.SceneOrder(entity=step.entity, value=step.value, command=None, code="IOT-203")
             for step in scene.do
             if step.entity not in self.entities
         ]
@@ -290,7 +292,7 @@ class FakeHouse:
     async def _tune_to(self, channel: doc.Channel) -> None:
         self.tuned.append(channel.id)
         self._show(channel)
-        await self.tell(doc.TvEvent(tv=self.tv))
+        await self.tell(news.TvEvent(tv=self.tv))
 
     def _show(self, channel: doc.Channel) -> None:
         self._stream += 1
@@ -341,10 +343,10 @@ class FakeHouse:
     async def _press(self, key: doc.Key) -> None:
         channels = self.taken.channels and key in ("channel_up", "channel_down")
         if key in PAGE_KEYS or channels or (self.taken.digits and key.isdigit()):
-            await self.tell(doc.KeyEvent(key=key))
+            await self.tell(news.KeyEvent(key=key))
         elif key.isdigit():
             self._digits += key
-            await self.tell(doc.KeyEvent(key=key))
+            await self.tell(news.KeyEvent(key=key))
             await self._tell_digits()
             if len(self._digits) == 1:
                 self._start(self._take_digits())
@@ -374,7 +376,7 @@ class FakeHouse:
 
     async def _tell_digits(self) -> None:
         found = next((c.id for c in self.channels if self._digits and c.number == int(self._digits)), None)
-        await self.tell(doc.NumberEvent(digits=self._digits, channel=found))
+        await self.tell(news.NumberEvent(digits=self._digits, channel=found))
 
     async def _guide(self, request: web.Request) -> web.Response:
         start = datetime.fromisoformat(request.query["from"])
@@ -394,7 +396,7 @@ class FakeHouse:
             code=None, created_at=now, changed_at=now, expires_at=now + timedelta(seconds=self.expires_s),
         )  # fmt: skip
         self.commands[command.entity] = command
-        await self.tell(doc.CommandEvent(command=command))
+        await self.tell(news.CommandEvent(command=command))
         self._start(self._live_through(command))
         return _json({"id": command.id, "state": command.state}, 202)
 
@@ -403,7 +405,7 @@ class FakeHouse:
             now = datetime.now(UTC)
             changed = msgspec.structs.replace(command, state=cast("Any", state), code=code, changed_at=now)
             self.commands[command.entity] = changed
-            await self.tell(doc.CommandEvent(command=changed))
+            await self.tell(news.CommandEvent(command=changed))
 
         if self.lamp == "is silent":
             await asyncio.sleep(self.expires_s)
@@ -428,7 +430,7 @@ class FakeHouse:
             return _json({"now": "2026-11-21T11:12:00Z"})
         if verb == "uninstall":
             self.apps = [each for each in self.apps if each.id != app]
-            await self.tell(doc.AppsEvent(apps=self.apps))
+            await self.tell(news.AppsEvent(apps=self.apps))
         return web.Response(status=204)
 
     async def _app_page(self, _request: web.Request) -> web.Response:

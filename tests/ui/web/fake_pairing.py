@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
-from gateway.ui import documents as doc
+from gateway.ui import documents_events as news
 from gateway.ui import documents_pairing as pairing
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Joining:
         await self._tell()
 
     async def _tell(self) -> None:
-        await self._house.tell(doc.WaitingEvent(waiting=self.waiting))
+        await self._house.tell(news.WaitingEvent(waiting=self.waiting))
 
     async def _list(self, _request: web.Request) -> web.Response:
         found = pairing.DevicePairing(

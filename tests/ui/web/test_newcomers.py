@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from gateway.ui import documents as doc
+from gateway.ui import documents_events as news
 from gateway.ui import documents_pairing as pairing
 from tests.ui.web.conftest import Television, TurnOn
 from tests.ui.web.fake_pairing import SECRET, WHEN
@@ -75,12 +75,12 @@ async def test_the_question_goes_when_a_phone_has_answered_it(turn_on: TurnOn) -
 
 async def test_it_waits_until_an_app_has_left_the_screen(turn_on: TurnOn) -> None:
     tv = await turn_on()
-    await tv.house.tell(doc.ScreenEvent(screen="alert"))
+    await tv.house.tell(news.ScreenEvent(screen="alert"))
     await tv.house.joining.knock("ep1", "温度计")
-    await tv.house.tell(doc.NumberEvent(digits="7", channel=None))
+    await tv.house.tell(news.NumberEvent(digits="7", channel=None))
     await expect(tv.see(".digits")).to_be_visible()
     await expect(tv.see(".menu")).to_have_count(0)
-    await tv.house.tell(doc.ScreenEvent(screen="tv"))
+    await tv.house.tell(news.ScreenEvent(screen="tv"))
     await expect(tv.see(QUESTION)).to_be_visible()
 
 

@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import expect
 
 from gateway.ui import documents as doc
+from gateway.ui import documents_rules as rules_doc
 from tests.ui.web.conftest import Television, TurnOn
 from tests.ui.web.fake_house import FakeHouse
 from tests.ui.web.test_home import TO_THINGS
@@ -26,12 +27,14 @@ def question(name: str, zh: str, en: str) -> doc.Question:
 
 WELL = question("well", "您好，一切都好吗？", "Hello, is everything all right?")
 TEA = question("tea", "要开水壶吗？", "Shall the kettle be switched on?")
-LEAVE = doc.Scene(
+LEAVE = rules_doc.Scene(
     id="leave",
     name={"zh": "离家", "en": "Leave"},
-    do=[doc.RuleCommand(entity="home.alarm_leaving", value=True)],
+    do=[rules_doc.RuleCommand(entity="home.alarm_leaving", value=True)],
 )
-DISARM = doc.Scene(id="disarm", name="撤防", do=[doc.RuleCommand(entity="mqtt.lamp", value=False)])
+DISARM = rules_doc.Scene(
+    id="disarm", name="撤防", do=[rules_doc.RuleCommand(entity="mqtt.lamp", value=False)]
+)
 
 
 async def settle(tv: Television) -> None:
