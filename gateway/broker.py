@@ -242,7 +242,11 @@ class ManagedBroker:
         async with self._writing:
             self._admitted = dict(hashes)
             if self._is_up:
-                await asyncio.to_thread(self._write_accounts)
+                try:
+                    await asyncio.to_thread(self._write_accounts)
+                except OSError as error:
+                    self._is_stale = True
+                    raise BrokerDownError(f"the accounts cannot be written: {error.strerror}") from error
                 await self._reload()
             else:
                 self._is_stale = True

@@ -263,8 +263,12 @@ class Store:
             # In the file itself, which alone is moved.
             db.execute("PRAGMA journal_mode = DELETE")
             for statement in self._on_restore:
-                with contextlib.suppress(sqlite3.OperationalError):
+                try:
                     db.execute(statement)
+                except sqlite3.OperationalError as error:
+                    # A copy from before a migration; anything else must not be passed over.
+                    if "no such table" not in str(error):
+                        raise
 
     def _close(self) -> None:
         # Waits for writes that were promised; new ones are refused from here on.

@@ -53,6 +53,7 @@ class _Peer:
 
     task: asyncio.Task[None]
     bell: asyncio.Event
+    base: str
 
 
 class CoapLink:
@@ -229,7 +230,7 @@ class CoapLink:
 
     def _begin_static(self, group: asyncio.TaskGroup, device: StaticDevice) -> None:
         if self.admission.admits(device.endpoint):
-            self._follow(group, device.endpoint, partial(self._keep_static, device))
+            self._follow(group, device.endpoint, partial(self._keep_static, device), device.url)
         else:
             log.warning("CoAP device %s is not asked: it has no credentials", device.endpoint)
             self._announced.set_unavailable(device.endpoint)
@@ -248,7 +249,7 @@ class CoapLink:
         elif (
             isinstance(change, Registered)
             or endpoint not in self._peers
-            or self._announced.has_moved(registration)
+            or self._peers[endpoint].base != registration.base
         ):
             # It may have restarted and forgotten that we listen: begin anew.
             self._end(endpoint)
@@ -274,12 +275,19 @@ class CoapLink:
         if self._directory.is_lapsed(endpoint):
             self._announced.set_unavailable(endpoint)
         else:
-            self._follow(group, endpoint, keep)
+            self._follow(group, endpoint, keep, registration.base)
 
-    def _follow(self, group: asyncio.TaskGroup, endpoint: str, keep: _Keep) -> None:
+    def _follow(self, group: asyncio.TaskGroup, endpoint: str, keep: _Keep, base: str) -> None:
         bell = asyncio.Event()
-        task = group.create_task(keep(bell), name=f"coap device {endpoint}")
-        self._peers[endpoint] = _Peer(task, bell)
+        task = group.create_task(self._alone(endpoint, keep, bell), name=f"coap device {endpoint}")
+        self._peers[endpoint] = _Peer(task, bell, base)
+
+    async def _alone(self, endpoint: str, keep: _Keep, bell: asyncio.Event) -> None:
+        try:
+            await keep(bell)
+        except Exception:  # one device's oddity must not end the others
+            log.exception("CoAP device %s is not followed until it registers anew", endpoint)
+            self._announced.set_unavailable(endpoint)
 
     def _end(self, endpoint: str) -> None:
         if peer := self._peers.pop(endpoint, None):

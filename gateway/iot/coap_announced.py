@@ -7,7 +7,6 @@ reach are events only when they change.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from gateway.iot.coap_directory import Registration
 from gateway.iot.coap_links import Link
 from gateway.iot.coap_lwm2m import Lwm2mSession
 from gateway.iot.coap_resources import entity_of
@@ -72,13 +71,6 @@ class Announced:
         self._resources[entity.id] = replace(self._resources[entity.id], entity=entity)
         self._events.publish(Found(entity))
         return entity
-
-    def has_moved(self, registration: Registration) -> bool:
-        """Whether `registration` is at another address than what was announced of its device."""
-        return any(
-            not self._resources[entity].url.startswith(registration.base + "/")
-            for entity in self._ids_of(device_id(registration.endpoint))
-        )
 
     def set_unavailable(self, endpoint: str) -> None:
         """Tell that nothing of the device `endpoint` can be reached."""

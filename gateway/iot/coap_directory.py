@@ -186,6 +186,8 @@ class Directory:
         """
         parse_links(wanted.links)
         self._admission.check(wanted.endpoint)
+        if wanted.endpoint not in self._by_endpoint and len(self._by_endpoint) >= self._max_devices:
+            await self.forget([each for each in self._lapsed if not self._admission.admits(each)])
         async with self._writing:
             before = self._by_endpoint.get(wanted.endpoint)
             if before is None and len(self._by_endpoint) >= self._max_devices:

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 MAX_KEYS: Final = 500
 MAX_LABEL_CHARS = 64
 BOX_ID: Final = b"\x01"
+LEAST_AHEAD, MORE_AHEAD = 2**20, 2**26
+"""Numbers that each start leaves out: there are 2^40, and the journal holds some 2^16."""
 _SECRET_BYTES = 16
 _SALT_BYTES = 8
 _DEVICE_ID_BYTES = 2
@@ -126,6 +128,12 @@ class CoapKeys:
 
     async def load(self) -> None:
         """Read them, before anything else."""
+        # What is written last may be lost with the journal and nobody sees it: each start goes on from
+        # so far ahead that numbers that were used are not met again.
+        ahead = LEAST_AHEAD + secrets.randbelow(MORE_AHEAD)
+        await self._store.write(
+            lambda db: db.execute("UPDATE coap_key SET reserved = reserved + ?", (ahead,)).rowcount
+        )
         for key, secret in await self._store.read(_select):
             # Once only: what came from a device is remembered over restarts of our part alone.
             if key.endpoint not in self._known:
@@ -204,9 +212,7 @@ class CoapKeys:
         async with self._changing:
             if endpoint not in self._known:
                 raise UnknownKeyError(f"There are no credentials for {endpoint}")
-            await self._store.write(
-                lambda db: db.execute("DELETE FROM coap_key WHERE endpoint = ?", (endpoint,)).rowcount
-            )
+            await self._store.write(lambda db: _forget(db, endpoint))
             del self._known[endpoint], self._by_id[self._sealed.pop(endpoint).keys.recipient_id]
         log.info("OSCORE credentials for %s were taken away", endpoint)
         self.changes.publish(endpoint)
@@ -258,3 +264,10 @@ def _insert(db: sqlite3.Connection, key: CoapKey, secret: Secret) -> None:
     db.execute(
         "INSERT INTO coap_key VALUES (:endpoint, :label, :secret, :salt, :device_id, :made_at, 0)", row
     )
+
+
+def _forget(db: sqlite3.Connection, endpoint: str) -> None:
+    # At once with all that was said of who had them: a power cut between would let a stranger
+    # come in by the name alone.
+    for table in ("coap_key", "coap_registration", "coap_admission"):
+        db.execute(f"DELETE FROM {table} WHERE endpoint = ?", (endpoint,))  # noqa: S608 - names of ours

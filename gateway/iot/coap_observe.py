@@ -22,6 +22,7 @@ from gateway.iot.coap_sealing import Sealing
 from gateway.iot.link import LinkDownError
 
 DEFAULT_MAX_AGE_S: Final = 60
+_LONGEST_AGE_S: Final = 2**32 - 1
 _WRAP = 2**23
 _STALE_ORDER_S = 128
 _BACKLOG = 64
@@ -122,7 +123,8 @@ async def _check(context: aiocoap.Context, interest: Interest, last: Answer) -> 
 
 
 def _max_age_s(answer: Answer) -> int:
-    return DEFAULT_MAX_AGE_S if answer.opt.max_age is None else int(answer.opt.max_age)
+    # The option holds four bytes (RFC 7252, section 5.10.5), but whoever sends it may write more.
+    return DEFAULT_MAX_AGE_S if answer.opt.max_age is None else min(int(answer.opt.max_age), _LONGEST_AGE_S)
 
 
 class _Observation:

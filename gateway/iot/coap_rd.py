@@ -32,6 +32,7 @@ _DEFAULT_LIFETIME_S = 90_000
 # OMA-TS-LightweightM2M_Core 1.1.1, section 6.2.1.
 _LWM2M_LIFETIME_S = 86_400
 _MAX_LIFETIME_S = 2**32 - 1
+_LIFETIME_DIGITS = 10
 _MAX_TEXT_CHARS = 64
 # The clock's range ends before the field's: what is longer than this is for ever.
 _LONGEST = timedelta(days=365 * 20)
@@ -154,7 +155,8 @@ def _query(request: aiocoap.Message) -> Mapping[str, str]:
 
 def _lifetime(query: Mapping[str, str], default: int) -> int:
     text = query.get("lt", str(default))
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:11]) <= _MAX_LIFETIME_S):
+    plain = text.isascii() and text.isdecimal() and len(text) <= _LIFETIME_DIGITS
+    if not (plain and 1 <= int(text) <= _MAX_LIFETIME_S):
         raise error.BadRequest("lt must be 1 to 4294967295 seconds")
     return int(text)
 

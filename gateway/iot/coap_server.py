@@ -114,7 +114,7 @@ class _Core(BoundedResource):
         return aiocoap.Message(payload=format_links(links).encode(), content_format=LINK_FORMAT)
 
 
-_GUARDED = (Capability.ALARM, Capability.LOCK)
+_GUARDED = (Capability.ALARM, Capability.LOCK, Capability.COVER)
 """What must not open to whoever is in the network: an address is no proof."""
 
 

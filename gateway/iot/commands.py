@@ -159,8 +159,10 @@ class Commands:
         tasks, command = self._new(entity, value, by_rule=by_rule)
         accepting = tasks.create_task(self._accept(command), name="command-accept")
         # Whoever ordered may hang up; what is on the disk must be followed all the same.
-        refused = await asyncio.shield(accepting)
-        if refused is not None:
+        await asyncio.wait({accepting})
+        if accepting.cancelled():
+            raise CommandsDownError("commands were not taken any more")
+        if (refused := accepting.result()) is not None:
             raise refused
         return command
 
@@ -292,10 +294,13 @@ class Commands:
         except LinkDownError as error:
             log.debug("Command %s waits: %s", command.id, error)
             return False
-        except DeviceRefusedError:
+        except GatewayError as error:
             if again:
                 return True
-            raise
+            if isinstance(error, DeviceRefusedError):
+                raise
+            # A link has its own reasons; whatever they are, this command is over and no other.
+            raise DeviceRefusedError(str(error)) from error
         if acknowledged:
             await self._move(running, CommandState.ACKNOWLEDGED)
         return True
@@ -320,7 +325,12 @@ class Commands:
             return
         command = self._advance(running, state, code)
         if command is not None:
-            await self._store.write(lambda db: commands_table.update(db, command))
+            try:
+                await self._store.write(lambda db: commands_table.update(db, command))
+            except StoreError as error:
+                # What it came to is known all the same, and on the disk when that has room again.
+                log.warning("%s", error.line())
+                self._keep_soon(command)
             self._say(command)
 
     def _become(self, running: "_Running", state: CommandState, code: str | None = None) -> None:

@@ -175,20 +175,23 @@ class DeviceAccounts:
 
         Raises:
             UnknownAccountError: people made no such account.
-            StoreError: it could not be written; the device is out until the next start all the same.
+            StoreError: it could not be written; nothing has changed.
+            BrokerDownError: the broker could not be told; it is at its next start, or when asked again.
         """
         async with self._changing:
-            if self._door is None or self._accounts.get(name) is None:
+            known = self._accounts.get(name) is not None
+            if self._door is None or not (known or name in self._leaving):
                 raise UnknownAccountError(f"There is no account {name} to take away")
-            del self._accounts[name], self._hashes[name]
-            self._leaving.add(name)
-            await self._door.let_in(self._hashes)
-            self.changes.publish(None)
-            await self._store.write(
-                lambda db: (
-                    db.execute("UPDATE device_account SET leaving = 1 WHERE name = ?", (name,)) and None
+            if known:
+                await self._store.write(
+                    lambda db: (
+                        db.execute("UPDATE device_account SET leaving = 1 WHERE name = ?", (name,)) and None
+                    )
                 )
-            )
+                del self._accounts[name], self._hashes[name]
+                self._leaving.add(name)
+                self.changes.publish(None)
+            await self._door.let_in(self._hashes)
         log.info("The MQTT account %s was taken away", name)
         await self._sweep_all()
 

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 _UNREACHABLE = "TRUST-101"
 _FIRST_RETRY_S = 5.0
+LAST_LOOK_S = 600.0
+"""A box that was off for longer than an update may take asks the device once more what became of it."""
 
 ALL = "firmware"
 """Stands for every device in records when the repository as a whole is not believed."""
@@ -148,8 +150,9 @@ class Firmware:
             NoAttemptError: nothing has failed.
         """
         attempt = self._attempts.all.get(device)
-        if attempt is None or attempt.stage is not Stage.FAILED:
-            raise NoAttemptError(f"{device} has no update that failed")
+        on_trial = attempt is not None and attempt.stage is Stage.UPDATED and not attempt.healthy
+        if attempt is None or not (attempt.stage is Stage.FAILED or on_trial):
+            raise NoAttemptError(f"{device} has no update that failed, or is on trial")
         await self._attempts.keep(replace(attempt, stage=Stage.SKIPPED))
         self._bell.set()
         self.changes.publish(True)
@@ -266,7 +269,7 @@ class Firmware:
             image = await source.image(attempt.path, attempt.manifest)
             await self._attempts.keep(attempt)
             log.info("%s goes to firmware %s", attempt.device, attempt.manifest.version)
-            async with asyncio.timeout(max(left_s, 0.0)):
+            async with asyncio.timeout(max(left_s, LAST_LOOK_S)):
                 ended = await self._way(attempt).carry(attempt, Carrying(image, self._note, self._cleared))
         except RefusedError as error:
             failed = error_of(error.refused.code, error.refused.reason)

@@ -4,9 +4,9 @@ One rule: in doubt nobody gets anything.  An image goes to the very devices it
 names, first to one of them, and to the others after that one has stayed well.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gateway.errors import GatewayError
@@ -21,6 +21,9 @@ from gateway.trust.errors import (
 )
 from gateway.trust.firmware import Kind, SignedFirmware, check_fresh, version_numbers
 from gateway.trust.offers import FirmwareOffer
+
+GONE_AFTER = timedelta(days=2)
+"""A device on trial that has not been seen for so long since its update is not waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,7 @@ class Choice:
 
 
 def choose(
-    candidates: Iterable[Candidate],
+    candidates: Collection[Candidate],
     offers: Sequence[FirmwareOffer],
     attempts: Mapping[DeviceId, Attempt],
     now: datetime,
@@ -70,6 +73,7 @@ def choose(
         attempts: What became of each device's latest image.
         now: For the images' own dates.
     """
+    here = {each.device for each in candidates}
     start = None
     available: dict[DeviceId, str] = {}
     refused: dict[DeviceId, GatewayError] = {}
@@ -85,7 +89,11 @@ def choose(
         known = attempts.get(each.device)
         if known is not None and known.path == offer.path and known.stage in (Stage.FAILED, Stage.SKIPPED):
             continue
-        trial = [one for one in attempts.values() if one.path == offer.path and one.device != each.device]
+        trial = [
+            one
+            for one in attempts.values()
+            if one.path == offer.path and one.device != each.device and not _has_left(one, here, now)
+        ]
         if not any(one.healthy for one in trial):
             if any(one.stage is Stage.FAILED for one in trial):
                 refused.setdefault(
@@ -129,6 +137,10 @@ def _fitting(it: Candidate, offers: Sequence[FirmwareOffer], now: datetime) -> _
     for offer in own:
         if offer.manifest.version == it.version:
             break
+        step = version_numbers(offer.manifest.version)
+        if offer is not own[0] and (have is None or step is None or step <= have):
+            # What is on the way to the newest is newer than what it runs, or it would lead back.
+            break
         try:
             check_fresh(offer.manifest, now)
             _check_step(it, offer.manifest)
@@ -148,3 +160,9 @@ def _check_step(it: Candidate, manifest: SignedFirmware) -> None:
         raise MissingStepError(
             f"{manifest.version} needs {manifest.minimum_installed}, the device runs {runs}"
         )
+
+
+def _has_left(one: Attempt, here: Collection[DeviceId], now: datetime) -> bool:
+    """Whether a device on trial is gone: no reason to keep a mended fault from the others."""
+    on_trial = one.stage is Stage.UPDATED and not one.healthy
+    return on_trial and one.device not in here and now - one.changed_at >= GONE_AFTER

@@ -11,6 +11,8 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from gateway.iot.link import LinkDownError
+
 log = logging.getLogger(__name__)
 
 MAX_REQUEST_BYTES = 4096
@@ -45,7 +47,10 @@ class ImageServer:
     @asynccontextmanager
     async def serving(self, address: str) -> AsyncIterator[int]:
         """Serve at `address`, one of the box's own, for the length of a block; the port."""
-        server = await asyncio.start_server(self._answer, address, 0, limit=MAX_REQUEST_BYTES)
+        try:
+            server = await asyncio.start_server(self._answer, address, 0, limit=MAX_REQUEST_BYTES)
+        except OSError as error:
+            raise LinkDownError(f"the image cannot be offered at {address}: {error.strerror}") from error
         async with server:
             yield int(server.sockets[0].getsockname()[1])
 

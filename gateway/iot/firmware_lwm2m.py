@@ -39,8 +39,9 @@ from gateway.iot.lwm2m_firmware import (
     FirmwareState,
     firmware_of,
 )
+from gateway.iot.lwm2m_objects import DeviceFacts
 from gateway.iot.lwm2m_paths import path_text
-from gateway.trust.firmware import Kind
+from gateway.trust.firmware import Kind, SignedFirmware
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +119,8 @@ class Lwm2mWay:
         # Before anything is asked: the device may be in the middle of fetching.
         self._images.offer(journey.parcel(_host(session.base)))
         seen = await _look(session)
-        version = (await session.label()).firmware
+        label = await session.label()
+        version = label.firmware
         by_push, attempt = pushes(seen), journey.attempt
         step = next_step(attempt.stage, seen, version, attempt.manifest.version, pushes=by_push)
         if step is Step.DONE:
@@ -127,6 +129,8 @@ class Lwm2mWay:
         if step is Step.RESET and journey.was_reset and seen.state is FirmwareState.IDLE:
             # It does not forget how its last update ended; there is nothing else to clear.
             step = Step.DELIVER
+        if step in (Step.DELIVER, Step.EXECUTE):
+            _check_same(label, attempt.manifest)
         if step is Step.RESET:
             journey.was_reset = True
             await _reset(session)
@@ -208,6 +212,13 @@ async def _described(name: str, session: Lwm2mSession) -> Candidate:
         version=label.firmware,
         link="lwm2m",
     )
+
+
+def _check_same(label: DeviceFacts, manifest: SignedFirmware) -> None:
+    """Refuse a device that is another than the one that was chosen: names are given anew with new devices."""
+    said = (label.manufacturer, label.model, label.hardware)
+    if said[:2] != (manifest.vendor, manifest.model) or label.hardware not in manifest.hardware:
+        raise FirmwareFailedError(f"the device is now {' '.join(said)}, for which the image is not")
 
 
 async def _look(session: Lwm2mSession) -> FirmwareObject:

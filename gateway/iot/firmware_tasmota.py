@@ -124,8 +124,12 @@ class TasmotaWay:
 
     async def _advance(self, plug: _Plug, attempt: Attempt, carrying: Carrying) -> Attempt:
         wanted = version_numbers(attempt.manifest.version)
-        if version_numbers((await self._ask(plug)).version) == wanted:
+        said = await self._ask(plug)
+        if version_numbers(said.version) == wanted:
             return attempt.now(Stage.UPDATED)
+        manifest = attempt.manifest
+        if plug.config.model != manifest.model or said.hardware not in manifest.hardware:
+            raise FirmwareFailedError(f"the device is now a {plug.config.model}, for which the image is not")
         if attempt.tries >= MAX_TRIES:
             raise FirmwareFailedError(f"the device did not change in {MAX_TRIES} tries")
         await carrying.cleared()

@@ -25,6 +25,7 @@ REBOOT: Path = (3, 0, 4)
 _ROOT_TYPE = "oma.lwm2m"
 # Some write 1.0.0 or 1.0.2 for 1.0.
 _VERSION = re.compile(r"(1\.[0-9])(?:\.[0-9])?")
+_ROOT = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,31}){1,4}")
 _FIRST_VERSION = "1.0"
 _FORMATS = (SENML_CBOR, SENML_JSON, TLV, LWM2M_JSON, TEXT)
 _FIRST_FORMATS = (TLV, LWM2M_JSON, TEXT)
@@ -94,7 +95,9 @@ def version_of(said: str | None, links: Iterable[Link]) -> str | None:
 def inventory(version: str, links: tuple[Link, ...]) -> Inventory:
     """Return what `links`, the body of a registration, say."""
     roots = [link for link in links if link.target == "/" or _ROOT_TYPE in link.words("rt")]
-    root = next((link.target.rstrip("/") for link in roots if _ROOT_TYPE in link.words("rt")), "")
+    said = next((link.target.rstrip("/") for link in roots if _ROOT_TYPE in link.words("rt")), "")
+    # It is put behind the device's address: anything but a path would be another address.
+    root = said if _ROOT.fullmatch(said) else ""
     # Devices write ct="110 112", and ct=110;ct=112 too.
     offered = {
         word for link in roots for name, text in link.attributes if name == "ct" for word in text.split()

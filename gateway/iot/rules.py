@@ -27,7 +27,7 @@ from gateway.iot.rules_loops import LoopGuard
 from gateway.iot.rules_model import Rule, RuleId
 from gateway.iot.rules_runs import Action, Runs
 from gateway.pubsub import Publisher, Subscription
-from gateway.store import Store
+from gateway.store import Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -253,9 +253,16 @@ class Rules:
         log.info("%d rules", len(self.rules))
 
     async def _remember_regularly(self) -> None:
+        told = False
         while True:
             await asyncio.sleep(_REMEMBER_S)
-            await self._remember(least_s=QUIET_STEP_S)
+            try:
+                await self._remember(least_s=QUIET_STEP_S)
+                told = False
+            except StoreError as error:
+                # A full disk must not silence the alarm.
+                log.log(logging.DEBUG if told else logging.WARNING, "%s", error.line())
+                told = True
 
     async def _remember(self, *, least_s: float) -> None:
         # What is still being asked has not been done; it begins again if this is the end.

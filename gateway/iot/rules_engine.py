@@ -122,12 +122,24 @@ class _Entry:
         """Whether all that is a condition is known."""
         return all(condition.known for condition in self.conditions)
 
+    def holds(self, now_s: float, local: datetime) -> bool:
+        """Whether all conditions are so."""
+        return all(condition.is_so(now_s) for condition in self.conditions) and all(
+            is_between(hours, local) for hours in self.hours
+        )
+
+    def look(self, now_s: float, local: datetime) -> bool:
+        """Let the clock of a rule for quiet go on; return whether it has been too long just now."""
+        if self.quiet is None:
+            return False
+        if self.knows and not self.holds(now_s, local):
+            # Quiet while nobody is asked after is nobody's quiet: it begins when the condition does.
+            self.quiet.hear(now_s, local)
+            return False
+        return self.quiet.look(now_s, local, may_ring=self.knows)
+
     def fires(self, now_s: float, local: Callable[[], datetime]) -> list[Outcome]:
-        if not all(condition.is_so(now_s) for condition in self.conditions):
-            return []
-        if not all(is_between(hours, local()) for hours in self.hours):
-            return []
-        return [Fire(self.rule, self.rule.when.entity)]
+        return [Fire(self.rule, self.rule.when.entity)] if self.holds(now_s, local()) else []
 
 
 class Engine:
@@ -249,7 +261,7 @@ class Engine:
             entry
             for entry in self._timed
             if (entry.daily is not None and passed is not None and entry.daily.has_come(passed))
-            or (entry.quiet is not None and entry.quiet.look(now_s, local, may_ring=entry.knows))
+            or entry.look(now_s, local)
         ]
         return [outcome for entry in come for outcome in entry.fires(now_s, self._local)]
 

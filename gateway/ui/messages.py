@@ -51,8 +51,12 @@ class Messages:
         """
         self._notices.put(text)
         now = datetime.now(UTC)
-        number = await self._store.write(lambda db: _insert(db, text, now))
-        self._known = [*self._known, doc.Message(id=number, text=dict(text), at=now)][-MAX_MESSAGES:]
+        number = max((each.id for each in self._known), default=0) + 1
+        try:
+            number = await self._store.write(lambda db: _insert(db, text, now))
+        finally:
+            # The phones hear a call for help even if there is no room to keep it.
+            self._known = [*self._known, doc.Message(id=number, text=dict(text), at=now)][-MAX_MESSAGES:]
 
 
 def _load(db: sqlite3.Connection) -> list[doc.Message]:

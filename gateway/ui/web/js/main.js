@@ -25,6 +25,9 @@ import { isTold, say } from "./taken.js";
 import { hasTravelled } from "./timeline.js";
 import { sentence, speak, t } from "./words.js";
 
+/** Replaced by a newer command, or told to what never reports: nothing for a screen that shows something else. */
+const UNTOLD = new Set(["IOT-206", "IOT-209"]);
+
 const TICK_MS = 10_000;
 const FETCH_AFTER_MS = 1_500;
 const GUIDE_MS = 10 * 60_000;
@@ -77,7 +80,7 @@ function onEvent(event) {
   else if (event.type === "number") showDigits(event.digits, event.channel);
   else if (event.type === "key") press(event.key, false);
   else if (event.type === "command" && (event.command.state === "expired" || event.command.state === "failed")) {
-    if (!stage.isOpen("things")) tell(sentence(event.command.code ?? "IOT-*").say, event.command.code);
+    if (!stage.isOpen("things") && !UNTOLD.has(event.command.code ?? "")) tell(sentence(event.command.code ?? "IOT-*").say, event.command.code);
   }
   if (!changed || !begun) return;
   stage.redraw();

@@ -78,7 +78,8 @@ export const isOn = (entity) => entity.value === true || entity.value === "on" |
 export function homeSummary() {
   const lamps = [...house.entities.values()].filter((e) => e.capability === "light");
   const on = lamps.filter((e) => e.available && isOn(e)).length;
-  if (lamps.length) return on ? t("home.lamps", { n: on }) : t("home.dark");
+  if (on) return t("home.lamps", { n: on });
+  if (lamps.length && lamps.every((e) => e.available && e.value !== null)) return t("home.dark");
   return t("home.devices", { n: deviceCount() });
 }
 

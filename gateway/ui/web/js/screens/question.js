@@ -46,7 +46,8 @@ export function showQuestion() {
     remove(screen);
     return;
   }
-  if (next.id !== asked?.id) since = Date.now();
+  // Also when it comes back: a key on its way to something else is no answer then either.
+  if (next.id !== asked?.id || top() !== screen) since = Date.now();
   asked = next;
   if (top() === screen) return;
   remove(screen);

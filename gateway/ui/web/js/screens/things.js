@@ -91,7 +91,7 @@ function reveal(id) {
 function turn(entity) {
   const last = house.commands.get(entity.id);
   const again = last && (last.state === "expired" || last.state === "failed") && commandTold(entity);
-  order(entity, again ? last.value : !isOn(entity));
+  order(entity, again && last.value !== entity.value ? last.value : !isOn(entity));
 }
 
 function view() {
