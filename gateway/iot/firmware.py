@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 _UNREACHABLE = "TRUST-101"
 _FIRST_RETRY_S = 5.0
-LAST_LOOK_S = 600.0
+LAST_LOOKS = 20
 """A box that was off for longer than an update may take asks the device once more what became of it."""
 
 ALL = "firmware"
@@ -269,7 +269,7 @@ class Firmware:
             image = await source.image(attempt.path, attempt.manifest)
             await self._attempts.keep(attempt)
             log.info("%s goes to firmware %s", attempt.device, attempt.manifest.version)
-            async with asyncio.timeout(max(left_s, LAST_LOOK_S)):
+            async with asyncio.timeout(left_s if left_s > 0 else LAST_LOOKS * self._config.poll_s):
                 ended = await self._way(attempt).carry(attempt, Carrying(image, self._note, self._cleared))
         except RefusedError as error:
             failed = error_of(error.refused.code, error.refused.reason)

@@ -460,7 +460,7 @@ async def test_after_a_restart_an_old_message_is_asked_about_and_never_done(
         old = thief.sealed(3, bytes([aiocoap.POST]) + b"\xb2rd\x46ep=ep1" + b"\xff" + b"</3303/0/5700>")
         challenge = await thief.told(old)
         # It carries a number of the box's own: the nonce of an old request may have been used.
-        assert challenge.opt.oscore[:1] == b"\x01"
+        assert challenge.opt.oscore[0] & 0x07
         challenges = 1
         for _ in range(200):
             again = aiocoap.Message(code=aiocoap.POST, oscore=old.opt.oscore, payload=old.payload)

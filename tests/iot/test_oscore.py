@@ -283,7 +283,7 @@ async def test_a_copy_that_came_back_goes_on_far_ahead(tmp_path: Path, serve: Se
         await keys_.load()
         sealed = keys_.of("ep1")
         assert sealed is not None
-        assert await sealed.number() == AFTER_RESTORE > before
+        assert await sealed.number() >= AFTER_RESTORE > before
 
 
 async def test_without_a_durable_store_nothing_is_sealed(tmp_path: Path, serve: Serve) -> None:
