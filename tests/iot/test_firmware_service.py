@@ -35,7 +35,7 @@ MANIFEST = SignedFirmware(
     link="lwm2m",
     image=image_path("ACME", "L1", 1),
 )
-ANY_HOUR = FirmwareConfig(from_hour=0, until_hour=0, canary_s=0, survey_s=0.02)
+ANY_HOUR = FirmwareConfig(from_hour=0, until_hour=0, canary_s=0, survey_s=0.02, poll_s=0.05)
 
 
 @dataclass
