@@ -74,7 +74,7 @@ async def test_one_signal_stops_everything_within_five_seconds(
     text = await said(demo, "Ctrl-C stops everything")
     assert "/#t=" in text
     children = json.loads((tmp_path / "demo" / "children.json").read_text())
-    assert set(children) == {"origin", "gateway", "lamp", "door", "thermometer", "bloodpressure"}
+    assert set(children) == {"origin", "gateway", *household.MQTT_DEVICES, *household.COAP_DEVICES}
 
     demo.send_signal(how)
 
