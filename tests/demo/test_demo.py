@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from headend.demo import signed_apps
+from headend.demo import household, signed_apps
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 
