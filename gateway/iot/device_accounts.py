@@ -111,6 +111,8 @@ class DeviceAccounts:
         self._hashes: dict[str, str] = {}
         self._accounts: dict[str, DeviceAccount | None] = dict.fromkeys(configured)
         self._leaving: set[str] = set()
+        # Those sent away of whom the broker could not be told yet.
+        self._untold: set[str] = set()
         self._changing = asyncio.Lock()
 
     @property
@@ -180,7 +182,7 @@ class DeviceAccounts:
         """
         async with self._changing:
             known = self._accounts.get(name) is not None
-            if self._door is None or not (known or name in self._leaving):
+            if self._door is None or not (known or name in self._untold):
                 raise UnknownAccountError(f"There is no account {name} to take away")
             if known:
                 await self._store.write(
@@ -190,8 +192,10 @@ class DeviceAccounts:
                 )
                 del self._accounts[name], self._hashes[name]
                 self._leaving.add(name)
+                self._untold.add(name)
                 self.changes.publish(None)
             await self._door.let_in(self._hashes)
+            self._untold.clear()
         log.info("The MQTT account %s was taken away", name)
         await self._sweep_all()
 

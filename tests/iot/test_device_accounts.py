@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.broker import BrokerConfig, ManagedBroker
+from gateway.broker import BrokerConfig, BrokerDownError, ManagedBroker
 from gateway.broker_accounts import MAX_DEVICES, hashed
 from gateway.iot import device_accounts
 from gateway.iot.device_accounts import (
@@ -238,3 +238,25 @@ async def test_at_a_broker_of_others_nothing_is_made(tmp_path: Path, serve: Serv
     async with serve(store), serve(accounts):
         with pytest.raises(AccountsElsewhereError):
             await accounts.add("lamp", "")
+
+
+async def test_a_device_that_the_full_disk_keeps_in_can_be_sent_away_again(
+    tmp_path: Path, serve: Serve
+) -> None:
+    async with box(tmp_path, serve) as rig, asyncio.timeout(20):
+        _, secret = await rig.accounts.add("lamp", "")
+        lamp = rig.device("lamp", secret)
+        async with serve(lamp):
+            passwords = tmp_path / "broker" / "passwords"
+            passwords.rename(tmp_path / "aside")
+            (passwords / "in the way").mkdir(parents=True)
+            with pytest.raises(BrokerDownError):
+                await rig.accounts.remove("lamp")
+            (passwords / "in the way").rmdir()
+            passwords.rmdir()
+            with lamp.changes.subscribe() as changes:
+                await rig.accounts.remove("lamp")
+                while await anext(changes):
+                    pass
+        with pytest.raises(UnknownAccountError):
+            await rig.accounts.remove("lamp")
