@@ -280,6 +280,8 @@ async def test_a_damaged_database_goes_back_to_its_copy_and_says_so(plain: Plain
     rule = {"when": {"entity": "mqtt.x", "equals": True}, "do": [{"notice": {"text": "x"}}]}
     with plain.running() as daemon:
         async with plain.talking() as box:
+            # The page answers before the home is there.
+            await box.until("/healthz", lambda said: said["services"].get("rules") == "running")
             assert (await box.call("PUT", "rules/kept", rule)).status == 200
         assert end(daemon) == DONE
     with plain.running() as daemon:  # a start makes a copy
@@ -289,7 +291,7 @@ async def test_a_damaged_database_goes_back_to_its_copy_and_says_so(plain: Plain
     database.write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
     with plain.running() as daemon:
         async with plain.talking() as box:
-            assert "kept" in [one["id"] for one in await box.get("rules")]
+            assert await box.until("rules", lambda found: "kept" in [one["id"] for one in found])
         assert end(daemon) == DONE
     assert "the database was damaged; went back to the copy of" in plain.log
     assert [each.name for each in plain.state.glob("gateway.db.damaged-*")]
