@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from headend.demo import household, signed_apps
+from headend.demo import signed_apps
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 
@@ -74,7 +74,8 @@ async def test_one_signal_stops_everything_within_five_seconds(
     text = await said(demo, "Ctrl-C stops everything")
     assert "/#t=" in text
     children = json.loads((tmp_path / "demo" / "children.json").read_text())
-    assert set(children) == {"origin", "gateway", *household.MQTT_DEVICES, *household.COAP_DEVICES}
+    devices = {"lamp", "door", "airconditioner", "thermometer", "bloodpressure"}
+    assert set(children) == {"origin", "gateway", *devices}
 
     demo.send_signal(how)
 

@@ -34,7 +34,7 @@ def test_the_box_accepts_its_configuration(tmp_path: Path) -> None:
     read = config.load(file)
     assert read.media.line_up == "repository"
     assert read.updates.repository == "http://127.0.0.1:8082/repo/"
-    assert read.broker.devices == household.MQTT_DEVICES
+    assert read.broker.devices == ("lamp", "door", "airconditioner")
 
 
 def test_rules_that_were_changed_by_hand_stay(tmp_path: Path) -> None:

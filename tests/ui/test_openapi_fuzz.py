@@ -10,7 +10,7 @@ import pytest
 from gateway.ui.server import UiConfig
 from tests.ui.conftest import Box, lived_in
 
-EXAMPLES = 5
+EXAMPLES = 10
 TIMEOUT_S = 480.0
 
 # Both of these are about meaning, not shape: whether a call of an app exists and whether a lamp
