@@ -1,10 +1,7 @@
 """Who may be part of the home over CoAP: real sockets, a real store, devices that are not ours."""
 
-import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +9,6 @@ import aiocoap
 import pytest
 
 from gateway.iot import coap_directory
-from gateway.iot.coap import CoapLink
 from gateway.iot.coap_admission import (
     MAX_JUDGED,
     MAX_KNOCKS_A_MINUTE,
@@ -24,55 +20,17 @@ from gateway.iot.coap_admission import (
     UnknownApplicantError,
     Verdict,
 )
-from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint, StaticDevice
+from gateway.iot.coap_endpoint import CoapConfig, StaticDevice
 from gateway.iot.entity import EntityId
 from gateway.iot.link import LinkDownError
-from gateway.iot.registry import Registry
 from gateway.schema import SchemaError, decode
-from gateway.store import Store
 from tests.conftest import Serve
+from tests.iot.coap_box import box, database
 from tests.iot.coap_peers import Value, peer
 from tests.iot.conftest import until, value
 
 LINKS = "</3303/0/5700>;obs,</3306/0/5850>;obs"
 TEMPERATURE, FAN = "coap.ep1.3303.0.5700", EntityId("coap.ep1.3306.0.5850")
-
-
-@dataclass(frozen=True)
-class Rig:
-    """The box as a CoAP device sees it, and what the household sees of it."""
-
-    endpoint: CoapEndpoint
-    link: CoapLink
-    registry: Registry
-    store: Store
-
-    @property
-    def admission(self) -> Admission:
-        return self.link.admission
-
-    async def until_waiting(self, fact: Callable[[list[str]], bool]) -> None:
-        """Wait until the endpoints that wait are as wished."""
-        with self.admission.changes.subscribe(1000) as changes:
-            async with asyncio.timeout(10):
-                while not fact([one.endpoint for one in self.admission.waiting]):
-                    await anext(changes)
-
-
-def database(folder: Path) -> Store:
-    return Store(folder / "gateway.db", {"coap": coap_directory.MIGRATIONS})
-
-
-@asynccontextmanager
-async def box(folder: Path, serve: Serve, config: CoapConfig | None = None) -> AsyncIterator[Rig]:
-    config = config or CoapConfig(port=0)
-    store, endpoint = database(folder), CoapEndpoint(config)
-    link = CoapLink(config, endpoint, store)
-    registry = Registry([link])
-    async with AsyncExitStack() as stack:
-        for service in (store, endpoint, registry, link):
-            await stack.enter_async_context(serve(service))
-        yield Rig(endpoint, link, registry, store)
 
 
 async def test_an_unknown_device_is_neither_read_nor_shown_nor_told_anything(

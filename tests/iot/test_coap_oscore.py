@@ -6,9 +6,9 @@ import json
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE
 
@@ -17,17 +17,15 @@ import pytest
 
 from gateway.child import running
 from gateway.iot import coap_directory, commands_table
-from gateway.iot.coap import CoapLink
 from gateway.iot.coap_admission import Verdict
-from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint, StaticDevice
-from gateway.iot.coap_keys import BOX_ID, MAX_REFUSED_PER_S, ON_RESTORE, CoapKeys, Credentials
+from gateway.iot.coap_endpoint import CoapConfig, StaticDevice
+from gateway.iot.coap_keys import BOX_ID, MAX_REFUSED_PER_S, Credentials
 from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.entity import EntityId
 from gateway.iot.oscore import Header, Keys, Place, Secret, number_bytes, parse_header
-from gateway.iot.registry import Registry
-from gateway.store import Store
 from tests.conftest import Serve
+from tests.iot.coap_box import Rig, box
 from tests.iot.coap_peers import Value, peer
 from tests.iot.conftest import until, value
 from tests.iot.oscore_device import LINKS
@@ -35,41 +33,6 @@ from tests.iot.oscore_device import LINKS
 ROOT = Path(__file__).parents[2]
 TEMPERATURE, FAN = "coap.ep1.3303.0.5700", EntityId("coap.ep1.3306.0.5850")
 REGISTER = ("POST", "rd?ep=ep1&lt=60", LINKS.decode(), 40)
-
-
-MIGRATIONS = {"coap": coap_directory.MIGRATIONS}
-
-
-@dataclass(frozen=True)
-class Rig:
-    """The box as a CoAP device sees it, and what the household sees of it."""
-
-    endpoint: CoapEndpoint
-    link: CoapLink
-    registry: Registry
-    store: Store
-
-    @property
-    def keys(self) -> CoapKeys:
-        return self.link.keys
-
-
-@asynccontextmanager
-async def box(
-    folder: Path,
-    serve: Serve,
-    config: CoapConfig | None = None,
-    migrations: Mapping[str, Sequence[str]] = MIGRATIONS,
-) -> AsyncIterator[Rig]:
-    config = config or CoapConfig(port=0, longest_pause_s=1)
-    store = Store(folder / "gateway.db", migrations, on_restore=(ON_RESTORE,))
-    endpoint = CoapEndpoint(config)
-    link = CoapLink(config, endpoint, store)
-    registry = Registry([link])
-    async with AsyncExitStack() as stack:
-        for service in (store, endpoint, registry, link):
-            await stack.enter_async_context(serve(service))
-        yield Rig(endpoint, link, registry, store)
 
 
 class Device:
