@@ -141,7 +141,7 @@ class Commands:
                     async with asyncio.timeout(LAST_KEPT_S):
                         await self._keep()
 
-    async def order(self, entity: EntityId, value: Value, *, by_rule: bool = False) -> Command:
+    async def order(self, entity: EntityId, value: Value) -> Command:
         """Return the command to make `entity` become `value`, kept over any power cut from now on.
 
         An open command for the same entity fails: two wishes cannot both come true.
@@ -149,14 +149,13 @@ class Commands:
         Args:
             entity: Which.
             value: What it should become.
-            by_rule: Whether a rule says so, which may use the entity's reserved words, too.
 
         Raises:
             BadInputError: no such entity, not writable, or not such a value.
             CommandsDownError: this service does not run.
             GatewayError: it could not be stored; nothing was sent.
         """
-        tasks, command = self._new(entity, value, by_rule=by_rule)
+        tasks, command = self._new(entity, value, by_rule=False)
         accepting = tasks.create_task(self._accept(command), name="command-accept")
         # Whoever ordered may hang up; what is on the disk must be followed all the same.
         await asyncio.wait({accepting})

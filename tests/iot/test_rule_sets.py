@@ -144,7 +144,8 @@ async def home(folder: Path, serve: Serve, rules_text: str, family: Family) -> A
     keys: Publisher[str] = Publisher()
 
     async def command(*, entity: EntityId, value: Value) -> None:
-        await orders.order(entity, value, by_rule=True)
+        # As on a box: see gateway.daemon_home.
+        orders.tell(entity, value)
 
     async def notice(*, text: Mapping[str, str]) -> None:
         assert text
@@ -204,6 +205,15 @@ async def test_who_leaves_has_time_and_then_the_home_is_armed(tmp_path: Path, se
     async with home(tmp_path, serve, security(), Family()) as box:
         (ordered,) = await box.scenes.activate("security-leave")
         assert ordered.command is not None
+        await box.becomes(ALARM, "arming")
+        await box.becomes(ALARM, "armed_away")
+        await box.becomes(LEAVING, False)
+
+
+async def test_who_leaves_a_home_that_is_armed_has_the_same_time(tmp_path: Path, serve: Serve) -> None:
+    async with home(tmp_path, serve, security(), Family()) as box:
+        await box.order(ALARM, "armed_home")
+        await box.scenes.activate("security-leave")
         await box.becomes(ALARM, "arming")
         await box.becomes(ALARM, "armed_away")
         await box.becomes(LEAVING, False)
