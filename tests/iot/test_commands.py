@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.broker import ManagedBroker
+from gateway.iot.coap_senml import PayloadError
 from gateway.iot.commands import (
     Commands,
     CommandsConfig,
@@ -353,6 +354,14 @@ async def test_a_refusal_of_the_device_is_final(house: House, link: ScriptedLink
     link.answers = [DeviceRefusedError("no")]
     assert await house.order(SWITCH.id, value=True) == [CommandState.SENT, CommandState.FAILED]
     assert house.commands.recent[0].code == "IOT-201"
+
+
+async def test_a_links_own_trouble_ends_one_command_and_no_other(house: House, link: ScriptedLink) -> None:
+    link.answers = [PayloadError("it can be whole numbers only")]
+    assert await house.order(SWITCH.id, value=True) == [CommandState.SENT, CommandState.FAILED]
+    link.answers = [True]
+    assert (await house.order(SWITCH.id, value=False))[-1] is CommandState.EXPIRED
+    assert link.orders == [True, False]
 
 
 async def test_a_newer_order_takes_the_place_of_the_older(house: House) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -183,6 +184,18 @@ def test_quiet_waits_for_a_condition_that_is_not_known_yet() -> None:
     clocks.engine.heed(StateChanged(None, known), clocks.now_s)
     assert clocks.engine.is_woken
     assert len(clocks.go_on(timedelta(minutes=1))) == 1
+
+
+def test_what_was_quiet_while_nobody_was_at_home_is_asked_about_later_and_not_never() -> None:
+    away = EntityId("home.away")
+    asked = rule(Test(quiet=(DOOR,), for_s=HOUR_S), Test(entity=away, equals=False))
+    clocks = Clocks(datetime(2026, 3, 4, 8, tzinfo=SHANGHAI), asked)
+    device = Device(id=DeviceId("home"), name="home", link="home")
+    gone = State(Entity(id=away, device=device, name="away", capability=Capability.SWITCH), True)
+    clocks.engine.heed(StateChanged(None, gone), clocks.now_s)
+    assert clocks.go_on(timedelta(hours=2)) == []
+    clocks.engine.heed(StateChanged(gone, replace(gone, value=False)), clocks.now_s)
+    assert clocks.go_on(timedelta(hours=3)) == [datetime(2026, 3, 4, 11, tzinfo=SHANGHAI)]
 
 
 @pytest.mark.parametrize(
