@@ -4,9 +4,10 @@ import asyncio
 import json
 import socket
 from asyncio.subprocess import DEVNULL, PIPE
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.child import running
@@ -79,17 +80,24 @@ class House:
 
 @dataclass
 class Listener:
-    """What a real subscriber hears."""
+    """What a real subscriber hears; what is passed over is kept for who asks for its topic later.
+
+    A broker promises an order within a topic only: kept messages of two topics come as it likes.
+    """
 
     output: asyncio.StreamReader
+    passed: defaultdict[str, deque[str]] = field(default_factory=lambda: defaultdict(deque))
 
     async def next(self, topic: str) -> str:
         """Return the next payload on `topic`."""
+        if passed := self.passed[topic]:
+            return passed.popleft()
         async with asyncio.timeout(20):
             while line := (await self.output.readline()).decode().rstrip("\n"):
                 heard, _, payload = line.partition(" ")
                 if heard == topic:
                     return payload
+                self.passed[heard].append(payload)
         raise AssertionError
 
     async def until(self, topic: str, payload: str) -> None:
