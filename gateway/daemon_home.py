@@ -214,10 +214,10 @@ def _television_set(tv: Tv) -> television.Television:
 
 
 def _rule_actions(tv: Tv, commands: Commands, scenes: Scenes, voice: Voice) -> Mapping[str, Action]:
-    async def command(*, entity: EntityId, value: Value) -> None:
+    def command(*, entity: EntityId, value: Value) -> None:
         commands.tell(entity, value)
 
-    async def notice(*, text: Mapping[str, str]) -> None:
+    def notice(*, text: Mapping[str, str]) -> None:
         voice.notices.put(text)
 
     async def tune(*, number: int | None = None, channel: str | None = None) -> None:

@@ -7,6 +7,7 @@ told, and the kernel takes its children along.
 import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import signal
 from collections.abc import Iterator, Mapping
@@ -68,7 +69,14 @@ async def live(supervisor: Supervisor, environment: Mapping[str, str]) -> None:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
-    running = asyncio.create_task(supervisor.run(notifier.ready), name="supervisor")
+
+    def ready() -> None:
+        notifier.ready()
+        # What is here now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+
+    running = asyncio.create_task(supervisor.run(ready), name="supervisor")
     beating = asyncio.create_task(_beat(supervisor, notifier), name="watchdog")
     ending = asyncio.create_task(told.wait(), name="wait for the end")
     await asyncio.wait((running, ending), return_when=asyncio.FIRST_COMPLETED)

@@ -5,6 +5,7 @@ other case the caller learns that it has not.  Nothing is kept to be sent later
 behind the caller's back.
 """
 
+from asyncio import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, Self
@@ -84,6 +85,16 @@ class Broker(Protocol):
     @property
     def changes(self) -> Publisher[bool]:
         """True after each connection, when all filters are subscribed again; False after each loss."""
+
+    def begin(self, message: Message) -> Future[None] | None:
+        """Give `message` to the broker now; what comes back is done as `publish` is, and fails as that.
+
+        Returns:
+            `None` if others wait already: nothing was sent, and `publish` waits with them.
+
+        Raises:
+            BrokerError: it cannot be sent.
+        """
 
     async def publish(self, message: Message) -> None:
         """Return when the broker has `message` (QoS 1 and 2: when it said so).

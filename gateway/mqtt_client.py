@@ -9,6 +9,7 @@ import functools
 import logging
 import secrets
 import time
+from asyncio import Future
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -104,26 +105,30 @@ class MqttClient:
             await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
             attempt += 1
 
-    async def publish(self, message: Message) -> None:
+    def begin(self, message: Message) -> Future[None] | None:
         connection = self._connection
         if connection is None:
             raise BrokerError(f"not connected to the broker, so {message.topic} was not published")
-        if len(message.payload) > MAX_PAYLOAD_BYTES or self._waiting >= MAX_WAITING:
+        if len(message.payload) > MAX_PAYLOAD_BYTES:
             raise BrokerError(f"too much to publish on {message.topic} ({len(message.payload)} bytes)")
-        self._waiting += 1
-        begun = False
+        # What we publish, our own listeners hear: their filters go first.
+        return connection.begin(message) if self._settled.is_set() and connection.has_room else None
+
+    async def publish(self, message: Message) -> None:
         try:
-            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
-                # What we publish, our own listeners hear: their filters go first.
-                await self._settled.wait()
-                begun = True
-                await connection.publish(message)
-        except TimeoutError:
-            if begun:
-                connection.give_up("the broker does not acknowledge what it is given")
-            raise BrokerError(f"the broker did not take {message.topic} in time") from None
+            await (self.begin(message) or await self._begin_in_turn(message))
         except BrokerError as error:
             raise BrokerError(f"the broker did not take {message.topic}: {error}") from error
+
+    async def _begin_in_turn(self, message: Message) -> Future[None]:
+        connection = self._connection
+        if connection is None or self._waiting >= MAX_WAITING:
+            raise BrokerError(f"{self._waiting} others wait already")
+        self._waiting += 1
+        try:
+            async with _in_time(PUBLISH_TIMEOUT_S):
+                await self._settled.wait()
+                return await connection.begin_in_turn(message)
         finally:
             self._waiting -= 1
 
@@ -227,7 +232,7 @@ class MqttClient:
 
 async def _say(connection: Connection, message: Message, *, timeout_s: float = PUBLISH_TIMEOUT_S) -> None:
     async with _in_time(timeout_s):
-        await connection.publish(message)
+        await (await connection.begin_in_turn(message))
 
 
 async def _until_lost(connection: Connection, address: BrokerAddress) -> None:
@@ -241,4 +246,4 @@ async def _in_time(limit_s: float) -> AsyncIterator[None]:
         async with asyncio.timeout(limit_s):
             yield
     except TimeoutError:
-        raise BrokerError("the broker does not answer") from None
+        raise BrokerError("the broker does not answer in time") from None

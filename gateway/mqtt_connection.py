@@ -21,13 +21,14 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.mqtt import BrokerAddress, BrokerError, Message
+from gateway.mqtt_window import MOST_UNDER_WAY, Window
 
 CONNECT_TIMEOUT_S = 3.0
 KEEPALIVE_S = 15
 LOOK_EVERY_S = 1.0
 """Whether the broker still answers, and whether it is time to say that we are here."""
-
-MOST_UNDER_WAY = 64
+FEW = 2
+"""With more than that under way, company is worth more than speed."""
 MOST_READ_AT_ONCE = 50
 """Packets; then everybody else gets a turn."""
 
@@ -53,12 +54,12 @@ class Connection:
         self.lost: Future[BrokerError] = self._loop.create_future()
         self._deliver = deliver
         self._greeted: Future[None] = self._loop.create_future()
-        self._published: dict[int, Future[None]] = {}
-        self._room = asyncio.Semaphore(MOST_UNDER_WAY)
+        self._window = Window()
         self._answers: dict[int, Future[list[ReasonCode]]] = {}
         self._heard = 0
         self._socket: socket.socket | None = None
         self._writing = False
+        self._held = False
         self._look: Handle | None = None
         self._paho = Client(CallbackAPIVersion.VERSION2, client_id, reconnect_on_failure=False)
         self._paho.connect_timeout = CONNECT_TIMEOUT_S
@@ -110,22 +111,31 @@ class Connection:
             self._end(BrokerError("given up"))
             raise
 
-    async def publish(self, message: Message) -> None:
-        """Return when the broker has `message`; at QoS 0 when it is on its way.
+    @property
+    def has_room(self) -> bool:
+        """Whether `begin` may be called now; see `Window.has_room`."""
+        return self._window.has_room
+
+    async def begin_in_turn(self, message: Message) -> Future[None]:
+        """Wait until there is room, then `begin`; what was begun cannot be taken back.
+
+        Raises:
+            BrokerError: as `begin`.
+        """
+        if self.has_room:
+            return self.begin(message)
+        async with self._window.turn():
+            return self.begin(message)
+
+    def begin(self, message: Message) -> Future[None]:
+        """Give `message` to the broker; done when it has it, or will not have it.
 
         Raises:
             BrokerError: the connection is over, or the topic cannot be.
         """
-        # Who waits here can be sent away; what paho was given cannot be taken back.
-        async with self._room:
-            await self._hand_over(message)
-
-    def give_up(self, why: str) -> None:
-        """End the connection, so that nothing of what it was given is sent later."""
-        self._end(BrokerError(why))
-
-    async def _hand_over(self, message: Message) -> None:
         self._check()
+        if len(self._window) > FEW:
+            self._hold()
         try:
             sent = self._paho.publish(message.topic, message.payload, message.qos, message.retain)
         except ValueError as error:
@@ -134,14 +144,11 @@ class Connection:
             self._end_by(sent.rc)
             raise self._over()
         if sent.is_published():
-            return
-        done: Future[None] = self._loop.create_future()
-        self._published[sent.mid] = done
+            done: Future[None] = self._loop.create_future()
+            done.set_result(None)
+            return done
         self._write_later()
-        try:
-            await done
-        finally:
-            self._published.pop(sent.mid, None)
+        return self._window.add(sent.mid, len(message.payload))
 
     async def subscribe(self, filters: Sequence[tuple[str, int]]) -> list[bool]:
         """Listen to `filters`, each with its QoS; return which of them the broker grants.
@@ -205,6 +212,8 @@ class Connection:
         begun = self._heard
         while self._heard - begun < MOST_READ_AT_ONCE:
             heard = self._heard
+            if heard > begun:
+                self._hold()
             rc = self._paho.loop_read()
             if rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
                 self._end_by(rc)
@@ -220,6 +229,18 @@ class Connection:
             self._loop.remove_writer(self._socket)
             self._writing = False
 
+    def _hold(self) -> None:
+        """Let what is written in this turn of the loop go out together: packets cost more than bytes."""
+        if self._socket is not None and not self._held:
+            self._held = True
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+            self._loop.call_soon(self._release)
+
+    def _release(self) -> None:
+        self._held = False
+        if self._socket is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
     def _write_later(self) -> None:
         """Have the loop write what the socket did not take at once."""
         if self._socket is not None and not self._writing and self._paho.want_write():
@@ -227,6 +248,10 @@ class Connection:
             self._loop.add_writer(self._socket, self._write)
 
     def _look_after(self) -> None:
+        if self._window.is_late:
+            # Over, so that nothing of what it was given is sent later.
+            self._end(BrokerError("the broker does not acknowledge in time"))
+            return
         rc = self._paho.loop_misc()
         if rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._end_by(rc)
@@ -249,7 +274,7 @@ class Connection:
             self.lost.set_result(why)
         everybody: tuple[Future[Any], ...] = (
             self._greeted,
-            *self._published.values(),
+            *self._window.waiting(),
             *self._answers.values(),
         )
         for waiting in everybody:
@@ -283,9 +308,7 @@ class Connection:
         self, _client: Client, _data: object, mid: int, _code: ReasonCode, _more: Properties
     ) -> None:
         self._heard += 1
-        waiting = self._published.get(mid)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
+        self._window.acknowledge(mid)
 
     def _on_answer(
         self, _client: Client, _data: object, mid: int, codes: list[ReasonCode], _more: Properties | None

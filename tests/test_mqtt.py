@@ -17,6 +17,7 @@ from gateway.child import running
 from gateway.errors import BadInputError, GatewayError
 from gateway.mqtt import MAX_PAYLOAD_BYTES, BrokerAddress, BrokerError, Message
 from gateway.mqtt_client import MqttClient
+from gateway.mqtt_window import MOST_UNDER_WAY
 from gateway.pubsub import Subscription
 from tests.conftest import Serve
 
@@ -191,6 +192,33 @@ async def test_a_broker_that_hangs_is_not_taken_for_success(broker: Mosquitto, s
         with pytest.raises(BrokerError, match="in time"):
             await client.publish(Message("lamp/set", b"ON"))
         broker.signal(signal.SIGCONT)
+
+
+async def test_publications_beyond_what_may_be_under_way_keep_their_order(
+    broker: Mosquitto, serve: Serve
+) -> None:
+    count = MOST_UNDER_WAY + 200
+    async with connected(serve, broker) as client:
+        with client.subscribe("orders", backlog=2 * count) as heard:
+            await client.publish(Message("orders", b"first"))
+            broker.signal(signal.SIGSTOP)
+            numbers = iter(range(count))
+            while client.begin(Message("orders", b"%d" % next(numbers))) is not None:
+                pass
+            waiting = [
+                asyncio.create_task(client.publish(Message("orders", b"%d" % number))) for number in numbers
+            ]
+            await asyncio.sleep(0)
+            waiting[7].cancel()
+            assert client.begin(Message("orders", b"pushes in")) is None
+            broker.signal(signal.SIGCONT)
+            await asyncio.gather(*waiting, return_exceptions=True)
+            await client.publish(Message("orders", b"last"))
+            said = [(await anext(heard)).payload]
+            while said[-1] != b"last":
+                said.append((await anext(heard)).payload)
+    refused, sent_away = MOST_UNDER_WAY, MOST_UNDER_WAY + 1 + 7
+    assert said[1:-1] == [b"%d" % number for number in range(count) if number not in (refused, sent_away)]
 
 
 async def test_every_publication_has_an_outcome_when_the_broker_is_killed(

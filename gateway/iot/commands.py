@@ -14,13 +14,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import ClassVar
 
 from gateway.errors import BadInputError, GatewayError
 from gateway.iot import commands_table
 from gateway.iot.commands_model import REPLACED, SILENT, TOLD, Command, CommandState, confirms, moved
 from gateway.iot.entity import Capability, EntityId, StateChanged, Value
-from gateway.iot.link import DeviceRefusedError, Link, LinkDownError
+from gateway.iot.link import DeviceRefusedError, Link, LinkDownError, PromptLink
 from gateway.iot.registry import Registry
 from gateway.pubsub import Publisher, Subscription
 from gateway.schema import FieldError
@@ -105,6 +106,7 @@ class Commands:
         self._store = store
         self._registry = registry
         self._links = {link.name: link for link in links}
+        self._prompt = {link.name: link for link in links if isinstance(link, PromptLink)}
         self._config = config or CommandsConfig()
         self._known: dict[str, Command] = {}
         self._open: dict[EntityId, _Running] = {}
@@ -246,20 +248,53 @@ class Commands:
         running = self._open[command.entity] = _Running(
             command, time.monotonic() + left_s, resumed=resumed, promised=promised
         )
-        if self._tasks is not None:
-            running.task = self._tasks.create_task(self._follow(running), name=f"command-{command.id}")
+        if promised or not self._begin_at_once(running):
+            self._attend(running, handed=False)
 
-    async def _follow(self, running: "_Running") -> None:
-        """Hand the command over, again while that fails, and wait for its deadline."""
-        silent, pause_s = LinkDownError.code, RETRY_S
+    def _begin_at_once(self, running: "_Running") -> bool:
+        """Hand over without a task: nearly every command of a rule is confirmed before it would need one."""
+        command = running.command
+        link = self._prompt.get(command.entity.partition(".")[0])
+        if link is None or self._registry.states[command.entity].entity.capability is Capability.BUTTON:
+            return False
+        try:
+            carried = link.begin(command.entity, command.value)
+        except GatewayError:
+            return False
+        if carried is None:
+            return False
+        running.handed = True
+        running.timer = asyncio.get_running_loop().call_later(running.left_s(), self._attend, running)
+        carried.add_done_callback(partial(self._note_carried, running))
+        return True
+
+    def _note_carried(self, running: "_Running", carried: asyncio.Future[None]) -> None:
+        if carried.cancelled() or carried.exception() is not None:
+            self._attend(running, handed=False)
+
+    def _attend(self, running: "_Running", *, handed: bool = True) -> None:
+        """Have a task see to what waits or goes wrong, if none does yet."""
+        if (
+            self._tasks is not None
+            and running.task is None
+            and self._open.get(running.command.entity) is running
+        ):
+            running.task = self._tasks.create_task(
+                self._follow(running, handed=handed), name=f"command-{running.command.id}"
+            )
+
+    async def _follow(self, running: "_Running", *, handed: bool) -> None:
+        """Hand the command over unless it is, again while that fails, and wait for its deadline."""
+        silent, pause_s = SILENT if handed else LinkDownError.code, RETRY_S
         try:
             async with asyncio.timeout(running.left_s()):
-                for _ in range(1 + MOST_AGAIN):
-                    running.missed.clear()
-                    while not await self._hand_over(running, again=silent is SILENT):
-                        self._may_repeat(running, LinkDownError.code)
-                        await asyncio.sleep(pause_s)
-                        pause_s = min(pause_s * 2, LONGEST_RETRY_S)
+                for number in range(1 + MOST_AGAIN):
+                    if number or not handed:
+                        running.missed.clear()
+                        while not await self._hand_over(running, again=silent is SILENT):
+                            self._may_repeat(running, LinkDownError.code)
+                            await asyncio.sleep(pause_s)
+                            pause_s = min(pause_s * 2, LONGEST_RETRY_S)
                     silent = SILENT
                     self._may_repeat(running, TOLD)
                     await running.missed.wait()
@@ -314,9 +349,13 @@ class Commands:
             elif _was_away(change):
                 # It was not to be reached: the order may never have got there.
                 running.away = True
-                running.missed.set()
+                self._miss(running)
             elif change.live and running.away:
-                running.missed.set()
+                self._miss(running)
+
+    def _miss(self, running: "_Running") -> None:
+        running.missed.set()
+        self._attend(running)
 
     async def _move(self, running: "_Running", state: CommandState, code: str | None = None) -> None:
         if not running.promised:
@@ -346,6 +385,8 @@ class Commands:
         if state.over:
             if self._open.get(command.entity) is running:
                 del self._open[command.entity]
+            if running.timer is not None:
+                running.timer.cancel()
             if running.task is not None and running.task is not asyncio.current_task():
                 running.task.cancel()
         return command
@@ -419,6 +460,8 @@ class _Running:
     """It could not be reached since it was told; only then what it says else is a reason to tell it again."""
     missed: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+    """While there is no task."""
 
     def left_s(self) -> float:
         return max(0.0, self.deadline - time.monotonic())

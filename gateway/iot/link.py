@@ -4,9 +4,10 @@ One rule: facts rise as `LinkEvent`s; a command goes down as an awaited call
 that says only whether the device took it, never whether it did it.
 """
 
+from asyncio import Future
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from gateway.errors import BadInputError, GatewayError
 from gateway.iot.entity import Entity, EntityId, Reading, Value
@@ -84,4 +85,19 @@ class Link(Protocol):
         Raises:
             DeviceRefusedError: it answered no.
             LinkDownError: it could not be reached.
+        """
+
+
+@runtime_checkable
+class PromptLink(Link, Protocol):
+    """A link that can hand over without waiting."""
+
+    def begin(self, entity: EntityId, value: Value) -> Future[None] | None:
+        """Hand `value` over now; what comes back is done when its carrier has it.
+
+        Returns:
+            `None` if it has to wait: nothing was handed over; `command` waits.
+
+        Raises:
+            GatewayError: it cannot be; `command` says why.
         """

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import math
 import time
+from asyncio import Future
 from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -153,19 +154,25 @@ class MqttLink:
             finally:
                 await self._say("offline")
 
+    def begin(self, entity: EntityId, value: Value) -> Future[None] | None:
+        return self._broker.begin(self._order(entity, value))
+
     async def command(self, entity: EntityId, value: Value) -> bool:
+        order = self._order(entity, value)
+        try:
+            await self._broker.publish(order)
+        except BrokerError as error:
+            raise LinkDownError(f"{entity} was not told: {error}", hint=error.hint) from error
+        return False
+
+    def _order(self, entity: EntityId, value: Value) -> Message:
         present = self._present.get(entity)
         if present is None:
             raise LinkDownError(f"{entity} is not there to be told")
         instruction = present.spec.instruction
         if instruction is None or not present.spec.entity.takes(value):
             raise DeviceRefusedError(f"{entity} cannot be told to become that")
-        message = Message(instruction.topic, instruction.payload(value), retain=instruction.retain)
-        try:
-            await self._broker.publish(message)
-        except BrokerError as error:
-            raise LinkDownError(f"{entity} was not told: {error}", hint=error.hint) from error
-        return False
+        return Message(instruction.topic, instruction.payload(value), retain=instruction.retain)
 
     async def _follow(self, changes: Subscription[bool]) -> None:
         async for connected in changes:

@@ -26,7 +26,7 @@ from gateway.iot.rules_file import MAX_RULES, decode_rule
 from gateway.iot.rules_loops import LoopGuard
 from gateway.iot.rules_model import Rule, RuleId
 from gateway.iot.rules_runs import Action, Runs
-from gateway.pubsub import Publisher, Subscription
+from gateway.pubsub import Publisher, Subscription, in_turns
 from gateway.store import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class Rules:
         self._quiet_s: dict[RuleId, float] = {}
         self._asking: Callable[[], Iterable[RuleId]] = lambda: ()
         self._woken = asyncio.Event()
-        self._heed: Callable[[Iterable[Outcome]], None] = lambda _: None
+        self._heed: Callable[[Iterable[Outcome]], bool] = lambda _: False
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -164,7 +164,7 @@ class Rules:
                     ready()
                     await self._follow(changes)
             finally:
-                self._heed = lambda _: None
+                self._heed = lambda _: False
                 self._waits.clear()
                 with contextlib.suppress(GatewayError):
                     await self._remember(least_s=0.0)
@@ -209,12 +209,10 @@ class Rules:
 
     async def _follow(self, changes: Subscription[StateChanged]) -> None:
         lost = 0
-        async for change in changes:
+        async for change in in_turns(changes):
             now_s = time.monotonic()
-            outcomes = self._engine.heed(change, now_s)
-            if outcomes:
-                self._heed(outcomes)
-                # What it set off goes out before the next report counts, however many wait.
+            if self._heed(self._engine.heed(change, now_s)):
+                # What it set off begins before the next report counts, however many wait.
                 await asyncio.sleep(0)
             self._wake()
             if changes.lost > lost:
@@ -223,13 +221,15 @@ class Rules:
                 for state in tuple(self._home.states.values()):
                     self._heed(self._engine.heed(StateChanged(state, state, repeated=True), now_s))
 
-    def _act(self, tasks: asyncio.TaskGroup, runs: Runs, outcomes: Iterable[Outcome]) -> None:
+    def _act(self, tasks: asyncio.TaskGroup, runs: Runs, outcomes: Iterable[Outcome]) -> bool:
+        """Do what follows; return whether any of it has a task that is to begin."""
+        begun = False
         for outcome in outcomes:
             rule = outcome.rule
             match outcome:
                 case Fire(cause=cause):
                     if self._loops.admits(rule, cause, time.monotonic()):
-                        runs.fire(rule)
+                        begun |= runs.fire(rule)
                 case Wait(until_s=until_s):
                     self._waits[rule.id] = tasks.create_task(
                         self._wait(rule, until_s), name=f"wait {rule.id}"
@@ -237,6 +237,7 @@ class Rules:
                 case Unwait():
                     if (pending := self._waits.pop(rule.id, None)) is not None:
                         pending.cancel()
+        return begun
 
     async def _wait(self, rule: Rule, until_s: float) -> None:
         await asyncio.sleep(until_s - time.monotonic())

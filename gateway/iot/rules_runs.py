@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from inspect import iscoroutinefunction
 
 from gateway.errors import GatewayError
 from gateway.iot.rules_model import Mode, Rule, RuleId
@@ -16,8 +17,9 @@ from gateway.iot.rules_steps import AskStep, Step
 
 log = logging.getLogger(__name__)
 
-Action = Callable[..., Awaitable[object]]
-"""Called with the words of its step: ``command(entity=…, value=…)``, ``notice(text={locale: text})``,
+Action = Callable[..., Awaitable[object] | None]
+"""One that is no coroutine function has done it all when it returns.
+Called with the words of its step: ``command(entity=…, value=…)``, ``notice(text={locale: text})``,
 ``notify(text=…)``, ``tune(number=…)`` or ``tune(channel=…)``, ``scene(scene=…)``, and
 ``ask(text=…, after_s=…)``, which returns the answer, or `None` if there was none in time."""
 
@@ -39,29 +41,48 @@ class Runs:
         self.asking: set[RuleId] = set()
         self._tasks = tasks
         self._actions = actions
+        self._at_once = {name for name, action in actions.items() if not iscoroutinefunction(action)}
         self._running: dict[RuleId, set[asyncio.Task[None]]] = {}
         self._queued: dict[RuleId, deque[Rule]] = {}
         self._failing: dict[tuple[RuleId, str], str] = {}
 
-    def fire(self, rule: Rule) -> None:
-        """Begin the steps of `rule`, as its mode allows; returns at once."""
+    def fire(self, rule: Rule) -> bool:
+        """Begin the steps of `rule`, as its mode allows; return whether there is a new task for them."""
         running = self._running.setdefault(rule.id, set())
         running -= {task for task in running if task.done()}
         match rule.mode:
             case Mode.SINGLE if running:
-                return
+                return False
             case Mode.RESTART:
                 for task in running:
                     task.cancel()
             case Mode.QUEUED if running:
                 self._enqueue(rule)
-                return
+                return False
             case Mode.PARALLEL if len(running) >= MAX_PENDING:
                 self._drop(rule)
-                return
-        task = self._tasks.create_task(self._run(rule), name=f"rule {rule.id}")
+                return False
+        done = self._do_at_once(rule)
+        if done == len(rule.do):
+            return False
+        task = self._tasks.create_task(self._run(rule, done), name=f"rule {rule.id}")
         running.add(task)
         task.add_done_callback(running.discard)
+        return True
+
+    def _do_at_once(self, rule: Rule) -> int:
+        """Do the first steps that take no time; return how many: most rules are one command."""
+        for at, step in enumerate(rule.do):
+            if step.ask is not None or (called := words_of(step))[0] not in self._at_once:
+                return at
+            name, words = called
+            failure = ""
+            try:
+                self._actions[name](**words)
+            except GatewayError as error:
+                failure = error.line()
+            self._say(rule.id, name, failure)
+        return len(rule.do)
 
     def _enqueue(self, rule: Rule) -> None:
         queue = self._queued.setdefault(rule.id, deque())
@@ -75,14 +96,14 @@ class Runs:
             log.warning("rule %s fires faster than it can be done; some firings are dropped", rule.id)
         self.dropped[rule.id] = self.dropped.get(rule.id, 0) + 1
 
-    async def _run(self, rule: Rule) -> None:
-        await self._do(rule)
+    async def _run(self, rule: Rule, done: int) -> None:
+        await self._do(rule, done)
         queue = self._queued.get(rule.id)
         while queue:
             await self._do(queue.popleft())
 
-    async def _do(self, rule: Rule) -> None:
-        await self._do_steps(rule.id, rule.do)
+    async def _do(self, rule: Rule, done: int = 0) -> None:
+        await self._do_steps(rule.id, rule.do[done:])
         self.asking.discard(rule.id)
 
     async def _do_steps(self, rule: RuleId, steps: tuple[Step, ...]) -> None:
@@ -109,7 +130,8 @@ class Runs:
             return None, f"this box has no {name}"
         try:
             async with asyncio.timeout(timeout_s):
-                return await action(**words), ""
+                begun = action(**words)
+                return None if begun is None else await begun, ""
         except GatewayError as error:
             return None, error.line()
         except TimeoutError:

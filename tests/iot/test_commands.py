@@ -39,6 +39,7 @@ from gateway.iot.entity import (
 from gateway.iot.link import Availability, DeviceRefusedError, Found, LinkDownError, LinkEvent
 from gateway.iot.mqtt import MqttLink
 from gateway.iot.registry import Registry
+from gateway.mqtt import Message
 from gateway.mqtt_client import MqttClient
 from gateway.pubsub import Publisher
 from gateway.schema import SchemaError, decode
@@ -97,11 +98,18 @@ class House:
 
     registry: Registry
     commands: Commands
+    way: str = "ordered"
+
+    async def give(self, entity: EntityId, value: Value) -> Command:
+        """Order as a person does, or tell as a rule does."""
+        if self.way == "told":
+            return self.commands.tell(entity, value)
+        return await self.commands.order(entity, value)
 
     async def order(self, entity: EntityId, value: Value) -> list[CommandState]:
-        """Order and return every state the command was seen in, to its end."""
+        """Give the command and return every state it was seen in, to its end."""
         with self.commands.changes.subscribe() as changes:
-            command = await self.commands.order(entity, value)
+            command = await self.give(entity, value)
             return await life(changes.__anext__, command.id)
 
 
@@ -156,13 +164,19 @@ async def house_with(serve: Serve, store: Store) -> AsyncIterator[HouseWith]:
         yield make
 
 
+@pytest.fixture(params=["ordered", "told"])
+def way(request: pytest.FixtureRequest) -> str:
+    """Whether a person orders or a rule tells: what becomes of it is the same."""
+    return str(request.param)
+
+
 @pytest.fixture
-async def real(serve: Serve, store: Store, mqtt: MqttClient) -> AsyncIterator[House]:
+async def real(serve: Serve, store: Store, mqtt: MqttClient, way: str) -> AsyncIterator[House]:
     link = MqttLink(mqtt)
     registry = Registry([link])
     commands = Commands(store, registry, [link], CommandsConfig(deadline_s=6))
     async with serve(registry), serve(link), serve(commands):
-        yield House(registry, commands)
+        yield House(registry, commands, way)
 
 
 async def test_a_lamp_confirms_by_its_own_report(serve: Serve, real: House, broker: ManagedBroker) -> None:
@@ -175,7 +189,7 @@ async def test_a_lamp_confirms_by_its_own_report(serve: Serve, real: House, brok
 
 
 async def test_a_lamp_without_power_is_never_shown_as_on(
-    serve: Serve, store: Store, mqtt: MqttClient, broker: ManagedBroker
+    serve: Serve, store: Store, mqtt: MqttClient, broker: ManagedBroker, way: str
 ) -> None:
     link = MqttLink(mqtt)
     registry = Registry([link])
@@ -184,7 +198,7 @@ async def test_a_lamp_without_power_is_never_shown_as_on(
         async with serve(Lamp(broker)):
             await until(registry, lambda: value(registry, Lamp.ID) is False)
 
-        seen = await House(registry, commands).order(Lamp.ID, value=True)
+        seen = await House(registry, commands, way).order(Lamp.ID, value=True)
 
         assert seen == [CommandState.SENT, CommandState.EXPIRED]
         assert value(registry, Lamp.ID) is False
@@ -193,7 +207,7 @@ async def test_a_lamp_without_power_is_never_shown_as_on(
 
 @pytest.mark.parametrize("character", ["deaf", "mute"])
 async def test_a_lamp_that_says_nothing_confirms_nothing(
-    serve: Serve, store: Store, mqtt: MqttClient, broker: ManagedBroker, character: str
+    serve: Serve, store: Store, mqtt: MqttClient, broker: ManagedBroker, character: str, way: str
 ) -> None:
     link = MqttLink(mqtt)
     registry = Registry([link])
@@ -201,7 +215,7 @@ async def test_a_lamp_that_says_nothing_confirms_nothing(
     lamp = Lamp(broker, deaf=character == "deaf", mute=character == "mute")
     async with serve(registry), serve(link), serve(commands), serve(lamp):
         await until(registry, lambda: Lamp.ID in registry.states)
-        assert await House(registry, commands).order(Lamp.ID, value=True) == [
+        assert await House(registry, commands, way).order(Lamp.ID, value=True) == [
             CommandState.SENT,
             CommandState.EXPIRED,
         ]
@@ -236,9 +250,33 @@ async def test_a_broker_killed_in_the_middle_loses_no_command(
         await until(real.registry, lambda: value(real.registry, Lamp.ID) is False)
         with real.commands.changes.subscribe() as changes:
             kill(broker)
-            command = await real.commands.order(Lamp.ID, value=True)
+            command = await real.give(Lamp.ID, value=True)
             assert await life(changes.__anext__, command.id) == [CommandState.SENT, CommandState.CONFIRMED]
         assert lamp.lit
+
+
+async def test_what_a_rule_tells_is_with_the_broker_before_anything_else_happens(
+    serve: Serve, store: Store, mqtt: MqttClient, broker: ManagedBroker
+) -> None:
+    """However fast a newer wish follows, the older one has been said."""
+    link = MqttLink(mqtt)
+    registry = Registry([link])
+    commands = Commands(store, registry, [link])
+    lamp = Lamp(broker)
+    async with serve(registry), serve(link), serve(commands), serve(lamp):
+        await until(registry, lambda: value(registry, Lamp.ID) is False)
+        with mqtt.subscribe("lamp/set") as heard, commands.changes.subscribe(500) as changes:
+            await mqtt.publish(Message("the/broker", b"lets us listen by now"))
+            told = [commands.tell(Lamp.ID, value=bool(number % 2)) for number in range(100)]
+            async with asyncio.timeout(10):
+                said = [(await anext(heard)).payload for _ in told]
+                assert await life(changes.__anext__, told[-1].id) == [
+                    CommandState.SENT,
+                    CommandState.CONFIRMED,
+                ]
+        ends = [each.state for each in map(commands.get, (one.id for one in told)) if each]
+    assert said == [b"OFF", b"ON"] * 50
+    assert ends == [CommandState.FAILED] * 99 + [CommandState.CONFIRMED]
 
 
 async def test_a_lamp_that_was_away_when_it_was_told_is_told_again(
@@ -249,7 +287,7 @@ async def test_a_lamp_that_was_away_when_it_was_told_is_told_again(
     async with serve(lamp):
         await until(real.registry, lambda: value(real.registry, Lamp.ID) is False)
         with real.commands.changes.subscribe() as changes:
-            command = await real.commands.order(Lamp.ID, True)
+            command = await real.give(Lamp.ID, True)
             async with asyncio.timeout(5):
                 while not lamp.orders:  # noqa: ASYNC110 - a lamp tells nobody what it does not do
                     await asyncio.sleep(0.01)
