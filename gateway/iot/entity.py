@@ -148,12 +148,15 @@ class Reading:
         at: When it was so, or when we learned it; timezone-aware UTC.
         live: False when it was said at an unknown earlier time and kept for us: it tells
             the state, but proves nothing about what happened since.
+        sure: False when who kept it may have lost what was said after it, as a broker does
+            that lost power.
     """
 
     entity: EntityId
     value: Value
     at: datetime
     live: bool = True
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +168,14 @@ class State:
         value: The last reported value; `None` before the first report.
         reported_at: When it was reported; `None` before the first report.
         available: Whether the device can be reached.
+        sure: False while `value` was only kept for us, and may be an older one: see `Reading`.
     """
 
     entity: Entity
     value: Value | None = None
     reported_at: datetime | None = None
     available: bool = True
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -374,7 +374,8 @@ class MqttLink:
             if present.good_until < self._next_expiry:
                 self._aging.set()
             self._tell_availability(entity)
-        self.events.publish(Reading(entity, value, datetime.now(UTC), live=not message.retain))
+        now, live = datetime.now(UTC), not message.retain
+        self.events.publish(Reading(entity, value, now, live=live, sure=live))
 
     def _tell_availability(self, entity: EntityId) -> None:
         present = self._present[entity]
