@@ -30,7 +30,7 @@ from gateway.iot.link import (
     Lost,
 )
 from gateway.iot.mqtt_echo import Echo
-from gateway.iot.mqtt_entity import MqttEntity
+from gateway.iot.mqtt_entity import MqttEntity, Unknown
 from gateway.iot.mqtt_present import Announcement, Present
 from gateway.iot.mqtt_questions import Questions
 from gateway.iot.mqtt_roll import RollCall
@@ -375,7 +375,8 @@ class MqttLink:
                 self._aging.set()
             self._tell_availability(entity)
         now, live = datetime.now(UTC), not message.retain
-        self.events.publish(Reading(entity, value, now, live=live, sure=live))
+        known = None if isinstance(value, Unknown) else value
+        self.events.publish(Reading(entity, known, now, live=live, sure=live))
 
     def _tell_availability(self, entity: EntityId) -> None:
         present = self._present[entity]
