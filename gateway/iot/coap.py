@@ -10,7 +10,7 @@ import ipaddress
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
 import aiocoap
@@ -33,7 +33,7 @@ from gateway.iot.coap_lwm2m import Lwm2mSession
 from gateway.iot.coap_observe import ask
 from gateway.iot.coap_rd import LINK_FORMAT, Register, RegistrationDirectory
 from gateway.iot.coap_sealed import Sealed
-from gateway.iot.coap_sealing import Sealing
+from gateway.iot.coap_sealing import NobodyThereError, Sealing
 from gateway.iot.coap_senml import SENML_JSON, Record, encode, plain_text
 from gateway.iot.coap_watch import Pause, Watcher
 from gateway.iot.entity import Device, EntityId, Value
@@ -105,13 +105,18 @@ class CoapLink:
         return is_open or caller in named or self._directory.knows(caller)
 
     def _sealed_at(self, origin: str) -> Sealed | None:
-        named = {device.endpoint: device.url for device in self._config.devices}
-        for key in self.keys.all:
-            registration = self._directory.registrations.get(key.endpoint)
-            url = named.get(key.endpoint) or (registration and registration.base)
-            if url and _origin(url) == _origin(origin):
-                return self.keys.of(key.endpoint)
-        return None
+        """Return how to speak with the device at `origin`; `None` if it is one without credentials.
+
+        Raises:
+            NobodyThereError: no device is known to be there; it may have been one with credentials.
+        """
+        urls = {each.endpoint: each.base for each in self._directory.registrations.values()}
+        urls |= {device.endpoint: device.url for device in self._config.devices}
+        there = [endpoint for endpoint, url in urls.items() if _origin(url) == _origin(origin)]
+        sealed = next((self.keys.of(endpoint) for endpoint in there if self.keys.has(endpoint)), None)
+        if sealed is None and not any(not self.keys.demands(endpoint) for endpoint in there):
+            raise NobodyThereError(origin)
+        return sealed
 
     async def run(self, ready: Callable[[], None]) -> None:
         await self.keys.load()
@@ -344,6 +349,7 @@ class CoapLink:
         return self._announced.announce(device, lwm2m_resources(device, session, explored, sleeps_s))
 
 
+@lru_cache(maxsize=1024)
 def _origin(url: str) -> tuple[str | None, int]:
     parts = urlsplit(url)
     host = parts.hostname

@@ -25,12 +25,14 @@ from aiocoap.tokenmanager import TokenManager
 from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
 
 from gateway.errors import GatewayError
+from gateway.iot.coap_repeats import Repeats
 from gateway.iot.link import LinkDownError
 from gateway.pubsub import Publisher
 from gateway.schema import FieldError
 
 COAP_PORT = 5683
 MAX_REQUESTS_PER_S = 1000
+MAX_BEHIND = 1000
 _MAX_PORT = 65_535
 
 
@@ -171,6 +173,14 @@ class CoapEndpoint:
         """Whether `context` can be used."""
         return self._context is not None
 
+    def is_behind(self, remote: interfaces.EndpointAddress) -> bool:
+        """Whether so much waits for `remote` to acknowledge what went before that more would be too much."""
+        if self._context is None:
+            return False
+        messages = self._context.request_interfaces[-1].token_interface
+        waiting = messages._backlogs.get(getattr(remote, "plain", remote), ())  # noqa: SLF001 - nobody else knows
+        return len(waiting) >= MAX_BEHIND
+
     @property
     def port(self) -> int:
         """The UDP port in use."""
@@ -209,8 +219,10 @@ class CoapEndpoint:
                 multicast=[],
             )
         )
+        messages = context.request_interfaces[0].token_interface
+        messages._recent_messages = Repeats()  # noqa: SLF001 - aiocoap lets nobody bound it
         if guard is not None:
-            context.request_interfaces[0].token_interface.message_interface.takes = guard.takes
+            messages.message_interface.takes = guard.takes
         if self._sealing is not None:
             # First: it takes what is for devices with credentials, and leaves the rest.
             context.request_interfaces.insert(0, self._sealing(context.request_interfaces[0]))

@@ -18,6 +18,7 @@ from aiocoap import error, resource
 
 from gateway.errors import BadInputError
 from gateway.iot.coap_admission import NotAdmittedError, TooManyStrangersError
+from gateway.iot.coap_blocks import Answers, Bodies
 from gateway.iot.coap_directory import Directory, DirectoryFullError, Registration
 from gateway.iot.coap_endpoint import is_endpoint_name
 from gateway.iot.coap_keys import CoapKeys, NotProvedError
@@ -39,9 +40,13 @@ _LONGEST = timedelta(days=365 * 20)
 
 
 class BoundedResource(resource.Resource):  # type: ignore[misc]  # aiocoap has no types
-    """A resource that refuses a body over `max_body_bytes` before it is assembled."""
+    """A resource that refuses a body over `max_body_bytes` before it is assembled, and too many of them."""
 
     max_body_bytes = MAX_BODY_BYTES
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._block1, self._block2 = Bodies(), Answers()
 
     async def render_to_pipe(self, pipe: aiocoap.pipe.Pipe) -> None:
         block = pipe.request.opt.block1

@@ -1,7 +1,8 @@
 """What goes out to a device with credentials is sealed here, and its answers are opened.
 
-One rule: to an address at which a device with credentials is, nothing goes
-out unsealed, and nothing unsealed that comes back is believed.
+One rule: nothing goes out unsealed but to an address at which a device without
+credentials is known to be, and of others nothing unsealed that comes back is believed.
+A device that has moved or left since somebody began to speak with it is not spoken with.
 """
 
 import asyncio
@@ -23,6 +24,17 @@ from gateway.iot.oscore import Place, SealError
 Find = Callable[[str], Sealed | None]
 
 
+class NobodyThereError(error.NetworkError):  # type: ignore[misc]  # aiocoap has no types
+    """No device of the home is known to be at an address, so it is not known either how to speak with it."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(origin)
+        self._origin = origin
+
+    def __str__(self) -> str:
+        return f"no device is known to be at {self._origin} now"
+
+
 class Sealing(interfaces.RequestInterface):  # type: ignore[misc]  # aiocoap has no types
     """Seals requests and sends them through `wire`; see `aiocoap.interfaces.RequestInterface`."""
 
@@ -32,7 +44,8 @@ class Sealing(interfaces.RequestInterface):  # type: ignore[misc]  # aiocoap has
         Args:
             wire: What sends.
             keys: Where refusals are counted.
-            find: Who is at an address, ``coap://host[:port]``.
+            find: Who is at an address, ``coap://host[:port]``; `None` for a device that is spoken with
+                plain.  Raises `NobodyThereError`.
         """
         self._wire = wire
         self._keys = keys

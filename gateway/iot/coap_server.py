@@ -10,12 +10,13 @@ Whoever is not part of the home is answered 4.01, and listed nothing but where t
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 import aiocoap
-from aiocoap import error, resource
+from aiocoap import error, interfaces, resource
 
 from gateway.errors import BadInputError, GatewayError
 from gateway.iot.coap_endpoint import CoapEndpoint
@@ -30,6 +31,7 @@ from gateway.iot.entity import Capability, Entity, EntityId, State, Value
 from gateway.iot.registry import Registry
 
 MAX_OBSERVATIONS = 1000
+MAX_OBSERVATIONS_OF_ONE = 500
 MAX_WAITING_ORDERS = 64
 LONGEST_WAIT_S = 30.0
 _BACKLOG = 10_000
@@ -63,7 +65,7 @@ class CoapServer:
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled."""
         site = self._endpoint.site
-        entities = _Entities(self._registry, self._commands, self._knows)
+        entities = _Entities(self._registry, self._commands, self._knows, self._endpoint.is_behind)
         with self._registry.changes.subscribe(_BACKLOG) as changes:
             site.add_resource(["e"], entities)
             site.add_resource([".well-known", "core"], _Core(self._registry, self._knows))
@@ -123,12 +125,20 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
 
     max_body_bytes = _MAX_VALUE_BYTES
 
-    def __init__(self, registry: Registry, commands: Commands, knows: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        commands: Commands,
+        knows: Callable[[str], bool],
+        is_behind: Callable[[interfaces.EndpointAddress], bool],
+    ) -> None:
         super().__init__()
         self._registry = registry
         self._commands = commands
         self._knows = knows
-        self._observers: dict[EntityId, dict[aiocoap.protocol.ServerObservation, str]] = {}
+        self._is_behind = is_behind
+        self._observers: dict[EntityId, dict[aiocoap.protocol.ServerObservation, aiocoap.Message]] = {}
+        self._by_observer: Counter[str] = Counter()
         self._waiting = 0
 
     async def render_to_pipe(self, pipe: aiocoap.pipe.Pipe) -> None:
@@ -139,14 +149,24 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
     async def add_observation(
         self, request: aiocoap.Message, observation: aiocoap.protocol.ServerObservation
     ) -> None:
-        entity = _id(request)
-        if entity not in self._registry.states or self._count() >= MAX_OBSERVATIONS:
+        entity, who = _id(request), caller(request)
+        is_full = self._by_observer.total() >= MAX_OBSERVATIONS
+        if (
+            entity not in self._registry.states
+            or is_full
+            or self._by_observer[who] >= MAX_OBSERVATIONS_OF_ONE
+        ):
+            # Answered once; aiocoap fails on what is neither accepted nor ended.
+            observation.accept(lambda: None)
+            observation.deregister()
             return
         observers = self._observers.setdefault(entity, {})
-        observers[observation] = caller(request)
+        observers[observation] = request
+        self._by_observer[who] += 1
 
         def forget() -> None:
-            observers.pop(observation, None)
+            if observers.pop(observation, None) is not None:
+                self._by_observer -= Counter((who,))
             if not observers and self._observers.get(entity) is observers:
                 del self._observers[entity]
 
@@ -154,13 +174,14 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
 
     def tell(self, entity: EntityId) -> None:
         """Notify the observers of `entity`, which changed or has gone."""
-        for observation, who in tuple(self._observers.get(entity, {}).items()):
-            if not self._knows(who):
+        for observation, request in tuple(self._observers.get(entity, {}).items()):
+            if not self._knows(caller(request)):
                 observation.trigger(aiocoap.Message(code=aiocoap.UNAUTHORIZED), is_last=True)
-            elif entity in self._registry.states:
-                observation.trigger()
-            else:
+            elif entity not in self._registry.states:
                 observation.trigger(aiocoap.Message(code=aiocoap.NOT_FOUND), is_last=True)
+            elif not self._is_behind(request.remote):
+                # One that acknowledges nothing hears the newest with the heartbeat, if it is still there.
+                observation.trigger()
 
     def tell_all(self) -> None:
         """Notify all observers."""
@@ -226,9 +247,6 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
         if state is None:
             raise error.NotFound
         return state
-
-    def _count(self) -> int:
-        return sum(map(len, self._observers.values()))
 
 
 def _id(request: aiocoap.Message) -> EntityId:

@@ -125,16 +125,24 @@ class Commands:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Follow commands until cancelled, those of an earlier life of the daemon first."""
-        kept = await self._store.read(commands_table.load)
-        self._known = {command.id: command for command in kept}
+        kept = {command.id: command for command in await self._store.read(commands_table.load)}
+        # What the disk did not take before this service ended is as true as what it did.
+        kept |= self._unkept
+        said, self._known = self._known, kept
         self._open.clear()
         with self._registry.changes.subscribe(BACKLOG) as changes:
             try:
                 async with asyncio.TaskGroup() as self._tasks:
                     self._tasks.create_task(self._keep_often(), name="commands-keep")
-                    for command in kept:
+                    for command in tuple(kept.values()):
+                        if command != said.get(command.id, command):
+                            # It came so far while this service ended, and nobody was told.
+                            self.changes.publish(command)
                         if not command.state.over:
                             await self._resume(command)
+                    for lost in said.values():
+                        if lost.id not in kept and (end := _ended(lost)) is not None:
+                            self.changes.publish(end)
                     ready()
                     await self._watch(changes)
             finally:
@@ -234,13 +242,14 @@ class Commands:
         newer = any(
             c.entity == command.entity and c.created_at > command.created_at for c in self._known.values()
         )
+        promised = command.id not in self._unkept
         if left_s > 0 and not newer:
             # Switching on twice is switching on, so what may not have arrived is sent again.
-            self._begin(command, min(left_s, self._config.deadline_s), resumed=True)
+            self._begin(command, min(left_s, self._config.deadline_s), resumed=True, promised=promised)
         elif newer:
-            await self._move(_Running(command, 0.0), CommandState.FAILED, REPLACED)
+            await self._move(_Running(command, 0.0, promised=promised), CommandState.FAILED, REPLACED)
         else:
-            await self._move(_Running(command, 0.0), CommandState.EXPIRED, SILENT)
+            await self._move(_Running(command, 0.0, promised=promised), CommandState.EXPIRED, SILENT)
 
     def _begin(
         self, command: Command, left_s: float, *, resumed: bool = False, promised: bool = True
@@ -425,7 +434,7 @@ class Commands:
             await self._store.write(
                 lambda db: commands_table.keep(db, tuple(batch.values()), self._config.kept)
             )
-        except StoreError:
+        except (StoreError, asyncio.CancelledError):
             self._unkept = batch | self._unkept
             raise
 
@@ -436,6 +445,11 @@ class _OnceError(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+def _ended(command: Command) -> Command | None:
+    """Return the end of a command that nobody knows any more; `None` if it had one."""
+    return moved(command, CommandState.FAILED, datetime.now(UTC), CommandsDownError.code)
 
 
 def _was_away(change: StateChanged) -> bool:

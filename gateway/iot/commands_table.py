@@ -28,6 +28,7 @@ MIGRATIONS: tuple[str, ...] = (
     """,
 )
 
+_ENDS = json.dumps([state.value for state in CommandState if state.over])
 _COLUMNS = "id, entity, value, state, code, created_at, changed_at, expires_at"
 
 
@@ -77,11 +78,16 @@ def update(db: sqlite3.Connection, command: Command) -> None:
 
 
 def keep(db: sqlite3.Connection, commands: Sequence[Command], kept: int) -> None:
-    """Write `commands` as they are now, new ones too; only the newest `kept` stay."""
+    """Write `commands` as they were, new ones too; only the newest `kept` stay.
+
+    One that has come further since stays as it is.
+    """
     db.executemany(
         f"INSERT INTO command ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - a constant
         "ON CONFLICT (id) DO UPDATE SET state = excluded.state, code = excluded.code, "
-        "changed_at = excluded.changed_at",
-        [_row(command) for command in commands],
+        "changed_at = excluded.changed_at "
+        "WHERE command.state NOT IN (SELECT value FROM json_each(?)) "
+        "AND excluded.changed_at >= command.changed_at",
+        [(*_row(command), _ENDS) for command in commands],
     )
     _forget_old(db, kept)

@@ -144,16 +144,19 @@ class Reading:
 
     Attributes:
         entity: Which.
-        value: What it is now.
+        value: What it is now; `None` if it says that it does not know.
         at: When it was so, or when we learned it; timezone-aware UTC.
         live: False when it was said at an unknown earlier time and kept for us: it tells
             the state, but proves nothing about what happened since.
+        sure: False when who kept it may have lost what was said after it, as a broker does
+            that lost power.
     """
 
     entity: EntityId
-    value: Value
+    value: Value | None
     at: datetime
     live: bool = True
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +165,18 @@ class State:
 
     Attributes:
         entity: Whose state this is.
-        value: The last reported value; `None` before the first report.
+        value: The last reported value; `None` before the first report, and when the device says that it
+            does not know.
         reported_at: When it was reported; `None` before the first report.
         available: Whether the device can be reached.
+        sure: False while `value` was only kept for us, and may be an older one: see `Reading`.
     """
 
     entity: Entity
     value: Value | None = None
     reported_at: datetime | None = None
     available: bool = True
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)

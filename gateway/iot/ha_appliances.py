@@ -66,7 +66,7 @@ def _json_light(fields: Fields) -> Iterator[Part]:
 
     def report(key: str, **more: Any) -> Report | None:  # noqa: ANN401 - the attributes of a report
         # Each message may tell a part of it alone.
-        template = Template(json=True, steps=(key,), filters=(Filter("default", (None,)),))
+        template = Template(json=True, steps=(key,), filters=(Filter("default", ("",)),))
         return Report(topic=topic, template=template, **more) if topic else None
 
     yield Part(

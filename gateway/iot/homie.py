@@ -323,7 +323,8 @@ class HomieLink:
                 self.unreadable += 1
                 log.debug("%s said something that is not %s", known.entity.id, known.datatype)
                 continue
-            self.events.publish(Reading(known.entity.id, value, datetime.now(UTC), live=not message.retain))
+            now, live = datetime.now(UTC), not message.retain
+            self.events.publish(Reading(known.entity.id, value, now, live=live, sure=live))
 
     def _refuse(self, device: str, why: str) -> None:
         self.refusals += 1

@@ -31,7 +31,7 @@ from gateway.iot.link import (
     Lost,
 )
 from gateway.iot.mqtt_echo import Echo
-from gateway.iot.mqtt_entity import MqttEntity
+from gateway.iot.mqtt_entity import MqttEntity, Unknown
 from gateway.iot.mqtt_present import Announcement, Present
 from gateway.iot.mqtt_questions import Questions
 from gateway.iot.mqtt_roll import RollCall
@@ -381,7 +381,9 @@ class MqttLink:
             if present.good_until < self._next_expiry:
                 self._aging.set()
             self._tell_availability(entity)
-        self.events.publish(Reading(entity, value, datetime.now(UTC), live=not message.retain))
+        now, live = datetime.now(UTC), not message.retain
+        known = None if isinstance(value, Unknown) else value
+        self.events.publish(Reading(entity, known, now, live=live, sure=live))
 
     def _tell_availability(self, entity: EntityId) -> None:
         present = self._present[entity]

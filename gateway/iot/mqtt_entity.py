@@ -9,7 +9,8 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
+from typing import Final
 
 from gateway.iot.entity import Entity, Value
 from gateway.iot.ha_template import Payload, Template, UnreadableError, as_text
@@ -19,6 +20,15 @@ MAX_VALUE_CHARS = 255
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?([eE][-+]?[0-9]{1,3})?")
 _EXACT = 2**53
 _UNKNOWN = ("None", "unknown", "")
+
+
+class Unknown(Enum):
+    """What a device says that knows its own state no more."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
 
 
 def switched(on: str = "ON", off: str = "OFF") -> Mapping[str, Value]:
@@ -48,30 +58,36 @@ class Report:
     factor: float = 1.0
     ends: tuple[float, float] | None = None
 
-    def read(self, payload: Payload) -> Value | None:
-        """Return the value in `payload`; `None` if it says that it has none.
+    def read(self, payload: Payload) -> Value | Unknown | None:
+        """Return the value in `payload`, or that it is not known; `None` if nothing is said of it.
 
         Raises:
             UnreadableError: the payload is not what was announced.
         """
         found = self.template.value(payload)
-        if self.words:
-            word = as_text(found)
-            if word not in self.words and word not in _UNKNOWN:
-                raise UnreadableError(f"is none of {', '.join(self.words)}"[:MAX_VALUE_CHARS])
-            return self.words.get(word)
-        if self.literal:
-            word = as_text(found).strip()
-            if len(word) > MAX_VALUE_CHARS:
-                raise UnreadableError(f"is longer than {MAX_VALUE_CHARS} characters")
-            return None if word in _UNKNOWN else word
+        if self.words or self.literal:
+            return self._word(found)
+        if isinstance(found, str) and not found.strip():
+            return None
         value = _measured(found, numeric=self.numeric)
-        if value is None or isinstance(value, bool | str):
+        if value is None:
+            return UNKNOWN
+        if isinstance(value, bool | str):
             return value
         if self.ends is not None:
             return "closed" if value == self.ends[0] else "open"
         # What counts to 255 says one of a hundred steps, and not a fraction of one.
         return value if self.factor == 1 else _bounded(round(value * self.factor))
+
+    def _word(self, found: object) -> Value | Unknown | None:
+        word = as_text(found)
+        if self.words:
+            if word not in self.words and word not in _UNKNOWN:
+                raise UnreadableError(f"is none of {', '.join(self.words)}"[:MAX_VALUE_CHARS])
+            return self.words.get(word, UNKNOWN if word else None)
+        if len(word := word.strip()) > MAX_VALUE_CHARS:
+            raise UnreadableError(f"is longer than {MAX_VALUE_CHARS} characters")
+        return None if word in _UNKNOWN else word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +185,8 @@ class MqttEntity:
         also = (report.topic for report in self.also)
         return frozenset((*reports, *also, *(source.topic for source in self.sources)))
 
-    def read(self, payload: Payload) -> Value | None:
-        """Return the state in `payload`; `None` if it says that it has none.
+    def read(self, payload: Payload) -> Value | Unknown | None:
+        """Return the state in `payload`, or that it is not known; `None` if nothing is said of it.
 
         Raises:
             UnreadableError: the payload is not what was announced.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.iot.entity import EntityId, Value
 from gateway.iot.ha_template import Payload, UnreadableError
-from gateway.iot.mqtt_entity import MqttEntity
+from gateway.iot.mqtt_entity import MqttEntity, Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Present:
         fresh = self.spec.expire_after_s is None or now < self.good_until
         return fresh and self.spec.reachable(self.votes, self.latest)
 
-    def read(self, topic: str, payload: Payload) -> Value | None:
+    def read(self, topic: str, payload: Payload) -> Value | Unknown | None:
         """Return what the first reader of `topic` that finds something makes of `payload`.
 
         Raises:

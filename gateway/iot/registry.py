@@ -114,8 +114,9 @@ class Registry:
         if before is None or self._is_older(reading, before):
             self.ignored += 1
             return
-        after = replace(before, value=reading.value, reported_at=reading.at)
         repeated = type(before.value) is type(reading.value) and before.value == reading.value
+        sure = reading.sure or (repeated and before.sure)
+        after = replace(before, value=reading.value, reported_at=reading.at, sure=sure)
         self._put(before, after, repeated=repeated, live=reading.live)
 
     def _is_older(self, reading: Reading, before: State) -> bool:

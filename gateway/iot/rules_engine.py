@@ -3,7 +3,8 @@
 One rule: a rule fires at the moment its test becomes so, never because it
 still is.  What is not known is neither so nor not so: an entity that cannot
 be reached fires nothing and ends a wait, and when it is back with the same
-value nothing has happened.
+value nothing has happened.  What was only kept for us fires nothing either:
+it may have been so before the home was armed.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -83,11 +84,15 @@ class _Gate:
         self.known = False
         self.since_s = 0.0
 
-    def heed(self, value: Value | None, now_s: float) -> bool:
-        """Take the newest value; return whether the test became so just now."""
+    def heed(self, value: Value | None, now_s: float, *, sure: bool = True) -> bool:
+        """Take the newest value; return whether the test became so just now.
+
+        One that is not `sure` cannot make it so, and leaves that to the device's next word.
+        It can end it: then a door that is opened again is not passed over.
+        """
         now = holds(self.test, value, self.so)
         was_known, self.known = self.known, now is not None
-        if now is None:
+        if now is None or (now and not sure and not self.so):
             return False
         became = now and self.so is not True
         if became or (now and not was_known):
@@ -292,12 +297,12 @@ class Engine:
 def _heed(
     entry: _Entry, change: StateChanged, value: Value | None, now_s: float, local: Callable[[], datetime]
 ) -> list[Outcome]:
-    test = entry.rule.when
+    test, sure = entry.rule.when, change.after is None or change.after.sure
     if test.changes:
         before = change.before.value if change.before else None
-        moved = before is not None and value is not None and not _same(before, value)
+        moved = sure and before is not None and value is not None and not _same(before, value)
         return entry.fires(now_s, local) if moved else []
-    became = entry.gate.heed(value, now_s)
+    became = entry.gate.heed(value, now_s, sure=sure)
     if entry.waiting and not (entry.gate.known and entry.gate.so):
         entry.waiting = False
         if not entry.gate.known:

@@ -19,10 +19,10 @@ def is_life(change: StateChanged) -> bool:
 
     A value that is another does, and so does a motion that goes on, or an event that happened again.
     That a closed door reports once more that it is closed does not: many sensors do so every hour by
-    themselves, and a home where nobody moves would never be quiet.
+    themselves, and a home where nobody moves would never be quiet.  Nor does what was only kept for us.
     """
     before, after = change.before, change.after
-    if after is None or after.value is None:
+    if after is None or after.value is None or not after.sure:
         return False
     if change.live and (after.value is True or after.entity.capability in _TELLS_NOW):
         return True

@@ -29,7 +29,7 @@ _BOTH_WAYS = frozenset({1, 2, 3, 4, 5, 6, 9, 10, 15, 16})
 _RESULT_BY_NAME = "4"
 _RELAYS_ARE_LIGHTS = "30"
 """Numbers of ``SetOption``."""
-_ABSENT = (Filter("default", (None,)),)
+_ABSENT = (Filter("default", ("",)),)
 """The firmware reports many things on one topic; what does not speak of an entity says nothing of it."""
 
 

@@ -18,11 +18,13 @@ import pytest
 from gateway.child import running
 from gateway.iot import coap_directory, commands_table
 from gateway.iot.coap_admission import Verdict
-from gateway.iot.coap_endpoint import CoapConfig, StaticDevice
+from gateway.iot.coap_endpoint import CoapConfig, HomeTuning, StaticDevice
 from gateway.iot.coap_keys import BOX_ID, MAX_REFUSED_PER_S, Credentials
+from gateway.iot.coap_observe import Interest, ask, observe
 from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands, CommandsConfig
 from gateway.iot.entity import EntityId
+from gateway.iot.link import LinkDownError
 from gateway.iot.oscore import Header, Keys, Place, Secret, number_bytes, parse_header
 from tests.conftest import Serve
 from tests.iot.coap_box import Rig, box
@@ -286,6 +288,34 @@ async def test_a_device_sees_and_orders_the_home_sealed(tmp_path: Path, serve: S
                 assert await panel.ask("PUT", path, "0", 0) == ("2.04 Changed", "")
                 assert (await panel.ask("GET", path, "", None))[0].startswith("2.05")
                 assert (await other.ask("GET", path, "", None))[0].startswith("4.01")
+
+
+async def test_a_device_with_credentials_that_has_left_is_told_nothing_in_plain(
+    tmp_path: Path, serve: Serve
+) -> None:
+    async with box(tmp_path, serve) as rig:
+        _, given = await rig.keys.make("ep1", "")
+        install(tmp_path / "ep1", given)
+        async with device(tmp_path / "ep1", rig.endpoint.port) as ep1:
+            url = await ep1.tell("url")
+
+            def order() -> aiocoap.Message:
+                return aiocoap.Message(code=aiocoap.PUT, uri=f"{url}/3306/0/5850", payload=b"1")
+
+            await ep1.register()
+            await until(rig.registry, lambda: value(rig.registry, FAN) is False)
+            assert (await ask(rig.endpoint.context, order(), 10)).code == aiocoap.CHANGED
+            assert (await ep1.ask("DELETE", ep1.location, "", None))[0].startswith("2.02")
+            await until(rig.registry, lambda: not rig.registry.states)
+            # Whoever began to speak with it before, as an update of its firmware, goes on with this address.
+            with pytest.raises(LinkDownError, match="no device is known"):
+                await ask(rig.endpoint.context, order(), 10)
+            interest = Interest(
+                url=f"{url}/3306/0/5850", accept=None, timeout_s=10, margin_s=1, tuning=HomeTuning()
+            )
+            with pytest.raises(LinkDownError, match="no device is known"):
+                await anext(observe(rig.endpoint.context, interest))
+            assert await ep1.tell("unsealed") == 0
 
 
 async def test_a_body_of_many_blocks_comes_sealed(tmp_path: Path, serve: Serve) -> None:

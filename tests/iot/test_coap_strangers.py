@@ -1,9 +1,12 @@
 """What somebody who is not part of the home gets from the box over CoAP."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import aiocoap
@@ -12,10 +15,12 @@ import pytest
 from gateway.iot import coap_directory, commands_table
 from gateway.iot.coap import CoapLink
 from gateway.iot.coap_admission import Verdict
-from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint, StaticDevice
+from gateway.iot.coap_endpoint import MAX_BEHIND, CoapConfig, CoapEndpoint, StaticDevice
 from gateway.iot.coap_links import parse_links
-from gateway.iot.coap_server import CoapServer
+from gateway.iot.coap_repeats import Repeats
+from gateway.iot.coap_server import MAX_OBSERVATIONS_OF_ONE, CoapServer
 from gateway.iot.commands import Commands, CommandsConfig
+from gateway.iot.entity import EntityId, Reading
 from gateway.iot.registry import Registry
 from gateway.store import Store
 from tests.conftest import Serve
@@ -95,6 +100,57 @@ async def test_whoever_is_sent_away_hears_no_more_of_what_it_observed(rig: Rig) 
             async for told in request.observation:
                 assert told.code == aiocoap.UNAUTHORIZED
                 break
+
+
+async def test_who_observes_what_is_not_there_is_told_so(rig: Rig) -> None:
+    async with peer() as friend, asyncio.timeout(10):
+        asked = aiocoap.Message(code=aiocoap.GET, uri=f"{rig.url}/e/nothing", observe=0)
+        assert (await friend.request(asked).response).code == aiocoap.NOT_FOUND
+
+
+async def test_an_observer_that_acknowledges_nothing_costs_a_bounded_piece_of_memory(rig: Rig) -> None:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as silent:
+        silent.setblocking(False)
+        silent.connect((HOME, rig.endpoint.port))
+        accepted = 0
+        for i in range(MAX_OBSERVATIONS_OF_ONE + 5):
+            asked = aiocoap.Message(code=aiocoap.GET, observe=0)
+            asked.opt.uri_path = ("e", LAMP)
+            asked.mid, asked.mtype, asked.token = i, aiocoap.CON, i.to_bytes(2)
+            silent.send(asked.encode())
+            async with asyncio.timeout(10):
+                answer = aiocoap.Message.decode(await asyncio.get_running_loop().sock_recv(silent, 2048))
+            assert answer.code == aiocoap.CONTENT
+            accepted += answer.opt.observe is not None
+        assert accepted == MAX_OBSERVATIONS_OF_ONE
+
+        manager = rig.endpoint.context.request_interfaces[-1].token_interface
+        lit = False
+        for _ in range(2 + (MAX_BEHIND + MAX_OBSERVATIONS_OF_ONE) // MAX_OBSERVATIONS_OF_ONE):
+            lit = not lit
+            rig.link.events.publish(Reading(EntityId(LAMP), lit, datetime.now(UTC)))
+            await until(rig.registry, partial(_is, rig, lit))
+            for _ in range(20):
+                await asyncio.sleep(0)
+        (behind,) = manager._backlogs.values()
+        assert MAX_BEHIND <= len(behind) <= MAX_BEHIND + MAX_OBSERVATIONS_OF_ONE
+
+
+def _is(rig: Rig, lit: bool) -> bool:
+    return rig.registry.states[EntityId(LAMP)].value is lit
+
+
+def test_the_newest_requests_are_remembered_and_the_oldest_forgotten() -> None:
+    repeats = Repeats(2)
+    for key in ("a", "b", "b", "c"):
+        repeats[key] = key
+    assert list(repeats) == ["b", "c"]
+    assert repeats.pop("a") is None
+    assert repeats.pop("b") == "b"
+
+
+async def test_the_box_remembers_a_bounded_number_of_requests(rig: Rig) -> None:
+    assert isinstance(rig.endpoint.context.request_interfaces[-1].token_interface._recent_messages, Repeats)
 
 
 async def test_devices_of_the_home_are_known_by_where_they_registered(tmp_path: Path, serve: Serve) -> None:

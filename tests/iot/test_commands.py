@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.broker import ManagedBroker
+from gateway.iot import commands_table
 from gateway.iot.coap_senml import PayloadError
 from gateway.iot.commands import (
     Commands,
@@ -72,6 +74,7 @@ class ScriptedLink:
         self.events: Publisher[LinkEvent] = Publisher()
         self.thing = thing
         self.orders: list[Value] = []
+        self.heard = asyncio.Event()
         self.answers: list[bool | Exception] = []
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -83,6 +86,7 @@ class ScriptedLink:
     async def command(self, entity: EntityId, value: Value) -> bool:
         assert entity == self.thing.id
         self.orders.append(value)
+        self.heard.set()
         answer = self.answers.pop(0) if self.answers else False
         if isinstance(answer, Exception):
             raise answer
@@ -550,6 +554,46 @@ async def test_what_nobody_was_promised_is_kept_a_little_later(
     ends = [(each.state, each.code) for each in kept if each]
     # The last was under way when all ended; what was young is told again, and that is all of it.
     assert ends == [(CommandState.FAILED, "IOT-206")] * 4 + [(CommandState.SENT, None)]
+
+
+@pytest.mark.parametrize("is_full", [False, True], ids=["disk", "full disk"])
+async def test_what_nobody_was_promised_comes_to_an_end_over_a_restart_of_the_service(
+    serve: Serve, store: Store, link: ScriptedLink, is_full: bool
+) -> None:
+    registry = Registry([link])
+    commands = Commands(store, registry, [link], CommandsConfig(deadline_s=60))
+    if is_full:
+        await store.write(lambda db: db.execute("PRAGMA query_only = ON") and None)
+    async with serve(registry), serve(link):
+        with commands.changes.subscribe() as changes:
+            async with serve(commands):
+                await until(registry, lambda: len(registry.states) == 2)
+                told = commands.tell(SWITCH.id, value=True)
+            link.heard.clear()
+            async with serve(commands), asyncio.timeout(10):
+                assert commands.get(told.id) is not None
+                await link.heard.wait()
+                link.report(value=True)
+                assert (await life(changes.__anext__, told.id))[-1] is CommandState.CONFIRMED
+
+
+async def test_what_was_kept_late_does_not_undo_what_was_kept_since(store: Store) -> None:
+    now = datetime.now(UTC)
+    sent = Command(
+        id="c",
+        entity=SWITCH.id,
+        value=True,
+        created_at=now,
+        changed_at=now,
+        expires_at=now + timedelta(seconds=9),
+    )
+    told = moved(sent, CommandState.ACKNOWLEDGED, sent.created_at + timedelta(seconds=1))
+    assert told is not None
+    done = moved(told, CommandState.CONFIRMED, sent.created_at + timedelta(seconds=2))
+    assert done is not None
+    for command, becomes in ((sent, sent), (told, told), (done, done), (told, done), (sent, done)):
+        await store.write(partial(commands_table.keep, commands=[command], kept=50))
+        assert await store.read(commands_table.load) == [becomes]
 
 
 async def test_only_the_newest_are_remembered(serve: Serve, store: Store, link: ScriptedLink) -> None:

@@ -9,7 +9,7 @@ from gateway.iot.entity import Capability, Value
 from gateway.iot.ha_discovery import Place, parse_announcement
 from gateway.iot.ha_template import Payload, UnreadableError
 from gateway.iot.link import AnnouncementError
-from gateway.iot.mqtt_entity import MqttEntity
+from gateway.iot.mqtt_entity import MqttEntity, Unknown
 
 
 def announce(component: str, **keys: object) -> dict[str, MqttEntity]:
@@ -21,7 +21,7 @@ def announce(component: str, **keys: object) -> dict[str, MqttEntity]:
     return {each.entity.part: each for each in found}
 
 
-def said(entity: MqttEntity, payload: bytes) -> Value | None:
+def said(entity: MqttEntity, payload: bytes) -> Value | Unknown | None:
     return entity.read(Payload(payload))
 
 
@@ -138,7 +138,9 @@ def test_whatever_a_device_counts_to_it_can_say_that_it_did_what_it_was_told(ful
     speed = announce("fan", cmd_t="f", pct_cmd_t="f/p", pct_stat_t="f/s", spd_rng_max=full)["speed"]
     for wanted in range(1, 101):
         # The device says what it was told.
-        assert speed.entity.agrees(said(speed, told(speed, wanted)[1]), wanted)
+        reported = said(speed, told(speed, wanted)[1])
+        assert not isinstance(reported, Unknown)
+        assert speed.entity.agrees(reported, wanted)
 
 
 def test_a_blind_says_whether_it_moves_and_how_far_open_it_is() -> None:

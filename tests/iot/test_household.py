@@ -56,7 +56,7 @@ async def test_what_the_household_said_is_known_after_a_restart(tmp_path: Path, 
     file.write_text(FILE)
     wanted: dict[str, Value] = {"alarm": "triggered", "guests": 3.0, "mood": "party", "holiday": True}
 
-    async def shown(link: HouseholdLink) -> dict[str, Value]:
+    async def shown(link: HouseholdLink) -> dict[str, Value | None]:
         with link.events.subscribe() as events:
             async with serve(link):
                 found = [await anext(events) for _ in range(2 * len(wanted))]

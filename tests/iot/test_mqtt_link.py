@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 
@@ -62,6 +63,29 @@ async def test_a_sensor_announces_itself_and_reports(registry: Registry, tool: P
         Capability.SENSOR,
     )
     assert state.available
+
+
+def _is(registry: Registry, entity: str, wanted: str | None) -> bool:
+    return value(registry, entity) == wanted
+
+
+@pytest.mark.parametrize(
+    ("component", "words"),
+    [("lock", ("LOCKED", "locked", "JAMMED", "jammed")), ("cover", ("open", "open", "closing", "closing"))],
+)
+async def test_what_knows_its_own_state_no_more_is_not_shown_as_it_was(
+    registry: Registry, tool: Publishing, component: str, words: tuple[str, str, str, str]
+) -> None:
+    first, shown, then, shown_then = words
+    document = {"unique_id": "gate", "state_topic": "gate/state", "command_topic": "gate/set"}
+    await tool.say(f"homeassistant/{component}/gate/config", document, retain=True)
+    await until(registry, lambda: EntityId("mqtt.gate") in registry.states)
+    for payload, becomes in ((first, shown), ("None", None), (then, shown_then), ("", shown_then)):
+        await tool.say("gate/state", payload)
+        await until(registry, partial(_is, registry, "mqtt.gate", becomes))
+    state = registry.states[EntityId("mqtt.gate")]
+    assert state.available
+    assert state.reported_at is not None
 
 
 async def test_what_was_announced_and_reported_before_we_started_is_known(

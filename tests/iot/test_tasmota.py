@@ -14,7 +14,7 @@ from gateway.iot.entity import Capability, EntityId
 from gateway.iot.ha_template import Payload
 from gateway.iot.link import AnnouncementError
 from gateway.iot.mqtt import MqttLink
-from gateway.iot.mqtt_entity import MqttEntity
+from gateway.iot.mqtt_entity import UNKNOWN, MqttEntity
 from gateway.iot.mqtt_present import Present
 from gateway.iot.registry import Registry
 from gateway.iot.tasmota_announced import MAX_DEVICES, Announced, Halves
@@ -72,7 +72,7 @@ def test_a_plug_measures_and_switches() -> None:
     )
     assert read(found["ENERGY_Power"], "tele/plug/SENSOR", ENERGY) == 61
     assert read(found["ENERGY_Power"], "stat/plug/STATUS10", {"StatusSNS": ENERGY}) == 61
-    assert read(found["ENERGY_Power"], "tele/plug/SENSOR", {"ENERGY": {"Power": None}}) is None
+    assert read(found["ENERGY_Power"], "tele/plug/SENSOR", {"ENERGY": {"Power": None}}) is UNKNOWN
 
 
 @pytest.mark.parametrize(
