@@ -257,7 +257,7 @@ class Commands:
         running = self._open[command.entity] = _Running(
             command, time.monotonic() + left_s, resumed=resumed, promised=promised
         )
-        if promised or not self._begin_at_once(running):
+        if promised or resumed or not self._begin_at_once(running):
             self._attend(running, handed=False)
 
     def _begin_at_once(self, running: "_Running") -> bool:
