@@ -1,7 +1,8 @@
-"""Home Assistant as a household would set it up: MQTT added, one automation, nothing else.
+"""Home Assistant as a household would set it up: MQTT added, and nothing else unless it is said.
 
 One rule: it comes from its own environment, with what it would fetch at its
-first start already there; it is given the same devices and the same rule.
+first start already there.  In the bench it is given the same devices and the
+same rule as the others; tests meet it as a household's second hub.
 """
 
 import json
@@ -15,6 +16,8 @@ http:
   server_port: {page}
 logger:
   default: warning
+"""
+RULE = """\
 automation:
   - id: hot
     alias: hot
@@ -26,21 +29,26 @@ automation:
         above: 25
     action:
       - service: light.turn_on
-        target: {{entity_id: light.bench_light}}
+        target: {entity_id: light.bench_light}
 """
+"""The bench's; it works in parallel without a bound: in the other modes it passes over crossings
+that come while it still waits for the broker."""
 
 
-def write(folder: Path, *, broker: int, page: int) -> None:
+def write(folder: Path, *, broker: int, page: int, more: str = "") -> None:
     """Write its configuration into `folder`, as if MQTT had been added by its page.
 
-    The automation works in parallel without a bound: in the other modes it passes over
-    crossings that come while it still waits for the broker.
+    Args:
+        folder: Where it keeps what it knows.
+        broker: Port of the broker.
+        page: Port of its own page and API.
+        more: YAML of what it shall have besides.
     """
     kept = folder / ".storage"
     kept.mkdir(parents=True, exist_ok=True)
-    (folder / "configuration.yaml").write_text(_CONFIGURATION.format(page=page))
+    (folder / "configuration.yaml").write_text(_CONFIGURATION.format(page=page) + more)
     entry = {
-        "entry_id": "bench",
+        "entry_id": "mqtt",
         "version": 1,
         "minor_version": 1,
         "domain": "mqtt",
@@ -63,5 +71,7 @@ def write(folder: Path, *, broker: int, page: int) -> None:
 
 
 def argv(folder: Path) -> list[str | Path]:
-    """Return how it is started; it fetches nothing."""
-    return [ENVIRONMENT / "bin/hass", "--config", folder, "--skip-pip", "--log-file", folder / "hass.log"]
+    """Return how it is started; it fetches nothing, and keeps what Python compiled for its next start."""
+    hass = ENVIRONMENT / "bin/hass"
+    kept = ["env", "-u", "PYTHONDONTWRITEBYTECODE"]
+    return [*kept, hass, "--config", folder, "--skip-pip", "--log-file", folder / "hass.log"]

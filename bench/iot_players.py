@@ -75,7 +75,7 @@ async def playing(argv: Argv, folder: Path) -> AsyncIterator[int]:
 def _home_assistant(house: House) -> Argv:
     folder = house.folder / "home-assistant"
     page = free(socket.SOCK_STREAM)
-    iot_home_assistant.write(folder, broker=house.broker, page=page)
+    iot_home_assistant.write(folder, broker=house.broker, page=page, more=iot_home_assistant.RULE)
     return iot_home_assistant.argv(folder)
 
 

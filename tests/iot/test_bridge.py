@@ -1,12 +1,14 @@
 import json
+import math
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.iot.bridge import BridgeConfig, BridgeOut
-from gateway.iot.bridge_topics import Topics, ordered
-from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId
+from gateway.iot.bridge_topics import Topics, component_of, ordered, state_text
+from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, State
 from gateway.iot.entity import Value as EntityValue
 from gateway.iot.link import Found, LinkEvent, Lost
 from gateway.iot.registry import Registry
@@ -194,7 +196,17 @@ async def test_a_device_that_falls_silent_is_offline_in_mqtt(home: House) -> Non
             {"min": 0.0, "max": 50.0, "step": 0.5},
         ),
         (entity_of(Capability.NUMBER), {"min": -1e9, "max": 1e9, "step": 1.0}),
+        (entity_of(Capability.NUMBER, (0.0, 1.0, 1e-6)), {"step": 1e-3}),
         (entity_of(Capability.SELECT, words="eco day"), {"options": ["eco", "day"]}),
+        (
+            entity_of(Capability.LOCK, words="locked unlocked"),
+            {"payload_lock": "locked", "payload_unlock": "unlocked", "state_jammed": "jammed"},
+        ),
+        (
+            entity_of(Capability.COVER, words="open closed"),
+            {"payload_open": "open", "payload_close": "closed", "payload_stop": None},
+        ),
+        (entity_of(Capability.BUTTON), {"payload_press": "PRESS"}),
     ],
 )
 def test_what_a_thing_can_become_is_announced(entity: Entity, more: dict[str, object]) -> None:
@@ -210,6 +222,9 @@ def test_what_a_thing_can_become_is_announced(entity: Entity, more: dict[str, ob
         (entity_of(Capability.NUMBER, (0.0, 50.0, 0.0)), b"51", None),
         (entity_of(Capability.NUMBER), b"nan", None),
         (entity_of(Capability.NUMBER), b"ON", None),
+        (entity_of(Capability.BUTTON), b"PRESS", True),
+        (entity_of(Capability.BUTTON), b"ON", None),
+        (entity_of(Capability.COVER, words="open"), b"closed", None),
         (entity_of(Capability.SELECT, words="eco ON"), b"ON", "ON"),
         (entity_of(Capability.SELECT, words="eco"), b"day", None),
         (entity_of(Capability.LIGHT), b"on", True),
@@ -220,3 +235,60 @@ def test_an_order_is_understood_or_passed_over(
     entity: Entity, payload: bytes, value: EntityValue | None
 ) -> None:
     assert ordered(entity, payload) == value
+
+
+def test_a_whole_number_is_handed_on_as_one() -> None:
+    assert repr(ordered(entity_of(Capability.NUMBER), b"75.0")) == "75"
+
+
+@pytest.mark.parametrize(
+    ("entity", "name"),
+    [
+        (entity_of(Capability.SWITCH), "X"),
+        (replace(entity_of(Capability.SWITCH), name="D"), None),
+        (replace(entity_of(Capability.NUMBER), name="D", part="color_temp"), "color temp"),
+        (replace(entity_of(Capability.NUMBER), part="brightness"), "X brightness"),
+    ],
+)
+def test_a_name_does_not_repeat_the_devices(entity: Entity, name: str | None) -> None:
+    assert json.loads(Topics(BOX).document(entity))["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("entity", "value", "text"),
+    [
+        (replace(entity_of(Capability.SENSOR), unit="°C"), "warm", b"None"),
+        (replace(entity_of(Capability.SENSOR), unit="°C"), "21.5", b"21.5"),
+        (replace(entity_of(Capability.SENSOR), unit="°C"), math.inf, b"None"),
+        (replace(entity_of(Capability.SENSOR), device_class="ph"), True, b"None"),
+        (entity_of(Capability.SENSOR), "warm", b"warm"),
+        (entity_of(Capability.SENSOR), True, b"true"),
+        (entity_of(Capability.SWITCH), True, b"ON"),
+    ],
+)
+def test_where_numbers_are_awaited_nothing_else_is_said(
+    entity: Entity, value: EntityValue, text: bytes
+) -> None:
+    assert state_text(State(entity, value)) == text
+
+
+@pytest.mark.parametrize(
+    ("entity", "component"),
+    [
+        (entity_of(Capability.LOCK, words="locked"), "lock"),
+        (entity_of(Capability.LOCK), "sensor"),
+        (entity_of(Capability.ALARM, words="disarmed"), "alarm_control_panel"),
+        (entity_of(Capability.EVENT), "sensor"),
+        (entity_of(Capability.BUTTON), "button"),
+        (entity_of(Capability.NUMBER, (0.0, 0.0, 1.0)), "sensor"),
+    ],
+)
+def test_what_cannot_be_told_is_a_sensor(entity: Entity, component: str) -> None:
+    assert component_of(entity) == component
+    assert ("command_topic" in json.loads(Topics(BOX).document(entity))) is (component != "sensor")
+
+
+@pytest.mark.parametrize(("said", "announced"), [("ph", "ph"), ("comfort", None), ("timestamp", None)])
+def test_only_classes_that_home_assistant_knows_are_announced(said: str, announced: str | None) -> None:
+    document = json.loads(Topics(BOX).document(replace(entity_of(Capability.SENSOR), device_class=said)))
+    assert document.get("device_class") == announced
