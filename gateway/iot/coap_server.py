@@ -10,7 +10,8 @@ Whoever is not part of the home is answered 4.01, and listed nothing but where t
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -45,7 +46,13 @@ class CoapServer:
     """Serves the home on the box's CoAP endpoint: a service."""
 
     def __init__(
-        self, endpoint: CoapEndpoint, registry: Registry, commands: Commands, knows: Callable[[str], bool]
+        self,
+        endpoint: CoapEndpoint,
+        registry: Registry,
+        commands: Commands,
+        knows: Callable[[str], bool],
+        *,
+        body: bool = False,
     ) -> None:
         """Describe it.
 
@@ -54,19 +61,22 @@ class CoapServer:
             registry: The home.
             commands: Orders go here.
             knows: Whether a caller, see `coap_seal.caller`, may see and order the home.
+            body: Whether what was measured of somebody's body is served, too.
         """
         self._endpoint = endpoint
         self._registry = registry
         self._commands = commands
         self._knows = knows
+        self._body = body
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled."""
         site = self._endpoint.site
-        entities = _Entities(self._registry, self._commands, self._knows)
+        home = _Shown(self._registry, self._body)
+        entities = _Entities(home, self._commands, self._knows)
         with self._registry.changes.subscribe(_BACKLOG) as changes:
             site.add_resource(["e"], entities)
-            site.add_resource([".well-known", "core"], _Core(self._registry, self._knows))
+            site.add_resource([".well-known", "core"], _Core(home, self._knows))
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_beat(entities), name="coap heartbeat")
@@ -90,12 +100,30 @@ async def _beat(entities: "_Entities") -> None:
         entities.tell_all()
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What of the home is served."""
+
+    registry: Registry
+    body: bool
+
+    def states(self) -> Iterator[State]:
+        return (state for state in self.registry.states.values() if self._may_be_seen(state))
+
+    def get(self, entity: EntityId) -> State | None:
+        state = self.registry.states.get(entity)
+        return state if state is not None and self._may_be_seen(state) else None
+
+    def _may_be_seen(self, state: State) -> bool:
+        return self.body or state.entity.body is None
+
+
 class _Core(BoundedResource):
     """``/.well-known/core`` (RFC 6690), with its filters."""
 
-    def __init__(self, registry: Registry, knows: Callable[[str], bool]) -> None:
+    def __init__(self, home: _Shown, knows: Callable[[str], bool]) -> None:
         super().__init__()
-        self._registry = registry
+        self._home = home
         self._knows = knows
 
     async def render_get(self, request: aiocoap.Message) -> aiocoap.Message:
@@ -103,8 +131,7 @@ class _Core(BoundedResource):
             raise error.NotAcceptable
         own = Link("/rd", (("rt", "core.rd"), ("ct", str(LINK_FORMAT))))
         entities = (
-            link_of(state.entity, f"/e/{quote(state.entity.id, safe='')}")
-            for state in self._registry.states.values()
+            link_of(state.entity, f"/e/{quote(state.entity.id, safe='')}") for state in self._home.states()
         )
         links: Iterable[Link] = itertools.chain([own], entities if self._knows(caller(request)) else ())
         for query in request.opt.uri_query:
@@ -123,9 +150,9 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
 
     max_body_bytes = _MAX_VALUE_BYTES
 
-    def __init__(self, registry: Registry, commands: Commands, knows: Callable[[str], bool]) -> None:
+    def __init__(self, home: _Shown, commands: Commands, knows: Callable[[str], bool]) -> None:
         super().__init__()
-        self._registry = registry
+        self._home = home
         self._commands = commands
         self._knows = knows
         self._observers: dict[EntityId, dict[aiocoap.protocol.ServerObservation, str]] = {}
@@ -140,7 +167,7 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
         self, request: aiocoap.Message, observation: aiocoap.protocol.ServerObservation
     ) -> None:
         entity = _id(request)
-        if entity not in self._registry.states or self._count() >= MAX_OBSERVATIONS:
+        if self._home.get(entity) is None or self._count() >= MAX_OBSERVATIONS:
             return
         observers = self._observers.setdefault(entity, {})
         observers[observation] = caller(request)
@@ -157,7 +184,7 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
         for observation, who in tuple(self._observers.get(entity, {}).items()):
             if not self._knows(who):
                 observation.trigger(aiocoap.Message(code=aiocoap.UNAUTHORIZED), is_last=True)
-            elif entity in self._registry.states:
+            elif self._home.get(entity) is not None:
                 observation.trigger()
             else:
                 observation.trigger(aiocoap.Message(code=aiocoap.NOT_FOUND), is_last=True)
@@ -222,7 +249,7 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
             return command
 
     def _state(self, request: aiocoap.Message) -> State:
-        state = self._registry.states.get(_id(request))
+        state = self._home.get(_id(request))
         if state is None:
             raise error.NotFound
         return state

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
 
+from gateway.iot.body import BodyConfig
 from gateway.iot.entity import EntityId, Reading, Value
 from gateway.iot.ha_components import understood
 from gateway.iot.ha_discovery import BUNDLE, is_ours, parse_announcement, place_of
@@ -90,7 +91,12 @@ class MqttLink:
     name = "mqtt"
 
     def __init__(
-        self, broker: Broker, config: MqttLinkConfig | None = None, *, accounts: Collection[str] = ()
+        self,
+        broker: Broker,
+        config: MqttLinkConfig | None = None,
+        *,
+        accounts: Collection[str] = (),
+        body: BodyConfig | None = None,
     ) -> None:
         """Listen to nothing yet.
 
@@ -99,6 +105,7 @@ class MqttLink:
             config: Limits.
             accounts: Names whose announcements only their owner can make; see `parse_announcement`.
                 Looked at anew for each announcement.
+            body: What measures a body, and so is asked when it measured.
         """
         self.events: Publisher[LinkEvent] = Publisher()
         self.refusals = 0
@@ -106,6 +113,7 @@ class MqttLink:
         self._broker = broker
         self._config = config or MqttLinkConfig()
         self._accounts = accounts
+        self._body = body or BodyConfig()
         self._refused: dict[str, str] = {}
         self._named: set[str] = set()
         self._announced: dict[str, Announcement] = {}
@@ -313,7 +321,8 @@ class MqttLink:
             return
         if known is not None:
             self._unroute(known.spec, reports, keep=spec.topics)
-        self._present[entity] = Present(spec, topic, known.votes if known else {})
+        measures = self._body.of(spec.entity) is not None
+        self._present[entity] = Present(spec, topic, known.votes if known else {}, measures=measures)
         self.events.publish(Found(spec.entity))
         self._tell_availability(entity)
         for each in spec.topics:
@@ -374,7 +383,10 @@ class MqttLink:
             if present.good_until < self._next_expiry:
                 self._aging.set()
             self._tell_availability(entity)
-        self.events.publish(Reading(entity, value, datetime.now(UTC), live=not message.retain))
+        at = present.measured_at(message.topic, payload)
+        self.events.publish(
+            Reading(entity, value, at or datetime.now(UTC), live=not message.retain, dated=at is not None)
+        )
 
     def _tell_availability(self, entity: EntityId) -> None:
         present = self._present[entity]
