@@ -14,6 +14,7 @@ from gateway.apps.installer import UpdatesConfig
 from gateway.broker import BrokerConfig
 from gateway.errors import BadInputError
 from gateway.iot.announcement import DiscoveryConfig
+from gateway.iot.body import BodyConfig
 from gateway.iot.bridge import BridgeConfig
 from gateway.iot.coap_endpoint import CoapConfig
 from gateway.iot.commands import CommandsConfig
@@ -121,6 +122,7 @@ class IotConfig:
     bridge: BridgeConfig = field(default_factory=BridgeConfig)
     firmware: FirmwareConfig = field(default_factory=FirmwareConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
+    body: BodyConfig = field(default_factory=BodyConfig)
     discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
 
 

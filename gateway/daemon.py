@@ -294,4 +294,6 @@ def _sensors(registry: Registry) -> Iterable[SensorReading]:
                 value=state.value,
                 measured_at=state.reported_at,
                 available=state.available,
+                body=entity.body or "",
+                quality=state.quality,
             )

@@ -113,13 +113,13 @@ def compose_home(config: GatewayConfig, state: Path, kit: Kit, television: Telev
     topics = Topics(box, iot.mqtt.prefix)
     endpoint = CoapEndpoint(iot.coap)
     accounts = DeviceAccounts(store, broker, client, configured=config.broker.devices)
-    mqtt = MqttLink(client, iot.mqtt, accounts=accounts.names)
+    mqtt = MqttLink(client, iot.mqtt, accounts=accounts.names, body=iot.body)
     homie = HomieLink(client, iot.homie)
     coap = CoapLink(iot.coap, endpoint, store)
     tv = TelevisionLink(_television_set(television.tv))
     household = HouseholdLink(iot.rules, store)
     links: list[Link] = [mqtt, homie, coap, tv, household]
-    registry = Registry(links)
+    registry = Registry(links, body=iot.body)
     commands = Commands(store, registry, links, iot.commands)
     # What was reported a few seconds before the plug was pulled is worth no waiting for the disk.
     past = Store(state / "history.db", {"history": history.MIGRATIONS}, durable=False)
@@ -156,7 +156,7 @@ def compose_home(config: GatewayConfig, state: Path, kit: Kit, television: Telev
         "homie devices": homie,
         "coap devices": coap,
         # After the devices: it asks who they are.
-        "coap server": CoapServer(endpoint, registry, commands, coap.knows),
+        "coap server": CoapServer(endpoint, registry, commands, coap.knows, body=iot.bridge.body),
         "tv in the home": tv,
         "tasmota firmware": tasmota,
         "device firmware": firmware,

@@ -24,7 +24,7 @@ from gateway.apps.errors import (
 from gateway.apps.shelf import InstalledApp
 from gateway.apps.storage import AppStorage
 from gateway.disk import LocalDisk
-from gateway.trust.manifest import LOCALES, AppId, Permission, PermissionName
+from gateway.trust.manifest import LOCALES, AppId, Permission, PermissionName, Sensitivity
 
 MAX_CALL_BYTES = 64 * 1024
 MAX_NOTICE_CHARS = 200
@@ -52,6 +52,9 @@ class SensorReading:
         value: `None` before the first report.
         measured_at: When it was so; `None` before the first report.
         available: Whether the device can be reached.
+        body: What of somebody's body it measures, empty if nothing.
+        quality: ``good``; ``implausible`` for what can be true of nobody; ``undated`` if the meter's clock is
+            wrong, so that `measured_at` is when the report arrived.
     """
 
     entity: str
@@ -62,6 +65,8 @@ class SensorReading:
     value: Value | None
     measured_at: datetime | None
     available: bool
+    body: str = ""
+    quality: str = "good"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +270,15 @@ class Bridge:
 
 
 def may_read(asked: Permission, reading: SensorReading) -> bool:
-    """Whether `asked` covers `reading`: its class or its unit is named."""
+    """Whether `asked` covers `reading`: its class or its unit is named.
+
+    What was measured of somebody's body is for apps that asked for what is sensitive, which the household
+    was told; these may also name it as if it were a class.
+    """
+    if reading.body:
+        named = (*asked.args.get("device_class", ()), *asked.args.get("unit", ()))
+        wanted = {reading.body, reading.device_class, reading.unit} - {""}
+        return asked.sensitivity is Sensitivity.SENSITIVE and not wanted.isdisjoint(named)
     classes, units = asked.args.get("device_class", ()), asked.args.get("unit", ())
     return (bool(reading.device_class) and reading.device_class in classes) or (
         bool(reading.unit) and reading.unit in units

@@ -31,9 +31,12 @@ class BridgeConfig:
 
     Attributes:
         sweep_after_s: Announcements of earlier runs that nobody renewed by then are taken back.
+        body: Whether what was measured of somebody's body is shown to the other devices as well, in MQTT
+            and in CoAP.
     """
 
     sweep_after_s: float = 60.0
+    body: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.sweep_after_s <= 3600:  # noqa: PLR2004 - the range is the message
@@ -97,7 +100,7 @@ class BridgeOut:
         lost = 0
         async for change in changes:
             about = change.after or change.before
-            if about is not None and _is_foreign(about):
+            if about is not None and (self._is_shown(about) or about.entity.id in self._shown):
                 self._show(about.entity.id)
             if changes.lost > lost:
                 lost = changes.lost
@@ -151,10 +154,14 @@ class BridgeOut:
 
     def _show_all(self) -> None:
         for state in self._registry.states.values():
-            if _is_foreign(state):
+            if self._is_shown(state):
                 self._show(state.entity.id)
         for entity in self._shown.keys() - self._registry.states.keys():
             self._show(entity)
+
+    def _is_shown(self, state: State) -> bool:
+        """Whether MQTT is told: not what it told us, and not of a body, which others could then read."""
+        return state.entity.device.link != "mqtt" and (self._config.body or state.entity.body is None)
 
     def _show(self, entity: EntityId) -> None:
         self._pending[entity] = None
@@ -185,6 +192,8 @@ class BridgeOut:
 
     async def _publish_one(self, entity: EntityId) -> None:
         state = self._registry.states.get(entity)
+        if state is not None and not self._is_shown(state):
+            state = None
         shown = self._shown.setdefault(entity, _Shown())
         name = object_id(entity)
         component = component_of(state.entity) if state else ""
@@ -214,7 +223,3 @@ class BridgeOut:
 
     async def _retain(self, topic: str, payload: bytes) -> None:
         await self._broker.publish(Message(topic, payload, retain=True))
-
-
-def _is_foreign(state: State) -> bool:
-    return state.entity.device.link != "mqtt"

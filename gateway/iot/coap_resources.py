@@ -42,10 +42,13 @@ _OBJECTS = {
     "3315": (_SENSOR_VALUE, Kind(Capability.SENSOR, "atmospheric_pressure", "Pa")),
     "3316": (_SENSOR_VALUE, Kind(Capability.SENSOR, "voltage", "V")),
     "3317": (_SENSOR_VALUE, Kind(Capability.SENSOR, "current", "A")),
+    "3320": (_SENSOR_VALUE, Kind(Capability.SENSOR, "", "%")),
+    "3322": (_SENSOR_VALUE, Kind(Capability.SENSOR, "weight", "kg")),
     "3323": (_SENSOR_VALUE, Kind(Capability.SENSOR, "pressure", "Pa")),
     "3325": (_SENSOR_VALUE, Kind(Capability.SENSOR, "", "ppm")),
     "3328": (_SENSOR_VALUE, Kind(Capability.SENSOR, "power", "W")),
     "3342": (_DIGITAL_INPUT, Kind(Capability.BINARY_SENSOR)),
+    "3346": (_SENSOR_VALUE, Kind(Capability.SENSOR)),
     "3347": (_DIGITAL_INPUT, Kind(Capability.BINARY_SENSOR)),
 }
 _ENERGY = Kind(Capability.SENSOR, "energy", "Wh")
@@ -104,6 +107,7 @@ _NAMES = {
     "switch": "开关",
     "temperature": "温度",
     "voltage": "电压",
+    "weight": "重量",
 }
 _IPSO_PATH = re.compile(r"/(\d{1,5})/(\d{1,5})/(\d{1,5})")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~%!$&'()*+;=:@-]{1,64}){1,8}")

@@ -34,6 +34,8 @@ UNITS = {"°C": "Cel", "°F": "degF", "%": "%", "lx": "lx", "W": "W", "V": "V", 
 
 _HOME_UNITS = {senml: home for home, senml in UNITS.items()} | {
     "%RH": "%",
+    "mm[Hg]": "mmHg",
+    "beat/min": "bpm",
     "%EL": "%",
     "m/s2": "m/s²",
     "ug/m3": "µg/m³",

@@ -11,7 +11,8 @@ Whoever is not part of the home is answered 4.01, and listed nothing but where t
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -47,7 +48,13 @@ class CoapServer:
     """Serves the home on the box's CoAP endpoint: a service."""
 
     def __init__(
-        self, endpoint: CoapEndpoint, registry: Registry, commands: Commands, knows: Callable[[str], bool]
+        self,
+        endpoint: CoapEndpoint,
+        registry: Registry,
+        commands: Commands,
+        knows: Callable[[str], bool],
+        *,
+        body: bool = False,
     ) -> None:
         """Describe it.
 
@@ -56,19 +63,22 @@ class CoapServer:
             registry: The home.
             commands: Orders go here.
             knows: Whether a caller, see `coap_seal.caller`, may see and order the home.
+            body: Whether what was measured of somebody's body is served, too.
         """
         self._endpoint = endpoint
         self._registry = registry
         self._commands = commands
         self._knows = knows
+        self._body = body
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled."""
         site = self._endpoint.site
-        entities = _Entities(self._registry, self._commands, self._knows, self._endpoint.is_behind)
+        home = _Shown(self._registry, self._body)
+        entities = _Entities(home, self._commands, self._knows, self._endpoint.is_behind)
         with self._registry.changes.subscribe(_BACKLOG) as changes:
             site.add_resource(["e"], entities)
-            site.add_resource([".well-known", "core"], _Core(self._registry, self._knows))
+            site.add_resource([".well-known", "core"], _Core(home, self._knows))
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_beat(entities), name="coap heartbeat")
@@ -92,12 +102,30 @@ async def _beat(entities: "_Entities") -> None:
         entities.tell_all()
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What of the home is served."""
+
+    registry: Registry
+    body: bool
+
+    def states(self) -> Iterator[State]:
+        return (state for state in self.registry.states.values() if self._may_be_seen(state))
+
+    def get(self, entity: EntityId) -> State | None:
+        state = self.registry.states.get(entity)
+        return state if state is not None and self._may_be_seen(state) else None
+
+    def _may_be_seen(self, state: State) -> bool:
+        return self.body or state.entity.body is None
+
+
 class _Core(BoundedResource):
     """``/.well-known/core`` (RFC 6690), with its filters."""
 
-    def __init__(self, registry: Registry, knows: Callable[[str], bool]) -> None:
+    def __init__(self, home: _Shown, knows: Callable[[str], bool]) -> None:
         super().__init__()
-        self._registry = registry
+        self._home = home
         self._knows = knows
 
     async def render_get(self, request: aiocoap.Message) -> aiocoap.Message:
@@ -105,8 +133,7 @@ class _Core(BoundedResource):
             raise error.NotAcceptable
         own = Link("/rd", (("rt", "core.rd"), ("ct", str(LINK_FORMAT))))
         entities = (
-            link_of(state.entity, f"/e/{quote(state.entity.id, safe='')}")
-            for state in self._registry.states.values()
+            link_of(state.entity, f"/e/{quote(state.entity.id, safe='')}") for state in self._home.states()
         )
         links: Iterable[Link] = itertools.chain([own], entities if self._knows(caller(request)) else ())
         for query in request.opt.uri_query:
@@ -127,13 +154,13 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
 
     def __init__(
         self,
-        registry: Registry,
+        home: _Shown,
         commands: Commands,
         knows: Callable[[str], bool],
         is_behind: Callable[[interfaces.EndpointAddress], bool],
     ) -> None:
         super().__init__()
-        self._registry = registry
+        self._home = home
         self._commands = commands
         self._knows = knows
         self._is_behind = is_behind
@@ -151,11 +178,7 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
     ) -> None:
         entity, who = _id(request), caller(request)
         is_full = self._by_observer.total() >= MAX_OBSERVATIONS
-        if (
-            entity not in self._registry.states
-            or is_full
-            or self._by_observer[who] >= MAX_OBSERVATIONS_OF_ONE
-        ):
+        if self._home.get(entity) is None or is_full or self._by_observer[who] >= MAX_OBSERVATIONS_OF_ONE:
             # Answered once; aiocoap fails on what is neither accepted nor ended.
             observation.accept(lambda: None)
             observation.deregister()
@@ -177,7 +200,7 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
         for observation, request in tuple(self._observers.get(entity, {}).items()):
             if not self._knows(caller(request)):
                 observation.trigger(aiocoap.Message(code=aiocoap.UNAUTHORIZED), is_last=True)
-            elif entity not in self._registry.states:
+            elif self._home.get(entity) is None:
                 observation.trigger(aiocoap.Message(code=aiocoap.NOT_FOUND), is_last=True)
             elif not self._is_behind(request.remote):
                 # One that acknowledges nothing hears the newest with the heartbeat, if it is still there.
@@ -243,7 +266,7 @@ class _Entities(BoundedResource, resource.ObservableResource, resource.PathCapab
             return command
 
     def _state(self, request: aiocoap.Message) -> State:
-        state = self._registry.states.get(_id(request))
+        state = self._home.get(_id(request))
         if state is None:
             raise error.NotFound
         return state

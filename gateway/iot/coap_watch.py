@@ -22,7 +22,7 @@ from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint, HomeTuning
 from gateway.iot.coap_lwm2m import NOT_THIS_FORMAT
 from gateway.iot.coap_observe import Answer, Interest, ask, observe
 from gateway.iot.coap_resources import reading_value
-from gateway.iot.coap_senml import PayloadError, decode
+from gateway.iot.coap_senml import PayloadError, Record, decode
 from gateway.iot.entity import Capability, Reading
 from gateway.iot.link import DeviceRefusedError, LinkDownError, LinkEvent
 from gateway.iot.lwm2m_values import read_one
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.5
 _POLL_S = 30.0
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class Watcher:
@@ -102,26 +103,41 @@ class Watcher:
                 self._config.request_timeout_s,
             )
         now = datetime.now(UTC)
+        records: tuple[Record, ...]
         if resource.lwm2m is None:
-            record = decode(answer.payload, answer.opt.content_format, now=now)[-1]
+            records = _one_story(decode(answer.payload, answer.opt.content_format, now=now))
         else:
             session, path = resource.lwm2m
-            record = read_one(answer.payload, answer.opt.content_format, path, now=now)
+            records = (read_one(answer.payload, answer.opt.content_format, path, now=now),)
             session.learn(answer)
         known = self._announced.get(resource.entity.id)
         if known is None:
             raise LinkDownError(f"{resource.entity.id} has gone meanwhile")
         entity = known.entity
-        value = reading_value(entity, record.value)
-        if value is None:
+        unit = records[-1].unit
+        if entity.capability is Capability.SENSOR and unit and unit != entity.unit:
+            entity = self._announced.remeasure(entity, unit)
+        # What a switch is, it is when it says so, whatever it thinks the time is.
+        told = [
+            (reading_value(entity, record.value), None if entity.capability.writable else record.at)
+            for record in records
+        ]
+        if any(value is None for value, _ in told):
             raise PayloadError(f"{entity.id} says something that is not {entity.capability}")
-        if entity.capability is Capability.SENSOR and record.unit and record.unit != entity.unit:
-            entity = self._announced.remeasure(entity, record.unit)
         self._announced.set_available(entity.id, available=True)
-        # A clock may be ahead of ours, but nothing was measured in the future; and what a switch is,
-        # it is when it says so, whatever it thinks the time is.
-        at = now if entity.capability.writable else min(record.at or now, now)
-        self._events.publish(Reading(entity.id, value, at))
+        for number, (value, at) in enumerate(told, 1):
+            if value is not None:
+                newest = number == len(told)
+                self._events.publish(Reading(entity.id, value, at or now, live=newest, dated=at is not None))
+
+
+def _one_story(records: tuple[Record, ...]) -> tuple[Record, ...]:
+    """Return those of the last one's name and unit in the order of their times: a meter's memory, maybe."""
+    last = records[-1]
+    same = [record for record in records if (record.name, record.unit) == (last.name, last.unit)]
+    if last.at is None or any(record.at is None for record in same):
+        return (last,)
+    return tuple(sorted(same, key=lambda record: record.at or _LONG_AGO))
 
 
 class Pause:

@@ -55,6 +55,31 @@ class Capability(StrEnum):
         return self in _SWITCHED
 
 
+class Body(StrEnum):
+    """What of a body is measured; `gateway.iot.body` tells which entities do.  Private, wherever it goes."""
+
+    SYSTOLIC = "systolic"
+    DIASTOLIC = "diastolic"
+    PULSE = "pulse"
+    BREATHING = "breathing"
+    GLUCOSE = "glucose"
+    SPO2 = "spo2"
+    WEIGHT = "weight"
+    TEMPERATURE = "temperature"
+    OTHER = "other"
+    """Something else, or the device does not say what."""
+
+
+class Quality(StrEnum):
+    """How far a report is to be believed."""
+
+    GOOD = "good"
+    IMPLAUSIBLE = "implausible"
+    """No body is like that: a slipped cuff, a wrong unit, a suitcase on the scales."""
+    UNDATED = "undated"
+    """The meter's clock is wrong: only when the report arrived is known."""
+
+
 _TELLING = (Capability.SENSOR, Capability.BINARY_SENSOR, Capability.UPDATE, Capability.EVENT)
 _WORDED = (Capability.SELECT, Capability.CLIMATE, Capability.COVER, Capability.LOCK, Capability.ALARM)
 _SWITCHED = (Capability.SWITCH, Capability.LIGHT, Capability.FAN, Capability.BINARY_SENSOR)
@@ -95,6 +120,7 @@ class Entity:
         reserved: Further words that only rules may tell it.
         minimum: Of a number; `None` without a bound, as `maximum`.
         step: Between two numbers that it tells apart; 0 if that is not known.
+        body: What of a body it measures; `None` if nothing.  The registry says so.
     """
 
     id: EntityId
@@ -109,6 +135,7 @@ class Entity:
     minimum: float | None = None
     maximum: float | None = None
     step: float = 0.0
+    body: Body | None = None
 
     @property
     def writable(self) -> bool:
@@ -150,6 +177,8 @@ class Reading:
             the state, but proves nothing about what happened since.
         sure: False when who kept it may have lost what was said after it, as a broker does
             that lost power.
+        dated: Whether `at` is the device's own word about when it was measured.
+        quality: How far it is to be believed.
     """
 
     entity: EntityId
@@ -157,6 +186,8 @@ class Reading:
     at: datetime
     live: bool = True
     sure: bool = True
+    dated: bool = False
+    quality: Quality = Quality.GOOD
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +201,7 @@ class State:
         reported_at: When it was reported; `None` before the first report.
         available: Whether the device can be reached.
         sure: False while `value` was only kept for us, and may be an older one: see `Reading`.
+        quality: How far `value` and `reported_at` are to be believed.
     """
 
     entity: Entity
@@ -177,6 +209,7 @@ class State:
     reported_at: datetime | None = None
     available: bool = True
     sure: bool = True
+    quality: Quality = Quality.GOOD
 
 
 @dataclass(frozen=True, slots=True)

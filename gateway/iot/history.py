@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from gateway.iot import history_table
-from gateway.iot.entity import EntityId, StateChanged, Value
+from gateway.iot.entity import EntityId, Reading, StateChanged, Value
 from gateway.iot.history_table import MS, RAW_S, STEPS_S, Point
 from gateway.iot.history_tidy import HistoryConfig, Tidying
 from gateway.iot.registry import Registry
@@ -99,10 +99,14 @@ class Historian:
         if not self._config.kept:
             ready()
             await asyncio.get_running_loop().create_future()
-        with self._registry.changes.subscribe(BACKLOG) as changes:
+        with (
+            self._registry.changes.subscribe(BACKLOG) as changes,
+            self._registry.late.subscribe(BACKLOG) as late,
+        ):
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._hear(changes), name="history: reports")
+                    group.create_task(self._hear_late(late), name="history: late reports")
                     group.create_task(self._write_often(), name="history: write")
                     ready()
             finally:
@@ -146,6 +150,14 @@ class Historian:
         async for change in in_turns(changes):
             self._heed(change)
 
+    async def _hear_late(self, late: Subscription[Reading]) -> None:
+        async for reading in in_turns(late):
+            if reading.value is None:
+                continue
+            at_ms = math.floor(min(reading.at, self._clock()).timestamp() * MS)
+            if (at_ms, reading.entity) in self._waiting or self._has_room():
+                self._waiting[at_ms, reading.entity] = reading.value
+
     def _heed(self, change: StateChanged) -> None:
         after = change.after
         if after is None:
@@ -168,13 +180,18 @@ class Historian:
         close = before is not None and 0 <= at_ms - before.at_ms < closest_ms
         if before is not None and close and (before.at_ms, entity) in self._waiting:
             at_ms = before.at_ms
-        elif len(self._waiting) >= MOST_WAITING:
-            self.dropped += 1
-            if self.dropped == 1:
-                log.warning("More is reported than can be kept; some of it is not")
+        elif not self._has_room():
             return
         self._waiting[at_ms, entity] = value
         self._kept[entity] = _Kept(at_ms, value)
+
+    def _has_room(self) -> bool:
+        if len(self._waiting) < MOST_WAITING:
+            return True
+        self.dropped += 1
+        if self.dropped == 1:
+            log.warning("More is reported than can be kept; some of it is not")
+        return False
 
     async def _write_often(self) -> None:
         tidy_at_s, told = 0, False

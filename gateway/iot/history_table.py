@@ -65,7 +65,8 @@ class Point:
 def add(db: sqlite3.Connection, samples: Iterable[Sample]) -> None:
     """Keep `samples`, and put those that come late into the sums they missed.
 
-    One of the same entity and instant replaces the former.
+    One of the same entity and instant replaces the former.  What a meter tells again out of its memory
+    is in the sums already.
     """
     keys: dict[EntityId, int] = {}
     rows: list[tuple[int, int, Stored]] = []
@@ -73,11 +74,15 @@ def add(db: sqlite3.Connection, samples: Iterable[Sample]) -> None:
         if entity not in keys:
             keys[entity] = _key(db, entity)
         rows.append((at_ms, keys[entity], _stored(value)))
+    summed_s = _done_until(db, STEPS_S[0])
+    late = [
+        row for row in rows if summed_s is not None and row[0] < summed_s * MS and not _is_known(db, *row)
+    ]
     db.executemany("INSERT OR REPLACE INTO history_sample VALUES (?, ?, ?)", rows)
     for step_s in STEPS_S:
         done_s = _done_until(db, step_s)
         sums = _Sums(step_s)
-        for at_ms, key, stored in rows:
+        for at_ms, key, stored in late:
             if done_s is not None and at_ms < done_s * MS:
                 sums.take(at_ms // MS, key, _Sum.of(stored))
         for at_s, key in sums:
@@ -89,6 +94,23 @@ def add(db: sqlite3.Connection, samples: Iterable[Sample]) -> None:
             if row is not None:
                 sums.take(at_s, key, _Sum(*row))
         sums.write(db)
+
+
+def _is_known(db: sqlite3.Connection, at_ms: int, key: int, stored: Stored) -> bool:
+    """Tell whether just this was kept before: as a sample, or where those are forgotten in its sum."""
+    if db.execute(
+        "SELECT 1 FROM history_sample WHERE at_ms = ? AND entity = ? AND value IS ?", (at_ms, key, stored)
+    ).fetchone():
+        return True
+    kept_from_s = oldest_s(db)
+    if kept_from_s is not None and at_ms >= kept_from_s * MS:
+        return False
+    begin_s = at_ms // MS // STEPS_S[0] * STEPS_S[0]
+    sums = db.execute(
+        "SELECT least, most, last FROM history_span WHERE step_s = ? AND begin_s = ? AND entity = ?",
+        (STEPS_S[0], begin_s, key),
+    ).fetchone()
+    return sums is not None and stored in sums
 
 
 def roll_up(db: sqlite3.Connection, now_s: int) -> bool:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
 
+from gateway.iot.body import BodyConfig
 from gateway.iot.entity import EntityId, Reading, Value
 from gateway.iot.ha_components import understood
 from gateway.iot.ha_discovery import BUNDLE, is_ours, parse_announcement, place_of
@@ -91,7 +92,12 @@ class MqttLink:
     name = "mqtt"
 
     def __init__(
-        self, broker: Broker, config: MqttLinkConfig | None = None, *, accounts: Collection[str] = ()
+        self,
+        broker: Broker,
+        config: MqttLinkConfig | None = None,
+        *,
+        accounts: Collection[str] = (),
+        body: BodyConfig | None = None,
     ) -> None:
         """Listen to nothing yet.
 
@@ -100,6 +106,7 @@ class MqttLink:
             config: Limits.
             accounts: Names whose announcements only their owner can make; see `parse_announcement`.
                 Looked at anew for each announcement.
+            body: What measures a body, and so is asked when it measured.
         """
         self.events: Publisher[LinkEvent] = Publisher()
         self.refusals = 0
@@ -107,6 +114,7 @@ class MqttLink:
         self._broker = broker
         self._config = config or MqttLinkConfig()
         self._accounts = accounts
+        self._body = body or BodyConfig()
         self._refused: dict[str, str] = {}
         self._named: set[str] = set()
         self._announced: dict[str, Announcement] = {}
@@ -320,7 +328,8 @@ class MqttLink:
             return
         if known is not None:
             self._unroute(known.spec, reports, keep=spec.topics)
-        self._present[entity] = Present(spec, topic, known.votes if known else {})
+        measures = self._body.of(spec.entity) is not None
+        self._present[entity] = Present(spec, topic, known.votes if known else {}, measures=measures)
         self.events.publish(Found(spec.entity))
         self._tell_availability(entity)
         for each in spec.topics:
@@ -381,9 +390,11 @@ class MqttLink:
             if present.good_until < self._next_expiry:
                 self._aging.set()
             self._tell_availability(entity)
-        now, live = datetime.now(UTC), not message.retain
+        at, live = present.measured_at(message.topic, payload), not message.retain
         known = None if isinstance(value, Unknown) else value
-        self.events.publish(Reading(entity, known, now, live=live, sure=live))
+        self.events.publish(
+            Reading(entity, known, at or datetime.now(UTC), live=live, sure=live, dated=at is not None)
+        )
 
     def _tell_availability(self, entity: EntityId) -> None:
         present = self._present[entity]

@@ -5,9 +5,11 @@ One rule: what a device says of its being reachable and of its state is kept her
 """
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from gateway.iot.entity import EntityId, Value
 from gateway.iot.ha_template import Payload, UnreadableError
+from gateway.iot.measured import stamp_in
 from gateway.iot.mqtt_entity import MqttEntity, Unknown
 
 
@@ -32,6 +34,7 @@ class Present:
         told: What was last told of its being reachable.
         good_until: When its last report is worth nothing any more, by the monotonic clock.
         heard_live: Whether its last report was said just then, not kept for us.
+        measures: Whether it measures a body, and when is in its reports.
     """
 
     spec: MqttEntity
@@ -42,6 +45,7 @@ class Present:
     told: bool | None = None
     good_until: float = 0.0
     heard_live: bool = False
+    measures: bool = False
 
     def __post_init__(self) -> None:
         mine = [self.votes[source.topic] for source in self.spec.sources if source.topic in self.votes]
@@ -72,4 +76,13 @@ class Present:
                 return value
         if wrong is not None:
             raise wrong
+        return None
+
+    def measured_at(self, topic: str, payload: Payload) -> datetime | None:
+        """Return when what `payload` says was measured; `None` if it does not say, or may not."""
+        if not self.measures:
+            return None
+        for reader in self.readers.get(topic, ()):
+            if reader.report is not None and reader.report.template.json:
+                return stamp_in(payload.json, reader.report.template.steps, None)
         return None

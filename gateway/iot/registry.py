@@ -11,8 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from gateway.iot.entity import Device, DeviceId, EntityId, Reading, State, StateChanged
+from gateway.iot.body import BodyConfig, is_plausible
+from gateway.iot.entity import Device, DeviceId, Entity, EntityId, Quality, Reading, State, StateChanged
 from gateway.iot.link import Availability, Found, Link, LinkEvent, Lost
+from gateway.iot.measured import is_sound
 from gateway.pubsub import Publisher, in_turns
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,9 @@ BACKLOG = 50_000
 _AHEAD = timedelta(seconds=2)
 """A report from further in the future was stamped by a clock that has been put right since."""
 
+FRESH = timedelta(minutes=10)
+"""What a meter measured longer ago than that is news for its record, and not for a rule."""
+
 
 class Registry:
     """Every entity and its state: a service.
@@ -30,6 +35,9 @@ class Registry:
 
     Attributes:
         changes: Each change of a state, in order, repeated reports included.
+        late: What was measured at another time than it was said; it has its own place in the past, and is
+            the state as well if nothing newer was measured.
+        body: What measures a body, and how the household reads it.
         ignored: Events about unknown entities, beyond the limit, or older than what is known.
     """
 
@@ -38,12 +46,15 @@ class Registry:
         links: Sequence[Link],
         *,
         max_entities: int = MAX_ENTITIES,
+        body: BodyConfig | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.changes: Publisher[StateChanged] = Publisher()
+        self.late: Publisher[Reading] = Publisher()
         self.ignored = 0
         self._links = tuple(links)
         self._max_entities = max_entities
+        self.body = body or BodyConfig()
         self._clock = clock
         self._states: dict[EntityId, State] = {}
         self._full = False
@@ -92,7 +103,7 @@ class Registry:
             self._read(event)
 
     def _find(self, link: Link, event: Found) -> None:
-        entity = event.entity
+        entity = replace(event.entity, body=self.body.of(event.entity))
         before = self._states.get(entity.id)
         if not entity.id.startswith(f"{link.name}."):
             self.ignored += 1
@@ -111,13 +122,40 @@ class Registry:
 
     def _read(self, reading: Reading) -> None:
         before = self._states.get(reading.entity)
-        if before is None or self._is_older(reading, before):
+        if before is None:
             self.ignored += 1
+            return
+        if reading.dated or before.entity.body is not None:
+            reading = self._judged(reading, before.entity)
+        if reading.dated and not reading.live:
+            self.late.publish(reading)
+        if self._is_older(reading, before):
+            self.ignored += not reading.dated
             return
         repeated = type(before.value) is type(reading.value) and before.value == reading.value
         sure = reading.sure or (repeated and before.sure)
-        after = replace(before, value=reading.value, reported_at=reading.at, sure=sure)
+        after = replace(
+            before, value=reading.value, reported_at=reading.at, sure=sure, quality=reading.quality
+        )
         self._put(before, after, repeated=repeated, live=reading.live)
+
+    def _judged(self, reading: Reading, entity: Entity) -> Reading:
+        """Return `reading` with what is to be thought of its time and its value."""
+        now, body = self._clock(), entity.body
+        if body is None:
+            # A clock may be ahead of ours, but nothing was measured in the future.
+            in_memory = not reading.live and is_sound(reading.at, now)
+            return replace(reading, at=min(reading.at, now), dated=in_memory)
+        if not reading.dated and not reading.live:
+            reading = replace(reading, quality=Quality.UNDATED)
+        elif reading.dated and not is_sound(reading.at, now):
+            reading = replace(reading, at=now, dated=False, quality=Quality.UNDATED)
+        elif reading.dated:
+            at = min(reading.at, now)
+            reading = replace(reading, at=at, live=reading.live and now - at <= FRESH)
+        if reading.value is not None and not is_plausible(body, reading.value, entity.unit):
+            reading = replace(reading, quality=Quality.IMPLAUSIBLE)
+        return reading
 
     def _is_older(self, reading: Reading, before: State) -> bool:
         known = before.reported_at

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.iot.entity import EntityId, State, StateChanged, Value
+from gateway.iot.entity import EntityId, Quality, State, StateChanged, Value
 from gateway.iot.rules_model import REMOTE, Rule, RuleId, Test
 from gateway.iot.rules_quiet import QuietClock, is_life
 from gateway.iot.rules_times import Daily, Watch, is_between
@@ -318,7 +318,9 @@ def _heed(
 
 
 def _value(state: State | None) -> Value | None:
-    return state.value if state is not None and state.available else None
+    if state is None or not state.available or state.quality is Quality.IMPLAUSIBLE:
+        return None
+    return state.value
 
 
 def _same(one: Value, other: Value) -> bool:

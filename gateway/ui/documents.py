@@ -157,12 +157,25 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     entities: list[str]
 
 
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """A value in the household's own unit."""
+
+    value: Value
+    unit: str
+
+
 class Entity(msgspec.Struct, frozen=True, kw_only=True):
     """One ability of a device, and what it last reported.
 
     `part` says which side of the thing called `name` it is, empty for the thing itself.
     What is writable can be told to become true or false, one of `choices`, or a number
     from `minimum` to `maximum`, as its capability says.
+
+    What measures somebody's body says so in `body` (``systolic``, ``diastolic``, ``pulse``,
+    ``breathing``, ``glucose``, ``spo2``, ``weight``, ``temperature`` or ``other``), is private wherever it is
+    shown, and has in `reported_at` when it was measured.  `quality` is ``good``, ``implausible`` for a value
+    that can be true of nobody, or ``undated`` where only the arrival is known.  `shown` is there
+    where the household reads another unit than the meter measures in.
     """
 
     id: str
@@ -182,6 +195,9 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     available: bool
     reported_at: datetime | None
     source: str
+    body: str = ""
+    quality: str = "good"
+    shown: Shown | None = None
 
 
 class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

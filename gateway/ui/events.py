@@ -15,6 +15,7 @@ from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
 
+from gateway.iot.body import BodyConfig
 from gateway.iot.entity import EntityId, StateChanged
 from gateway.media.inpage import InPagePlayer
 from gateway.pubsub import Publisher, Subscription
@@ -54,7 +55,7 @@ class Events:
                 house.line_up.changes,
                 lambda line_up: news.ChannelsEvent(channels=views.channels(line_up)),
             ),
-            (house.registry.changes, _Reports().event),
+            (house.registry.changes, _Reports(house.registry.body).event),
             (house.commands.changes, lambda command: news.CommandEvent(command=views.command(command))),
             (house.catalog.changes, lambda _: news.AppsEvent(apps=views.apps(house))),
             (house.app_host.changes, lambda _: news.AppsEvent(apps=views.apps(house))),
@@ -100,7 +101,7 @@ class Events:
             box=house.box,
             tv=views.tv(house),
             channels=views.channels(house.line_up.state),
-            entities=[views.entity(state) for state in house.registry.states.values()],
+            entities=[views.entity(state, house.registry.body) for state in house.registry.states.values()],
             commands=[views.command(command) for command in house.commands.recent],
             apps=views.apps(house),
             services=dict(house.services().states),
@@ -217,7 +218,8 @@ async def _until_left(socket: WebSocket[Any, Any, Any]) -> None:
 class _Reports:
     """Decides which reports are worth a message: a repeated one at most once a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, body: BodyConfig) -> None:
+        self._body = body
         self._told_at: dict[EntityId, float] = {}
 
     def event(self, change: StateChanged) -> news.Event | None:
@@ -231,7 +233,7 @@ class _Reports:
         if change.repeated and now - self._told_at.get(entity, 0.0) < REPEATED_EVERY_S:
             return None
         self._told_at[entity] = now
-        return news.EntityEvent(entity=views.entity(change.after))
+        return news.EntityEvent(entity=views.entity(change.after, self._body))
 
 
 def _of_services(states: Mapping[str, str]) -> news.Event:

@@ -13,6 +13,7 @@ from gateway.apps.installer import UpdateRecord
 from gateway.apps.shelf import InstalledApp
 from gateway.broker_certificate import Certificate
 from gateway.focus import Holder
+from gateway.iot.body import BodyConfig
 from gateway.iot.coap_admission import Applicant, Judged, Verdict
 from gateway.iot.coap_keys import CoapKey, Credentials
 from gateway.iot.commands_model import Command
@@ -234,6 +235,8 @@ class Services(Protocol):
 class Registry(Protocol):
     """See `gateway.iot.registry.Registry`."""
 
+    @property
+    def body(self) -> BodyConfig: ...
     @property
     def states(self) -> Mapping[EntityId, State]: ...
     @property

@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.apps.installer import UpdateRecord
 from gateway.focus import Holder
+from gateway.iot.body import BodyConfig, in_household_unit
 from gateway.iot.commands_model import Command
 from gateway.iot.entity import Entity, State
 from gateway.iot.firmware_facts import FirmwareRecord
@@ -133,8 +134,8 @@ def history(entity: Entity, found: History) -> doc.EntityHistory:
     return doc.EntityHistory(id=entity.id, unit=entity.unit, step_s=found.step_s, points=points)
 
 
-def entity(state: State) -> doc.Entity:
-    """One ability of a device, and what it last reported."""
+def entity(state: State, units: BodyConfig | None = None) -> doc.Entity:
+    """One ability of a device, and what it last reported; in `units` as well, where they are others."""
     what = state.entity
     return doc.Entity(
         id=what.id,
@@ -154,7 +155,18 @@ def entity(state: State) -> doc.Entity:
         available=state.available,
         reported_at=state.reported_at,
         source=what.device.link,
+        body=what.body or "",
+        quality=state.quality,
+        shown=_shown(state, units or BodyConfig()),
     )
+
+
+def _shown(state: State, units: BodyConfig) -> doc.Shown | None:
+    entity, value = state.entity, state.value
+    if entity.body is None or value is None or isinstance(value, bool | str):
+        return None
+    told, unit = in_household_unit(entity.body, value, entity.unit, units.glucose_unit)
+    return doc.Shown(value=told, unit=unit) if unit != entity.unit else None
 
 
 def devices(states: list[State]) -> list[doc.Device]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.apps.bridge import Bridge, Capabilities, SensorReading, Value
+from gateway.apps.bridge import Bridge, Capabilities, SensorReading, Value, may_read
 from gateway.apps.catalog import Catalog
 from gateway.apps.errors import (
     AppNotOpenError,
@@ -16,7 +16,7 @@ from gateway.apps.errors import (
     UnknownAppError,
 )
 from gateway.supervisor import Service
-from gateway.trust.manifest import AppId
+from gateway.trust.manifest import AppId, Permission, PermissionName, Sensitivity
 
 HELLO = AppId("com.example.hello")
 PLAIN = AppId("com.example.plain")
@@ -26,7 +26,9 @@ Serve = Callable[[Service], AbstractAsyncContextManager[None]]
 Put = Callable[..., Awaitable[None]]
 
 
-def reading(entity: str, value: Value, *, unit: str = "", device_class: str = "") -> SensorReading:
+def reading(
+    entity: str, value: Value, *, unit: str = "", device_class: str = "", body: str = ""
+) -> SensorReading:
     return SensorReading(
         entity=entity,
         name=entity,
@@ -36,12 +38,14 @@ def reading(entity: str, value: Value, *, unit: str = "", device_class: str = ""
         value=value,
         measured_at=NOON,
         available=True,
+        body=body,
     )
 
 
-SYSTOLIC = reading("coap.bp.systolic", 122, unit="mmHg", device_class="pressure")
+SYSTOLIC = reading("coap.bp.systolic", 122, unit="mmHg", device_class="pressure", body="systolic")
 BAROMETER = reading("mqtt.barometer", 1013, unit="hPa", device_class="pressure")
 WARMTH = reading("mqtt.warmth", 21.5, unit="°C", device_class="temperature")
+OXYGEN = reading("mqtt.oxygen", 97, unit="%", body="spo2")
 NAMELESS = reading("mqtt.nameless", 1)
 
 
@@ -59,7 +63,7 @@ class House:
             self.closed.append(app)
 
         return Capabilities(
-            sensors=lambda: [SYSTOLIC, BAROMETER, WARMTH, NAMELESS],
+            sensors=lambda: [SYSTOLIC, BAROMETER, WARMTH, OXYGEN, NAMELESS],
             notices=lambda app, text: self.shown.append((app, dict(text))),
             close=close,
             now=lambda: NOON,
@@ -114,9 +118,28 @@ async def test_an_app_sees_only_the_sensors_it_named(
                 "value": 122,
                 "measured_at": "2026-11-21T12:00:00Z",
                 "available": True,
+                "body": "systolic",
+                "quality": "good",
             }
         ]
     }
+
+
+def test_what_was_measured_of_a_body_is_for_those_only_who_said_it_is_sensitive() -> None:
+    def may(sensitivity: Sensitivity, *names: str) -> bool:
+        asked = Permission(
+            name=PermissionName.SENSORS,
+            args={"device_class": names[:1], "unit": names[1:]},
+            sensitivity=sensitivity,
+            reason={"zh-CN": "看", "en": "See"},
+        )
+        return may_read(asked, OXYGEN)
+
+    assert not may(Sensitivity.ORDINARY, "humidity", "%")
+    assert not may(Sensitivity.ORDINARY, "spo2")
+    assert not may(Sensitivity.SENSITIVE, "heart_rate", "bpm")
+    assert may(Sensitivity.SENSITIVE, "spo2")
+    assert may(Sensitivity.SENSITIVE, "humidity", "%")
 
 
 async def test_what_an_app_keeps_is_there_after_a_restart_and_within_its_quota(

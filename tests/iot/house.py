@@ -154,7 +154,7 @@ async def house(
         registry,
         orders,
         rules.Rules(file, registry, store, {"command": orders.order}),
-        CoapServer(endpoint, registry, orders, link.knows),
+        CoapServer(endpoint, registry, orders, link.knows, body=bridge is not None and bridge.body),
         BridgeOut(Topics(BOX), client, registry, orders, bridge),
         *links,
     ]

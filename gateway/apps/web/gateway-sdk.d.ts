@@ -57,6 +57,12 @@ export interface Reading {
   measuredAt: Date | null;
   /** False when the device cannot be reached; the value is then the last known. */
   available: boolean;
+  /** What of a body it measures: systolic, diastolic, pulse, breathing, glucose, spo2, weight, temperature,
+   *  other; empty if nothing. */
+  body: string;
+  /** implausible: can be true of nobody, show that it is not believed.  undated: the meter's clock is wrong,
+   *  measuredAt is when the report arrived. */
+  quality: "good" | "implausible" | "undated";
 }
 
 /** Permission `sensors`, for the classes and units named in its `args`. */

@@ -138,6 +138,8 @@ export const sensors = {
       value: reading.value,
       measuredAt: reading.measured_at ? new Date(reading.measured_at) : null,
       available: reading.available,
+      body: reading.body,
+      quality: reading.quality,
     }));
   },
 };

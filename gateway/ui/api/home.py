@@ -27,12 +27,12 @@ def handlers(house: House) -> list[BaseRouteHandler]:
     @get("/api/v1/entities", responses=answers())
     async def list_entities() -> list[doc.Entity]:
         """Every ability of every thing, with what it last reported."""
-        return [views.entity(state) for state in house.registry.states.values()]
+        return [views.entity(state, house.registry.body) for state in house.registry.states.values()]
 
     @get("/api/v1/entities/{entity:str}", responses=answers())
     async def get_entity(entity: EntityName) -> doc.Entity:
         """One ability, with what it last reported."""
-        return views.entity(known_entity(house, entity))
+        return views.entity(known_entity(house, entity), house.registry.body)
 
     @get("/api/v1/entities/{entity:str}/history", responses=answers())
     async def get_history(

@@ -79,6 +79,9 @@ def programmes(index: int, channel: str, start: datetime, stop: datetime) -> lis
     return found
 
 
+BODIES = {"mqtt.bp_sys": "systolic", "mqtt.bp_dia": "diastolic", "mqtt.bp_pul": "pulse"}
+
+
 def home() -> list[doc.Entity]:
     """A lamp, a plug, a thermometer, a door, a blood-pressure meter, and one thing that is gone."""
     now = datetime.now(UTC)
@@ -91,6 +94,7 @@ def home() -> list[doc.Entity]:
         ("mqtt.door", "大门", "门磁", "binary_sensor", "door", "", False, True, now),
         ("mqtt.bp_sys", "血压计", "收缩压", "sensor", "blood_pressure", "mmHg", 128, True, now),
         ("mqtt.bp_dia", "血压计", "舒张压", "sensor", "blood_pressure", "mmHg", 82, True, now),
+        ("mqtt.bp_pul", "血压计", "脉搏", "sensor", "", "bpm", 71, True, now),
         ("mqtt.soil", "菜棚", "湿度", "sensor", "humidity", "%", 37, False, ago),
     ]
     return [
@@ -112,6 +116,7 @@ def home() -> list[doc.Entity]:
             available=available,
             reported_at=reported_at,
             source=key.partition(".")[0],
+            body=BODIES.get(key, ""),
         )
         for key, device, name, capability, kind, unit, value, available, reported_at in rows
     ]

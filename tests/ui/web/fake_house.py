@@ -154,8 +154,8 @@ class FakeHouse:
 
     async def report(self, entity: str, **change: object) -> None:
         """Let a device report."""
-        now = datetime.now(UTC)
-        self.entities[entity] = msgspec.structs.replace(self.entities[entity], reported_at=now, **change)
+        change.setdefault("reported_at", datetime.now(UTC))
+        self.entities[entity] = msgspec.structs.replace(self.entities[entity], **change)
         await self.tell(news.EntityEvent(entity=self.entities[entity]))
 
     async def change_tv(self, **change: object) -> None:

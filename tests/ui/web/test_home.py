@@ -1,5 +1,8 @@
 """Home screen, the home's devices and apps, driven by keys only."""
 
+import re
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from playwright.async_api import expect
 
@@ -115,9 +118,25 @@ async def test_blood_pressure_is_hidden_until_ok(turn_on: TurnOn) -> None:
     await tv.press("ArrowDown", "ArrowRight")
     await expect(tv.focused).to_contain_text("血压计")
     await tv.press("Enter")
-    await expect(meter).to_contain_text("128 / 82")
+    await expect(meter).to_contain_text("128/82mmHg")
+    await expect(meter).to_contain_text(re.compile(r"脉搏 71 · 今天 \d\d:\d\d 测量"))
     await tv.press("Enter")
     await expect(meter).not_to_contain_text("128")
+
+
+async def test_what_can_be_true_of_nobody_is_shown_and_doubted(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    await my_home(tv)
+    await tv.press("ArrowDown", "ArrowRight", "Enter")
+    await tv.house.report("mqtt.bp_sys", value=999, quality="implausible")
+    meter = tv.see(".thing", "血压计")
+    await expect(meter).to_contain_text("999/82mmHg")
+    await expect(meter).to_contain_text("这个数值不可信，请再量一次")
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    await tv.house.report("mqtt.bp_sys", value=131, quality="undated", reported_at=yesterday)
+    # The other value is of another measurement: they do not make one blood pressure.
+    await expect(meter).to_contain_text("131mmHg")
+    await expect(meter).to_contain_text("收到，测量时间不明")
 
 
 async def test_a_missing_service_is_named_on_home(turn_on: TurnOn) -> None:

@@ -52,7 +52,7 @@ export function heed(event) {
       house.tv = event.tv;
       house.tvAt = Date.now();
       house.channels = event.channels;
-      house.entities = new Map(event.entities.map((/** @type {Entity} */ e) => [e.id, e]));
+      house.entities = new Map(event.entities.map((/** @type {Entity} */ e) => [e.id, inUnit(e)]));
       house.commands = new Map();
       event.commands.forEach(keepCommand);
       house.apps = event.apps;
@@ -65,7 +65,7 @@ export function heed(event) {
     case "waiting": house.waiting = event.waiting; return true;
     case "tv": house.tv = event.tv; house.tvAt = Date.now(); return true;
     case "channels": house.channels = event.channels; return true;
-    case "entity": house.entities.set(event.entity.id, event.entity); return true;
+    case "entity": house.entities.set(event.entity.id, inUnit(event.entity)); return true;
     case "entity_gone": house.entities.delete(event.id); return true;
     case "command": keepCommand(event.command); return true;
     case "apps": house.apps = event.apps; return true;
@@ -76,6 +76,9 @@ export function heed(event) {
     default: return false;
   }
 }
+
+/** In the household's unit, if the meter has another. @param {Entity} entity @returns {Entity} */
+const inUnit = (entity) => ({ ...entity, ...entity.shown });
 
 /** @param {Command} command */
 function keepCommand(command) {

@@ -8,8 +8,8 @@
 import { house } from "./house.js";
 import { t } from "./words.js";
 
-const PRIVATE_CLASSES = new Set(["blood_pressure", "heart_rate", "blood_glucose", "spo2", "weight", "body_temperature"]);
-const PRIVATE_UNITS = new Set(["mmHg", "bpm", "mmol/L", "mg/dL"]);
+/** In this order a meter tells what it measured. */
+const BODIES = ["systolic", "diastolic", "pulse", "glucose", "spo2", "temperature", "weight", "breathing", "other"];
 const SWITCHED = new Set(["light", "switch", "fan"]);
 
 /** @typedef {{id: string, name: string, entities: Entity[]}} Thing */
@@ -30,6 +30,7 @@ export function thingsOfHome() {
   }
   for (const thing of [...things.values()]) {
     if (thing.entities.length === 1) continue;
+    thing.entities.sort((a, b) => place(a) - place(b));
     /** @type {Map<string, Thing>} */
     const wholes = new Map();
     for (const entity of thing.entities.filter(standsAlone)) {
@@ -69,7 +70,10 @@ export const isWritable = (entity) => entity.writable;
 export const isSwitched = (entity) => entity.writable && SWITCHED.has(entity.capability);
 
 /** Health values are nobody's business on a shared screen. @param {Entity} entity */
-export const isPrivate = (entity) => PRIVATE_CLASSES.has(entity.device_class) || PRIVATE_UNITS.has(entity.unit);
+export const isPrivate = (entity) => entity.body !== "";
+
+/** Its place among the sides of its meter; what is of no body comes last. @param {Entity} entity */
+const place = (entity) => BODIES.indexOf(entity.body) >>> 0;
 
 /** @param {Entity} entity */
 export const isOn = (entity) => entity.value === true || entity.value === "on" || entity.value === "ON";

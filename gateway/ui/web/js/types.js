@@ -17,7 +17,8 @@
  * @typedef {{id: string, name: string, device: string, device_name: string, capability: string,
  *   device_class: string, unit: string, part: string, writable: boolean, choices: string[],
  *   minimum: number|null, maximum: number|null, step: number, value: Value|null, available: boolean,
- *   reported_at: string|null, source: string}} Entity
+ *   reported_at: string|null, source: string, body: string, quality: "good"|"implausible"|"undated",
+ *   shown: {value: Value, unit: string}|null}} Entity
  * @typedef {"sent"|"acknowledged"|"confirmed"|"failed"|"expired"} CommandState
  * @typedef {{id: string, entity: string, value: Value, state: CommandState, code: string|null,
  *   created_at: string, changed_at: string, expires_at: string}} Command

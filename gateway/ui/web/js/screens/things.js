@@ -18,10 +18,13 @@ import { preferences } from "../preferences.js";
 import { open, redraw } from "../stage.js";
 import { deviceCount, isOn, isPrivate, isSwitched, isWritable, main, thingsOfHome } from "../things.js";
 import { commandTold, iconOf, reported, reportedWhen, sideOf } from "../things_told.js";
-import { t } from "../words.js";
+import { calendarDay, clock, t } from "../words.js";
 
 const COLUMNS = 4;
 const REVEALED_MS = 30_000;
+const DAY_MS = 86_400_000;
+/** What a meter tells of one measurement comes within that. */
+const ONE_MEASUREMENT_MS = 60_000;
 
 const grid = new Grid(() => thingsOfHome().length, () => COLUMNS);
 /** The device under the focus: one that goes away changes the order, and OK must not reach its neighbour. @type {string|undefined} */
@@ -133,7 +136,8 @@ function Hidden(entity) {
 function Beside(thing, hidden) {
   const entity = main(thing);
   if (hidden) return [reportedWhen(entity), entity.reported_at && t("private.show")].filter(Boolean).join(" · ");
-  const others = isPrivate(entity) ? [] : thing.entities.slice(1, 3);
+  if (isPrivate(entity)) return measured(thing);
+  const others = thing.entities.slice(1, 3);
   const said = others.map((e) => `${e.part ? sideOf(e) : e.name} ${reported(e)}${e.value === null ? "" : e.unit}`);
   // There is room for two lines: the sides of a thing say more than when they were reported.
   return (others.some((e) => e.part) && entity.available ? said : [...said, reportedWhen(entity)]).join(" · ");
@@ -143,7 +147,36 @@ function Beside(thing, hidden) {
 function Values(thing) {
   const first = main(thing);
   if (isPrivate(first)) {
-    return html`<span class="value num">${thing.entities.slice(0, 2).map(reported).join(" / ")}<small>${first.unit}</small></span>`;
+    const told = thing.entities.slice(0, isPressure(thing) ? 2 : 1).map(reported).join("/");
+    return html`<span class="value num">${told}<small>${first.value === null ? "" : first.unit}</small></span>`;
   }
   return html`<span class="value num">${reported(first)}<small>${first.value === null ? "" : first.unit}</small></span>`;
+}
+
+/** Whether its first two sides are one blood pressure: of one measurement. @param {Thing} thing */
+function isPressure({ entities: [one, two] }) {
+  if (one?.body !== "systolic" || two?.body !== "diastolic") return false;
+  return Math.abs(Date.parse(one.reported_at ?? "") - Date.parse(two.reported_at ?? "")) < ONE_MEASUREMENT_MS;
+}
+
+/** What else a meter measured, when, and whether that is to be believed. @param {Thing} thing */
+function measured(thing) {
+  const entity = main(thing);
+  const count = isPressure(thing) ? 2 : 1;
+  const others = thing.entities.slice(count).filter((e) => isPrivate(e) && e.value !== null).slice(0, 2);
+  const said = others.map((e) => `${e.name} ${reported(e)}`);
+  const of = thing.entities.slice(0, count);
+  if (of.some((e) => e.quality === "implausible")) said.unshift(t("private.implausible"));
+  const gone = entity.available ? [] : [t("private.gone")];
+  return [...said, measuredWhen(entity), ...gone].filter(Boolean).join(" · ");
+}
+
+/** @param {Entity} entity */
+function measuredWhen(entity) {
+  if (!entity.reported_at) return "";
+  const when = new Date(entity.reported_at);
+  const midnight = new Date().setHours(0, 0, 0, 0);
+  const days = Math.round((midnight - new Date(when).setHours(0, 0, 0, 0)) / DAY_MS);
+  const day = days === 0 || days === 1 ? t(`private.day.${days}`) : calendarDay(when);
+  return t(entity.quality === "undated" ? "private.undated" : "private.at", { day, time: clock(when) });
 }
