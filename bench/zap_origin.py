@@ -91,7 +91,10 @@ class Origin:
 def _with_head(answer: Answer, wanted: str, *, only_head: bool) -> bytes:
     status, body, more = f"{answer.status} {'OK' if answer.status == 200 else 'Not Found'}", answer.body, ""  # noqa: PLR2004
     first, dash, last = wanted.removeprefix("bytes=").partition("-")
-    if answer.status == 200 and dash and first.isdecimal() and int(first) < len(body):  # noqa: PLR2004
+    if answer.status == 200 and dash and first.isdecimal() and int(first) >= len(body):  # noqa: PLR2004
+        more = f"Content-Range: bytes */{len(body)}\r\n"
+        status, body = "416 Range Not Satisfiable", b""
+    elif answer.status == 200 and dash and first.isdecimal():  # noqa: PLR2004
         end = min(int(last), len(body) - 1) if last.isdecimal() else len(body) - 1
         more = f"Content-Range: bytes {first}-{end}/{len(body)}\r\n"
         status, body = "206 Partial Content", body[int(first) : end + 1]

@@ -10,12 +10,12 @@ trip and doubles from there (RFC 6928, RFC 5681 section 4.1): a key frame of
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import aiohttp
 
 from gateway.errors import GatewayError
-from gateway.media.relay_facts import SourceError
+from gateway.media.relay_facts import SourceError, SourceMissingError, SourceRefusedError
 from gateway.media.relay_http import (
     PARTIAL,
     UNSATISFIABLE,
@@ -38,27 +38,41 @@ Six grow side by side, so what is there without a hole grows by leaps of a whole
 round: small ones for as long as somebody waits for the next.
 """
 
+EVEN_SHARES_BYTES = (256 * 1024, 512 * 1024)
+"""Likewise, for a body that is of no use before it is whole: no connection waits for an answer in between."""
+
 
 class UnsuitedError(GatewayError):
     """Not a failure: it does not come in parts.  Never leaves this module."""
 
 
-async def fetch(getter: Getter, url: str, headers: Mapping[str, str], terms: Terms) -> Body | None:
-    """Return the body at `url`, or None if it does not come this way."""
+async def fetch(
+    getter: Getter, url: str, headers: Mapping[str, str], terms: Terms, *, whole: bool = False
+) -> Body | None:
+    """Return the body at `url`, or None if it does not come this way.
+
+    Args:
+        getter: How each part is asked for.
+        url: Of the body.
+        headers: The origin wants.
+        terms: What it may cost.
+        whole: Its end is wanted as much as its beginning.
+    """
     if not getter.parts.served_by(url):
         return None
-    shares = _Shares(getter, url, headers, terms)
+    shares = _Shares(getter, url, headers, terms, EVEN_SHARES_BYTES if whole else SHARES_BYTES)
     if await shares.fetched():
         return Body(bytes(shares.data), url)
-    getter.parts.refuse(url)
+    if not shares.missing:
+        getter.parts.refuse(url)
     return None
 
 
-def _shares() -> list[tuple[int, int | None]]:
+def _shares(sizes: Sequence[int]) -> list[tuple[int, int | None]]:
     """Return where each share begins and ends; the last has no end."""
     shares: list[tuple[int, int | None]] = []
     begin = 0
-    for size in SHARES_BYTES:
+    for size in sizes:
         for _ in range(CONNECTIONS):
             shares.append((begin, begin + size))
             begin += size
@@ -70,16 +84,20 @@ class _Shares:
 
     Attributes:
         data: The beginning, as far as it is there without a hole.
+        missing: The origin has no such body, which says nothing of how it sends others.
     """
 
-    def __init__(self, getter: Getter, url: str, headers: Mapping[str, str], terms: Terms) -> None:
+    def __init__(
+        self, getter: Getter, url: str, headers: Mapping[str, str], terms: Terms, sizes: Sequence[int]
+    ) -> None:
         self.data = bytearray()
+        self.missing = False
         self._getter = getter
         self._url = url
         self._headers = headers
         self._terms = terms
         self._total: int | None = None
-        self._todo = deque(enumerate(_shares()))
+        self._todo = deque(enumerate(_shares(sizes)))
         self._at = 0
         self._whole: set[int] = set()
         self._ahead: defaultdict[int, bytearray] = defaultdict(bytearray)
@@ -112,6 +130,9 @@ class _Shares:
     async def _work(self) -> bool:
         try:
             await self._fetch_some()
+        except (SourceMissingError, SourceRefusedError):
+            self.missing = True
+            return False
         except (UnsuitedError, SourceError, aiohttp.ClientError, ValueError, OSError):
             return False
         return True

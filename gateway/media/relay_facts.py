@@ -14,6 +14,7 @@ from gateway.media.lineup import ChannelId
 from gateway.schema import FieldError
 
 MIB = 1024 * 1024
+LONG_SEGMENT_S = 5.0
 
 
 class SourceError(GatewayError):
@@ -306,6 +307,10 @@ class RelayConfig:
             raise FieldError(
                 "keep_segments", "must not be under window_segments, nor that under start_segments"
             )
+
+    def begins_with(self, target_s: float) -> int:
+        """Return with how many of the newest segments a pull begins that last up to `target_s`."""
+        return self.start_segments if target_s < LONG_SEGMENT_S else min(2, self.start_segments)
 
     @property
     def ability(self) -> Ability:

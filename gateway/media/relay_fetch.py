@@ -13,7 +13,9 @@ import aiohttp
 
 from gateway.media import hls, relay_abreast
 from gateway.media.hls import ByteRange
+from gateway.media.relay_ahead import Ahead
 from gateway.media.relay_facts import BadMediaError, RelayConfig, SlowSourceError, SourceError
+from gateway.media.relay_guess import Guess, Guesses
 from gateway.media.relay_hosts import Allowed, Hosts, anywhere
 from gateway.media.relay_http import Body, Getter, Listener, PartsServed, Terms
 from gateway.media.relay_masters import Masters
@@ -31,11 +33,13 @@ class Learnt:
         throughput_bps: What its line was seen to carry; None before the first segment.
         parts: Who sends parts.
         masters: Playlists of playlists, which hardly ever change.
+        guesses: What the lists of channels visited lately say about now.
     """
 
     throughput_bps: float | None = None
     parts: PartsServed = field(default_factory=PartsServed)
     masters: Masters = field(default_factory=Masters)
+    guesses: Guesses = field(default_factory=Guesses)
 
 
 @dataclass(slots=True)
@@ -116,6 +120,11 @@ class Upstream:
         self._config = config
         self._meter = meter
 
+    @property
+    def guesses(self) -> Guesses:
+        """What the house knows of lists."""
+        return self._meter.learnt.guesses
+
     async def playlist(self, url: str, headers: Mapping[str, str]) -> Fetched:
         """Return the playlist at `url`.
 
@@ -129,7 +138,7 @@ class Upstream:
         self._meter.playlists += 1
         return Fetched(hls.decode(body.data), body.url)
 
-    async def segment(
+    async def segment(  # noqa: PLR0913 - what, how, and for whom
         self,
         url: str,
         headers: Mapping[str, str],
@@ -137,6 +146,7 @@ class Upstream:
         *,
         deadline_s: float,
         listener: Listener | None = None,
+        ahead: Ahead | None = None,
     ) -> bytes:
         """Return a piece of media.
 
@@ -146,6 +156,7 @@ class Upstream:
             part: Of what is there, or None for all.
             deadline_s: For the whole.
             listener: Who hears of it while it arrives.
+            ahead: It has been asked for already.
 
         Raises:
             SlowSourceError: not all of it within `deadline_s`.
@@ -153,21 +164,39 @@ class Upstream:
         """
         clock = asyncio.get_running_loop().time
         waits = listener is not None and listener.waits
+        whole = listener is not None and listener.arriving is None
         terms = replace(self._terms(self._config.max_segment_bytes), deadline_s=deadline_s, listener=listener)
         began_s = clock()
-        abreast: Body | None = None
+        early: Body | None = None
         with _explained(url):
             async with asyncio.timeout(deadline_s):
                 if part is not None:
                     body = await self._get.part(url, headers, part, terms)
                 else:
-                    if waits:
-                        abreast = await relay_abreast.fetch(self._get, url, headers, terms)
-                    body = abreast or await self._get.get(url, headers, terms)
+                    if ahead is not None:
+                        early = await ahead.body(listener)
+                    if early is None and waits:
+                        early = await relay_abreast.fetch(self._get, url, headers, terms, whole=whole)
+                    body = early or await self._get.get(url, headers, terms)
         if not body.data:
             raise BadMediaError("A segment is empty")
-        self._meter.fetched(len(body.data), clock() - began_s, alone=abreast is None)
+        self._meter.fetched(len(body.data), clock() - began_s, alone=early is None)
         return body.data
+
+    def ahead(self, guess: Guess, headers: Mapping[str, str], *, abreast: bool) -> Ahead:
+        """Begin to fetch a segment that somebody will probably ask for; what fails is not told."""
+
+        async def fetch(listener: Listener) -> Body | None:
+            url, whole = guess.url, guess.whole
+            terms = replace(self._terms(self._config.max_segment_bytes), listener=listener)
+            try:
+                if not abreast or not self._get.parts.served_by(url):
+                    return await self._get.get(url, headers, terms)
+                return await relay_abreast.fetch(self._get, url, headers, terms, whole=whole)
+            except (SourceError, aiohttp.ClientError, ValueError, OSError):
+                return None
+
+        return Ahead(guess.url, fetch)
 
     async def key(self, url: str, headers: Mapping[str, str]) -> bytes:
         """Return the bytes of a key."""

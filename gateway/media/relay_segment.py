@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from gateway.errors import ungrouped
 from gateway.media import ts
 from gateway.media.hls import InitSection, Segment
+from gateway.media.relay_ahead import Aheads
 from gateway.media.relay_facts import (
     BadMediaError,
     ForeignHostError,
@@ -44,15 +45,23 @@ class Got:
 class SegmentFetch:
     """Fetches the segments of one track."""
 
-    def __init__(
-        self, upstream: Upstream, keys: KeyRing, headers: Mapping[str, str], shelf: Shelf, config: RelayConfig
+    def __init__(  # noqa: PLR0913 - where it comes from, how, and where it goes
+        self,
+        upstream: Upstream,
+        keys: KeyRing,
+        headers: Mapping[str, str],
+        shelf: Shelf,
+        config: RelayConfig,
+        *,
+        aheads: Aheads,
     ) -> None:
-        """Describe it; init sections are put on `shelf`."""
+        """Describe it; init sections are put on `shelf`, and `aheads` may have what is wanted."""
         self._upstream = upstream
         self._keys = keys
         self._headers = headers
         self._shelf = shelf
         self._config = config
+        self._aheads = aheads
         self._inits: dict[InitSection, int] = {}
         self._init_lock = asyncio.Lock()
 
@@ -102,6 +111,7 @@ class SegmentFetch:
             segment.byte_range,
             deadline_s=max(self._config.min_segment_deadline_s, 1.5 * min(segment.duration_s, LONGEST_S)),
             listener=listener,
+            ahead=self._aheads.taken(segment.uri),
         )
 
     async def _init(self, init: InitSection | None) -> int | None:

@@ -14,6 +14,7 @@ from gateway.media import hls, hls_choice
 from gateway.media.hls import MasterPlaylist, MediaPlaylist, PlaylistError, Variant
 from gateway.media.hls_choice import Ladder
 from gateway.media.lineup import Source
+from gateway.media.relay_ahead import Aheads
 from gateway.media.relay_cursor import Cursor
 from gateway.media.relay_facts import (
     ForeignHostError,
@@ -73,6 +74,12 @@ class SourcePull:
         self._config = config
         self._hooks = hooks
         self._keys = keys
+        self._aheads = Aheads(
+            lambda guess, abreast: upstream.ahead(guess, source.headers, abreast=abreast),
+            source.headers,
+            upstream.guesses,
+            config.begins_with,
+        )
         self._cursors: dict[str, Cursor] = {}
         self._urls: dict[str, str] = {}
         self._master: MasterPlaylist | None = None
@@ -90,6 +97,12 @@ class SourcePull:
             SourceError, PlaylistError: why it is given up.
         """
         self._cursors[PICTURE] = cursor
+        try:
+            await self._run(meter)
+        finally:
+            self._aheads.drop()
+
+    async def _run(self, meter: Meter) -> None:
         offer, recalled = self._recall(meter), True
         if offer is None:
             offer, recalled = await self._resolve(meter), False
@@ -103,6 +116,7 @@ class SourcePull:
                 offer = self._on_rung()
             except (SourceError, PlaylistError) as error:
                 meter.learnt.masters.forget(self._source)
+                self._aheads.drop()
                 flowed = self._segments > before
                 # Its token ran out: the address before the redirect leads to a new one.
                 expired = flowed and isinstance(error, SourceRefusedError)
@@ -113,9 +127,14 @@ class SourcePull:
                 offer = await self._resolve(meter)
 
     async def _resolve(self, meter: Meter) -> Offer:
+        self._aheads.follows(PICTURE, self._source.url)
+        if self._hooks.awaited() and not self._hooks.shelf(PICTURE).pieces:
+            self._aheads.begin(PICTURE, abreast=True, exactly=False)
+        asked_s = asyncio.get_running_loop().time()
         fetched = await self._upstream.playlist(self._source.url, self._source.headers)
         playlist = hls.parse(fetched.text, fetched.url)
         if isinstance(playlist, MediaPlaylist):
+            self._aheads.heard(PICTURE, playlist, asked_s)
             self._master = self._ladder = None
             return plain(fetched.url, playlist)
         offer = self._chosen(playlist, meter)
@@ -166,7 +185,14 @@ class SourcePull:
     async def _once(self, wanted: Wanted, *, joins: bool) -> None:
         watch = self._watch if wanted.name == PICTURE else _unwatched
         supply = Supply(
-            self._upstream, self._keys, self._source.headers, self._flows, watch, self._hooks.awaited
+            self._upstream,
+            self._keys,
+            self._source.headers,
+            self._flows,
+            watch,
+            self._hooks.awaited,
+            self._aheads,
+            exactly=len(self._urls) > 1,
         )
         pull = TrackPull(supply, self._hooks.shelf(wanted.name), self._config)
         cursor = self._cursors.setdefault(wanted.name, Cursor())

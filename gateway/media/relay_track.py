@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from gateway.errors import ungrouped
 from gateway.media import hls, relay_joins
 from gateway.media.hls import MediaPlaylist, PlaylistError, Segment
+from gateway.media.relay_ahead import Aheads
 from gateway.media.relay_cursor import Cursor
 from gateway.media.relay_early import SHORTEST_S, EarlyParts, Part
 from gateway.media.relay_facts import (
@@ -37,7 +38,6 @@ MAX_SKIPS = 3
 SLOW_COUNTS = 2
 """A segment that came too late has cost its own duration already; two of them and the source is bad."""
 
-LONG_SEGMENT_S = 5.0
 AHEAD_AFTER_S = 0.3
 """A far origin is asked for the next segment when this one keeps us waiting for its first byte."""
 
@@ -53,6 +53,8 @@ class Supply:
         news: Called when a piece is on the shelf.
         watch: Hears of every segment; what it raises ends the track.
         awaited: Whether somebody wants to see it now.
+        aheads: What is asked for on a guess.
+        exactly: Tracks of the source must begin together.
     """
 
     upstream: Upstream
@@ -61,6 +63,8 @@ class Supply:
     news: Callable[[], None]
     watch: Watch
     awaited: Callable[[], bool]
+    aheads: Aheads
+    exactly: bool = False
 
 
 class TrackPull:
@@ -70,7 +74,9 @@ class TrackPull:
         self._supply = supply
         self._shelf = shelf
         self._config = config
-        self._segments = SegmentFetch(supply.upstream, supply.keys, supply.headers, shelf, config)
+        self._segments = SegmentFetch(
+            supply.upstream, supply.keys, supply.headers, shelf, config, aheads=supply.aheads
+        )
         self._broken = True
         self._skips = 0
         self._front: relay_joins.Front | None = None
@@ -95,16 +101,17 @@ class TrackPull:
         clock = asyncio.get_running_loop().time
         self._broken = not resumed
         alive_at = began = clock()
+        if first is None:
+            self._supply.aheads.follows(self._shelf.name, url)
+            if not self._shelf.pieces and self._supply.awaited():
+                abreast = self._shelf.name == PICTURE
+                self._supply.aheads.begin(self._shelf.name, abreast=abreast, exactly=self._supply.exactly)
         playlist = first or await self._load(url)
         trouble: Trouble | None = None
         while True:
             target_s = min(playlist.target_s, LONGEST_S)
             self._shelf.target_s = max(self._shelf.target_s, target_s)
-            start = (
-                self._config.start_segments
-                if target_s < LONG_SEGMENT_S
-                else min(2, self._config.start_segments)
-            )
+            start = self._supply.aheads.start(self._shelf.name, playlist)
             new, gap = cursor.fresh(hls.dated(playlist), start=start, most=self._config.keep_segments)
             self._broken = self._broken or gap
             await self._take(new, cursor)
@@ -124,10 +131,12 @@ class TrackPull:
                 playlist = MediaPlaylist(target_s=target_s)
 
     async def _load(self, url: str) -> MediaPlaylist:
+        asked_s = asyncio.get_running_loop().time()
         fetched = await self._supply.upstream.playlist(url, self._supply.headers)
         playlist = hls.parse(fetched.text, fetched.url)
         if not isinstance(playlist, MediaPlaylist):
             raise PlaylistError("A variant's playlist lists variants again")
+        self._supply.aheads.heard(self._shelf.name, playlist, asked_s)
         return playlist
 
     async def _take(self, new: Sequence[Segment], cursor: Cursor) -> None:
@@ -144,7 +153,7 @@ class TrackPull:
             began = asyncio.Event()
             early = self._early(segment, newer_s)
             arriving = early.arriving if early is not None else None
-            waits = early is not None and self._shelf.name == PICTURE and self._supply.awaited()
+            waits = self._is_first(segment) and self._shelf.name == PICTURE and self._supply.awaited()
             listener = Listener(began.set, arriving, waits=waits)
             fetch = ahead or group.create_task(self._segments.get(segment, listener), name="segment")
             ahead = None
@@ -162,10 +171,12 @@ class TrackPull:
 
     def _early(self, segment: Segment, newer_s: float) -> EarlyParts | None:
         """Return what hands on `segment` while it arrives, if somebody waits for it and it can be."""
-        plain = segment.init is None and segment.byte_range is None
-        if self._shelf.pieces or not plain or segment.duration_s < SHORTEST_S:
+        if not self._is_first(segment) or segment.init is not None:
             return None
         return EarlyParts(lambda part: self._put_part(segment, part, newer_s))
+
+    def _is_first(self, segment: Segment) -> bool:
+        return not self._shelf.pieces and segment.byte_range is None and segment.duration_s >= SHORTEST_S
 
     def _skip(self, segment: Segment, got: Got, cursor: Cursor, *, begun: bool) -> None:
         """Go on without `segment`; `begun` if a part of it has been shown."""
