@@ -278,7 +278,7 @@ async def test_it_can_tell_everything_what_to_become(shelf: Shelf, owner: Owner)
 
 
 async def test_it_shows_everything_that_only_tells(shelf: Shelf, owner: Owner) -> None:
-    shelf.put(3.5, Capability.SENSOR, "Weight", device_class="weight", unit="kg")
+    shelf.put(3.5, Capability.SENSOR, "Distance", device_class="distance", unit="m")
     shelf.put(7, Capability.SENSOR, "Comfort", device_class="comfort", unit="points")
     shelf.put("warm", Capability.SENSOR, "Heat", device_class="temperature", unit="°C")
     shelf.put(True, Capability.BINARY_SENSOR, "Shelf", device_class="door")
@@ -287,7 +287,7 @@ async def test_it_shows_everything_that_only_tells(shelf: Shelf, owner: Owner) -
     shelf.put("jammed", Capability.LOCK, "Safe")
     shelf.put("eco", Capability.SELECT, "Mode", part="preset_mode")
     seen = {
-        "sensor.coap_shelf_weight": ("3.5", "Shelf Weight", "weight"),
+        "sensor.coap_shelf_distance": ("3.5", "Shelf Distance", "distance"),
         "sensor.coap_shelf_comfort": ("7", "Shelf Comfort", None),
         "sensor.coap_shelf_heat": ("unknown", "Shelf Heat", "temperature"),
         "binary_sensor.coap_shelf_shelf": ("on", "Shelf", "door"),
