@@ -297,11 +297,12 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the screen tells the household for some seconds."""
+    """Something the screen tells the household for some seconds; what is `urgent` before all else."""
 
     text: dict[str, str]
     code: str | None
     at: datetime
+    urgent: bool = False
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

@@ -48,7 +48,7 @@
  * @typedef {{endpoint: string, label: string, made_at: string}} CoapKey
  * @typedef {{waiting: WaitingDevice[], devices: JudgedDevice[], accounts: DeviceAccount[],
  *   keys: CoapKey[]}} DevicePairing
- * @typedef {{text: Record<string, string>, code: string|null, at: string}} Notice
+ * @typedef {{text: Record<string, string>, code: string|null, at: string, urgent?: boolean}} Notice
  * @typedef {{id: string, text: Record<string, string>, expires_at: string}} Question
  * @typedef {{id: number, text: Record<string, string>, at: string}} Message
  * @typedef {{id: string, name: string|Record<string, string>, do: {entity: string, value: Value}[]}} Scene
