@@ -163,6 +163,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     `part` says which side of the thing called `name` it is, empty for the thing itself.
     What is writable can be told to become true or false, one of `choices`, or a number
     from `minimum` to `maximum`, as its capability says.
+    `quality` is said by the device itself, kept by a broker from an earlier time, or unknown.
     """
 
     id: str
@@ -182,6 +183,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     available: bool
     reported_at: datetime | None
     source: str
+    quality: Literal["said", "kept", "unknown"] = "said"
 
 
 class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

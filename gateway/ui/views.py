@@ -154,6 +154,7 @@ def entity(state: State) -> doc.Entity:
         available=state.available,
         reported_at=state.reported_at,
         source=what.device.link,
+        quality="unknown" if state.value is None else "said" if state.sure else "kept",
     )
 
 

@@ -17,7 +17,7 @@
  * @typedef {{id: string, name: string, device: string, device_name: string, capability: string,
  *   device_class: string, unit: string, part: string, writable: boolean, choices: string[],
  *   minimum: number|null, maximum: number|null, step: number, value: Value|null, available: boolean,
- *   reported_at: string|null, source: string}} Entity
+ *   reported_at: string|null, source: string, quality: "said"|"kept"|"unknown"}} Entity
  * @typedef {"sent"|"acknowledged"|"confirmed"|"failed"|"expired"} CommandState
  * @typedef {{id: string, entity: string, value: Value, state: CommandState, code: string|null,
  *   created_at: string, changed_at: string, expires_at: string}} Command
