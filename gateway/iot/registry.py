@@ -116,7 +116,9 @@ class Registry:
             return
         repeated = type(before.value) is type(reading.value) and before.value == reading.value
         sure = reading.sure or (repeated and before.sure)
-        after = replace(before, value=reading.value, reported_at=reading.at, sure=sure)
+        # What is repeated to us says nothing of when it was so.
+        at = before.reported_at if repeated and before.sure and not reading.sure else reading.at
+        after = replace(before, value=reading.value, reported_at=at, sure=sure)
         self._put(before, after, repeated=repeated, live=reading.live)
 
     def _is_older(self, reading: Reading, before: State) -> bool:
