@@ -134,9 +134,10 @@ class Registry:
             return
         repeated = type(before.value) is type(reading.value) and before.value == reading.value
         sure = reading.sure or (repeated and before.sure)
-        after = replace(
-            before, value=reading.value, reported_at=reading.at, sure=sure, quality=reading.quality
-        )
+        # What is repeated to us says nothing of when it was so.
+        again = repeated and before.sure and not reading.sure and not reading.dated
+        at = before.reported_at if again else reading.at
+        after = replace(before, value=reading.value, reported_at=at, sure=sure, quality=reading.quality)
         self._put(before, after, repeated=repeated, live=reading.live)
 
     def _judged(self, reading: Reading, entity: Entity) -> Reading:

@@ -4,7 +4,8 @@ One rule: rules know nothing of what acts.  They get `actions` by name, so a
 rule can show a notice on the television without this package importing it.
 
 What a rule waits for survives a restart: thresholds that fired, quiet that
-lasts, and a question that nobody could answer, which is asked again.
+lasts, and what was not done to its end, which is begun again: a question that
+nobody could answer, too.
 """
 
 import asyncio
@@ -126,7 +127,7 @@ class Rules:
         self._waits: dict[RuleId, asyncio.Task[None]] = {}
         self._remembered: frozenset[RuleId] = frozenset()
         self._quiet_s: dict[RuleId, float] = {}
-        self._asking: Callable[[], Iterable[RuleId]] = lambda: ()
+        self._unfinished: Callable[[], Iterable[RuleId]] = lambda: ()
         self._woken = asyncio.Event()
         self._heed: Callable[[Iterable[Outcome]], bool] = lambda _: False
 
@@ -155,7 +156,7 @@ class Rules:
                 await self._load()
                 async with asyncio.TaskGroup() as tasks:
                     runs = Runs(tasks, self._actions)
-                    self._asking = lambda: runs.asking
+                    self._unfinished = lambda: runs.unfinished
                     self._heed = lambda outcomes: self._act(tasks, runs, outcomes)
                     tasks.create_task(self._remember_regularly(), name="rules memory")
                     tasks.create_task(self._follow_keys(keys), name="rules keys")
@@ -266,8 +267,8 @@ class Rules:
                 told = True
 
     async def _remember(self, *, least_s: float) -> None:
-        # What is still being asked has not been done; it begins again if this is the end.
-        met, before = self._engine.met() - frozenset(self._asking()), self._remembered
+        # What is still being done or asked has not been done; it begins again if this is the end.
+        met, before = self._engine.met() - frozenset(self._unfinished()), self._remembered
         quiet_s, kept_s = self._engine.quiet_s(), self._quiet_s
         moved = {
             rule: so_long_s

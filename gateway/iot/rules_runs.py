@@ -33,12 +33,12 @@ class Runs:
 
     Attributes:
         dropped: Firings that found no room, by rule.
-        asking: Rules with a question that has come to no end, also when this is torn down over it.
+        unfinished: Rules whose steps have come to no end, also when this is torn down over them.
     """
 
     def __init__(self, tasks: asyncio.TaskGroup, actions: Mapping[str, Action]) -> None:
         self.dropped: dict[RuleId, int] = {}
-        self.asking: set[RuleId] = set()
+        self.unfinished: set[RuleId] = set()
         self._tasks = tasks
         self._actions = actions
         self._at_once = {name for name, action in actions.items() if not iscoroutinefunction(action)}
@@ -97,14 +97,12 @@ class Runs:
         self.dropped[rule.id] = self.dropped.get(rule.id, 0) + 1
 
     async def _run(self, rule: Rule, done: int) -> None:
-        await self._do(rule, done)
+        self.unfinished.add(rule.id)
+        await self._do_steps(rule.id, rule.do[done:])
         queue = self._queued.get(rule.id)
         while queue:
-            await self._do(queue.popleft())
-
-    async def _do(self, rule: Rule, done: int = 0) -> None:
-        await self._do_steps(rule.id, rule.do[done:])
-        self.asking.discard(rule.id)
+            await self._do_steps(rule.id, queue.popleft().do)
+        self.unfinished.discard(rule.id)
 
     async def _do_steps(self, rule: RuleId, steps: tuple[Step, ...]) -> None:
         for step in steps:
@@ -116,7 +114,6 @@ class Runs:
             self._say(rule, name, failure)
 
     async def _ask(self, rule: RuleId, ask: AskStep) -> None:
-        self.asking.add(rule)
         words: dict[str, object] = {"text": ask.by_locale, "after_s": ask.after_s}
         answer, failure = await self._try("ask", words, ask.after_s + STEP_TIMEOUT_S)
         self._say(rule, "ask", failure)
@@ -136,6 +133,9 @@ class Runs:
             return None, error.line()
         except TimeoutError:
             return None, f"it took longer than {timeout_s:g} s"
+        except Exception as oddity:  # the alarm must not end because one action is broken
+            log.debug("%s", name, exc_info=True)
+            return None, f"{type(oddity).__name__}: {oddity}"
 
     def _say(self, rule: RuleId, name: str, failure: str) -> None:
         # Once per kind of failure: a rule on a fast sensor must not fill the log.

@@ -171,11 +171,13 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     What is writable can be told to become true or false, one of `choices`, or a number
     from `minimum` to `maximum`, as its capability says.
 
+    `quality` is ``good``, ``kept`` where a broker kept the value from an earlier time, ``unknown`` where the
+    device does not say, ``implausible`` for a value that can be true of nobody's body, or ``undated`` where
+    only the arrival of what was measured of one is known.
     What measures somebody's body says so in `body` (``systolic``, ``diastolic``, ``pulse``,
     ``breathing``, ``glucose``, ``spo2``, ``weight``, ``temperature`` or ``other``), is private wherever it is
-    shown, and has in `reported_at` when it was measured.  `quality` is ``good``, ``implausible`` for a value
-    that can be true of nobody, or ``undated`` where only the arrival is known.  `shown` is there
-    where the household reads another unit than the meter measures in.
+    shown, and has in `reported_at` when it was measured.  `shown` is there where the household reads another
+    unit than the meter measures in.
     """
 
     id: str
@@ -196,7 +198,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     reported_at: datetime | None
     source: str
     body: str = ""
-    quality: str = "good"
+    quality: Literal["good", "kept", "unknown", "implausible", "undated"] = "good"
     shown: Shown | None = None
 
 
@@ -313,11 +315,12 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the screen tells the household for some seconds."""
+    """Something the screen tells the household for some seconds; what is `urgent` before all else."""
 
     text: dict[str, str]
     code: str | None
     at: datetime
+    urgent: bool = False
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

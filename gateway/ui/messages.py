@@ -49,7 +49,7 @@ class Messages:
         Raises:
             StoreError: it could not be kept; it was shown on the screen all the same.
         """
-        self._notices.put(text)
+        self._notices.put(text, urgent=True)
         now = datetime.now(UTC)
         number = max((each.id for each in self._known), default=0) + 1
         try:

@@ -32,11 +32,12 @@ class NoticeBoard:
         """What every new page is told."""
         return tuple(self._standing())
 
-    def put(self, text: Mapping[str, str], *, code: str | None = None) -> None:
+    def put(self, text: Mapping[str, str], *, code: str | None = None, urgent: bool = False) -> None:
         """Show a message once.
 
         Args:
             text: By locale.
             code: One of ``docs/errors.md``, if it is about an error.
+            urgent: Whether it goes before what is shown, and what waits to be.
         """
-        self.changes.publish(doc.Notice(text=dict(text), code=code, at=datetime.now(UTC)))
+        self.changes.publish(doc.Notice(text=dict(text), code=code, at=datetime.now(UTC), urgent=urgent))

@@ -4,6 +4,7 @@ One rule: pure; nothing here waits, decides or remembers.
 """
 
 from datetime import datetime
+from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
@@ -12,7 +13,7 @@ from gateway.apps.installer import UpdateRecord
 from gateway.focus import Holder
 from gateway.iot.body import BodyConfig, in_household_unit
 from gateway.iot.commands_model import Command
-from gateway.iot.entity import Entity, State
+from gateway.iot.entity import Entity, Quality, State
 from gateway.iot.firmware_facts import FirmwareRecord
 from gateway.iot.history import History
 from gateway.iot.household import Helper
@@ -134,6 +135,15 @@ def history(entity: Entity, found: History) -> doc.EntityHistory:
     return doc.EntityHistory(id=entity.id, unit=entity.unit, step_s=found.step_s, points=points)
 
 
+def _quality(state: State) -> Literal["good", "kept", "unknown", "implausible", "undated"]:
+    if state.value is None:
+        return "unknown"
+    if state.quality is not Quality.GOOD:
+        return "implausible" if state.quality is Quality.IMPLAUSIBLE else "undated"
+    # What was measured of a body has its own time, however long somebody kept it.
+    return "good" if state.sure or state.entity.body is not None else "kept"
+
+
 def entity(state: State, units: BodyConfig | None = None) -> doc.Entity:
     """One ability of a device, and what it last reported; in `units` as well, where they are others."""
     what = state.entity
@@ -156,7 +166,7 @@ def entity(state: State, units: BodyConfig | None = None) -> doc.Entity:
         reported_at=state.reported_at,
         source=what.device.link,
         body=what.body or "",
-        quality=state.quality,
+        quality=_quality(state),
         shown=_shown(state, units or BodyConfig()),
     )
 

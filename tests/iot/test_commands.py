@@ -502,6 +502,23 @@ async def test_a_restart_of_the_daemon_resumes_what_is_young_and_expires_what_is
         assert link.orders == [True, True, False]
 
 
+async def test_what_was_ordered_by_a_later_clock_is_not_done_when_the_box_wakes_in_the_past(
+    serve: Serve, store: Store, link: ScriptedLink
+) -> None:
+    later = datetime.now(UTC) + timedelta(minutes=3)
+    ordered = Command(
+        id="gate", entity=SWITCH.id, value=True, created_at=later, changed_at=later, expires_at=later
+    )
+    await store.write(partial(commands_table.insert, command=ordered, kept=50))
+    registry = Registry([link])
+    commands = Commands(store, registry, [link], CommandsConfig(deadline_s=60))
+    async with serve(registry), serve(link), serve(commands):
+        ended = commands.get("gate")
+        assert ended is not None
+        assert (ended.state, ended.code) == (CommandState.EXPIRED, "IOT-207")
+    assert link.orders == []
+
+
 async def test_a_restart_in_the_middle_presses_no_button_again(serve: Serve, store: Store) -> None:
     link = ScriptedLink(BUTTON)
     registry = Registry([link])

@@ -107,6 +107,22 @@ async def test_the_same_report_again_is_told_as_repeated(registry: Registry, lin
     ]
 
 
+async def test_what_was_only_kept_is_not_sure_until_the_device_says_it(
+    registry: Registry, link: SayingLink
+) -> None:
+    def kept(value: Value, after_s: float) -> Reading:
+        return replace(reading(value, after_s, live=False), sure=False)
+
+    said = [kept(1, 0), reading(1, 1), kept(1, 2), kept(2, 3), kept(2, 4), reading(2, 5)]
+    with registry.changes.subscribe() as changes:
+        link.say(Found(SENSOR), *said)
+        states = [change.after for change in (await take(changes, 1 + len(said)))[1:]]
+    told = [
+        (state.sure, state.reported_at and (state.reported_at - NOW).seconds) for state in states if state
+    ]
+    assert told == [(False, 0), (True, 1), (True, 1), (False, 3), (False, 4), (True, 5)]
+
+
 async def test_what_changes_nothing_is_not_told(registry: Registry, link: SayingLink) -> None:
     with registry.changes.subscribe() as changes:
         link.say(Found(SENSOR), Found(SENSOR), Availability(SENSOR.id, available=True), reading(1))

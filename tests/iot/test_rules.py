@@ -437,6 +437,34 @@ async def test_a_step_that_fails_is_said_once_and_the_next_is_done(
     assert warned[1] == "rule hot: this box has no notice"
 
 
+async def test_an_action_that_is_broken_ends_no_other_rule(
+    make: Make, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(number: int) -> None:
+        raise LookupError(number)
+
+    rules = Rules(None, make.home, make.store, {"command": make.hand.command, "tune": broken})
+    async with serve(rules):
+        await rules.put(replace(HOT, do=(Step(tune=TuneStep(number=99)), LIGHT_UP)))
+        make.home.reports(TEMPERATURE, 26)
+        assert await make.hand.done() == (LAMP, True)
+    assert "rule hot: LookupError: 99" in caplog.text
+
+
+async def test_steps_that_a_restart_ended_are_begun_again(
+    make: Make, home: Household, hand: Hand, serve: Serve
+) -> None:
+    hand.free.clear()
+    async with serve(make(FROM_THE_CONTRACT)):
+        home.reports(TEMPERATURE, 26)
+        await hand.has_begun(1)
+    hand.free.set()
+    home.states.clear()
+    async with serve(make(FROM_THE_CONTRACT)):
+        home.reports(TEMPERATURE, 27)
+        assert await hand.done() == (LAMP, True)
+
+
 async def test_a_fast_sensor_is_not_taken_for_a_circle(
     make: Make, home: Household, hand: Hand, serve: Serve
 ) -> None:

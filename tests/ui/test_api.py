@@ -10,6 +10,8 @@ import pytest
 import pytest_asyncio
 
 from gateway.focus import Priority
+from gateway.iot.entity import State
+from gateway.ui import views
 from gateway.ui.server import UiConfig
 from tests.ui.conftest import Box, lived_in
 from tests.ui.living import HELLO, LAMP, NEWS, TEMPERATURE
@@ -111,6 +113,17 @@ async def test_health_needs_no_token(box: Box) -> None:
     box.living.keeper.become(tv="running")
 
 
+@pytest.mark.parametrize(
+    ("value", "sure", "quality"),
+    [(True, True, "good"), (True, False, "kept"), (None, True, "unknown"), (None, False, "unknown")],
+)
+async def test_what_was_only_kept_for_us_is_not_told_as_said(
+    value: bool | None, sure: bool, quality: str
+) -> None:
+    state = State(LAMP, value, datetime.now(UTC), sure=sure)
+    assert views.entity(state).quality == quality
+
+
 async def test_the_home_is_devices_with_entities(box: Box) -> None:
     devices = await ask(box, "GET", "devices")
     assert [(one["name"], one["entities"]) for one in devices] == [
@@ -124,6 +137,7 @@ async def test_the_home_is_devices_with_entities(box: Box) -> None:
         21.5,
         "mqtt",
     )
+    assert entity["quality"] == "good"
     assert len(await ask(box, "GET", "entities")) == 2
     assert (await ask(box, "GET", "entities/mqtt.nothing", status=404))["code"] == "UI-104"
 

@@ -48,6 +48,8 @@ async def test_the_lamp_shows_what_it_reported_and_the_order_beside_it(turn_on: 
     tv = await turn_on()
     await my_home(tv)
     await expect(tv.focused.locator(".value")).to_have_text("关")
+    await tv.house.report("mqtt.lamp", quality="kept")
+    await expect(tv.focused.locator(".told")).to_have_text("此前的状态，待设备确认")
     tv.house.hold()
     await tv.press("Enter")
     await expect(tv.focused.locator(".told")).to_have_text("发送中…")

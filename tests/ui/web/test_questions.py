@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import expect
 
 from gateway.ui import documents as doc
+from gateway.ui import documents_events as news
 from gateway.ui import documents_rules as rules_doc
 from tests.ui.web.conftest import Television, TurnOn
 from tests.ui.web.fake_house import FakeHouse
@@ -15,6 +16,7 @@ from tests.ui.web.test_screenshots import MODES, shoot
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SETTLED = "new Promise((done) => setTimeout(() => done(true), 1100))"
 """The page takes no answer in the first second of a question."""
 
@@ -107,3 +109,28 @@ async def test_a_scene_is_sent_and_what_was_not_taken_is_said(
     await tv.press("Enter")
     await expect(tv.see(".pill")).to_contain_text("did not take it" if mode == "english" else "没有接受")
     assert house.activated == ["leave"]
+
+
+async def test_an_urgent_notice_does_not_wait_behind_others(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    pill = tv.see(".pill")
+    for n in range(6):
+        failed = doc.Command(
+            id=f"c{n}",
+            entity="mqtt.lamp",
+            value=True,
+            state="failed",
+            code="IOT-201",
+            created_at=NOW,
+            changed_at=NOW,
+            expires_at=NOW,
+        )
+        await tv.house.tell(news.CommandEvent(command=failed))
+    await expect(pill).to_contain_text("IOT-201")
+    for text, urgent in (("门铃响了", False), ("门铃又响了", False), ("家里安防报警", True)):
+        await tv.house.tell(
+            news.NoticeEvent(
+                notice=doc.Notice(text={"zh": text, "en": text}, code=None, at=NOW, urgent=urgent)
+            )
+        )
+    await expect(pill).to_contain_text("家里安防报警", timeout=3000)

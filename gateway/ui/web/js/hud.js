@@ -1,6 +1,6 @@
 /**
  * What may lie above every screen: a notice, digits, loudness, the state of the link.
- * One rule: at most one notice at a time, and nothing here takes a key.
+ * One rule: at most one notice at a time, the most urgent, and nothing here takes a key.
  *
  * @import { Notice } from "./types.js"
  */
@@ -26,14 +26,20 @@ const shown = {
   silenced: false,
 };
 let loudnessTimer = 0;
+let noticeTimer = 0;
 
-/** @param {Notice} notice */
+/** What the page says itself waits for what the house says, and that for what is urgent. @param {Notice} notice */
 export function notify(notice) {
-  if (shown.notices.length >= WAITING_NOTICES) return;
-  shown.notices.push(notice);
-  if (shown.notices.length === 1) waitForNotice();
+  const { notices } = shown;
+  const after = notices.findIndex((each) => rank(each) < rank(notice));
+  notices.splice(after < 0 ? notices.length : after, 0, notice);
+  notices.splice(WAITING_NOTICES);
+  if (notices[0] === notice) waitForNotice();
   redraw();
 }
+
+/** @param {Notice} notice */
+const rank = (notice) => Number(notice.urgent ?? -1);
 
 /** Say something of the page's own. @param {string} text @param {string|null} [code] */
 export const tell = (text, code = null) => notify({ text: { zh: text, en: text }, code, at: new Date().toISOString() });
@@ -51,7 +57,8 @@ export const tellFailure = (error) => tell(failure(error), codeOf(error));
 const codeOf = (error) => (error instanceof CallError ? error.code : null);
 
 function waitForNotice() {
-  setTimeout(() => {
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(() => {
     shown.notices.shift();
     if (shown.notices.length) waitForNotice();
     redraw();

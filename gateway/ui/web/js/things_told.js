@@ -56,9 +56,9 @@ export function formatted(value) {
   return typeof value === "number" && !Number.isInteger(value) ? value.toFixed(1) : String(value);
 }
 
-/** When it was reported, or that the device is gone. @param {Entity} entity */
+/** When it was reported, if that is known, or that the device is gone. @param {Entity} entity */
 export const reportedWhen = (entity) =>
-  entity.available ? t("reported", { age: age(entity.reported_at) }) : t("unavailable", { age: age(entity.reported_at) });
+  entity.available ? t(entity.quality === "kept" ? "kept" : "reported", { age: age(entity.reported_at) }) : t("unavailable", { age: age(entity.reported_at) });
 
 /**
  * The state of the newest command for an entity, while it is worth telling.

@@ -17,8 +17,9 @@
  * @typedef {{id: string, name: string, device: string, device_name: string, capability: string,
  *   device_class: string, unit: string, part: string, writable: boolean, choices: string[],
  *   minimum: number|null, maximum: number|null, step: number, value: Value|null, available: boolean,
- *   reported_at: string|null, source: string, body: string, quality: "good"|"implausible"|"undated",
+ *   reported_at: string|null, source: string, body: string, quality: Quality,
  *   shown: {value: Value, unit: string}|null}} Entity
+ * @typedef {"good"|"kept"|"unknown"|"implausible"|"undated"} Quality
  * @typedef {"sent"|"acknowledged"|"confirmed"|"failed"|"expired"} CommandState
  * @typedef {{id: string, entity: string, value: Value, state: CommandState, code: string|null,
  *   created_at: string, changed_at: string, expires_at: string}} Command
@@ -49,7 +50,7 @@
  * @typedef {{endpoint: string, label: string, made_at: string}} CoapKey
  * @typedef {{waiting: WaitingDevice[], devices: JudgedDevice[], accounts: DeviceAccount[],
  *   keys: CoapKey[]}} DevicePairing
- * @typedef {{text: Record<string, string>, code: string|null, at: string}} Notice
+ * @typedef {{text: Record<string, string>, code: string|null, at: string, urgent?: boolean}} Notice
  * @typedef {{id: string, text: Record<string, string>, expires_at: string}} Question
  * @typedef {{id: number, text: Record<string, string>, at: string}} Message
  * @typedef {{id: string, name: string|Record<string, string>, do: {entity: string, value: Value}[]}} Scene
