@@ -117,6 +117,7 @@ class Aheads:
             chosen = playlist.segments[-count]
             if chosen.uri == ahead.url and not chosen.gap and chosen.byte_range is None:
                 self._sure[ahead.url] = ahead
+                self._guesses.right(self._lists[track], self._headers)
                 return count
         ahead.drop()
         self._guesses.wrong(self._lists[track], self._headers, now_s=_now_s())

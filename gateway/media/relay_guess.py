@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from gateway.media.hls import MediaPlaylist, Segment
 
 KEPT_S = 600.0
+WRONG_S = 30.0
 MOST = 64
 FEWEST = 3
 """Names; two of them count whatever they are."""
@@ -148,12 +149,14 @@ class _Known:
 class Guesses:
     """What the lists of the last minutes say about now.
 
-    A list that was guessed wrongly, or would have been, is left alone for `KEPT_S`.
+    A list that was guessed wrongly, or would have been, is left alone for `WRONG_S`, and after
+    a second time for `KEPT_S`.
     """
 
     def __init__(self) -> None:
         self._known: dict[_Key, _Known] = {}
         self._wrong_s: dict[_Key, float] = {}
+        self._doubted: dict[_Key, float] = {}
 
     def heard(
         self, url: str, headers: Mapping[str, str], playlist: MediaPlaylist, *, asked_s: float, now_s: float
@@ -223,7 +226,14 @@ class Guesses:
 
     def wrong(self, url: str, headers: Mapping[str, str], *, now_s: float) -> None:
         """Guess nothing of the list at `url` for a while."""
-        _put(self._wrong_s, _key(url, headers), now_s + KEPT_S)
+        key = _key(url, headers)
+        again = now_s < self._doubted.get(key, now_s)
+        _put(self._wrong_s, key, now_s + (KEPT_S if again else WRONG_S))
+        _put(self._doubted, key, now_s + KEPT_S)
+
+    def right(self, url: str, headers: Mapping[str, str]) -> None:
+        """Trust the list at `url` again."""
+        self._doubted.pop(_key(url, headers), None)
 
 
 def _put(into: dict[_Key, V], key: _Key, value: V) -> None:

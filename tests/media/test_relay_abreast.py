@@ -10,7 +10,7 @@ from gateway.media.lineup import ChannelId
 from gateway.media.relay_facts import RelayConfig
 from tests.conftest import Serve
 from tests.media.head_end import HeadEnd, Regular, regular_body
-from tests.media.relay_fixtures import bodies_until, relaying, until_listed
+from tests.media.relay_fixtures import bodies_until, relaying
 
 Spoil = Callable[[web.Request, web.Response], web.StreamResponse]
 PADDING = 40
@@ -37,20 +37,23 @@ class Parts:
         *,
         says: str = "bytes",
         before: Callable[[web.Request], Awaitable[None]] | None = None,
+        track: str = "long",
     ) -> None:
         self.asked: dict[str, list[str]] = {}
         self._spoil = spoil
         self._says = says
         self._before = before
         head_end.offset = 104
-        head_end.interfere("long/", self._answer)
+        self._pads = track == "long"
+        head_end.interfere(f"{track}/", self.answer)
 
-    async def _answer(self, request: web.Request, regular: Regular) -> web.StreamResponse:
+    async def answer(self, request: web.Request, regular: Regular) -> web.StreamResponse:
         if request.path.endswith(".m3u8"):
             response = await regular()
             response.headers["Accept-Ranges"] = self._says
             return response
-        body = padded(await regular_body(regular))
+        body = await regular_body(regular)
+        body = padded(body) if self._pads else body
         asked = request.headers.get("Range", "")
         self.asked.setdefault(request.path, []).append(asked)
         if not asked:
@@ -130,11 +133,11 @@ async def test_a_second_visit_does_not_try_again_what_failed(serve: Serve, head_
     origin = Parts(head_end, of_unknown_size)
     config = RelayConfig(idle_s=0.2)
     async with relaying(serve, head_end, config, news="long/index.m3u8") as relay, asyncio.timeout(20):
-        await until_listed(relay, "news", 0)
+        await relay.open(ChannelId("news"))
         while relay.state:  # noqa: ASYNC110 - nobody is told
             await asyncio.sleep(0.05)
         tried = origin.parts_asked
-        await until_listed(relay, "news", 0)
+        await relay.open(ChannelId("news"))
 
     assert tried > 1
     assert origin.parts_asked == tried
@@ -216,3 +219,64 @@ async def test_a_short_segment_has_fewer_shares(serve: Serve, head_end: HeadEnd)
         bodies, _ = await bodies_until(relay, "news", 1)
 
     assert any(b"".join(bodies).startswith(head_end.media("long", at)) for at in range(90, 130))
+
+
+async def after(event: asyncio.Event, regular: Regular) -> web.StreamResponse:
+    """Answer with a list of a host that sends parts, but not before `event`."""
+    await event.wait()
+    response = await regular()
+    response.headers["Accept-Ranges"] = "bytes"
+    return response
+
+
+@pytest.mark.parametrize(
+    ("track", "share"), [("long", "bytes=0-57343"), ("fmp4", "bytes=0-262143")], ids=["parts", "whole"]
+)
+async def test_a_guess_comes_so_too(serve: Serve, head_end: HeadEnd, track: str, share: str) -> None:
+    asked = asyncio.Event()
+    origin = Parts(head_end, track=track)
+    config = RelayConfig(idle_s=0.2)
+    async with (
+        relaying(serve, head_end, config, news=f"{track}/index.m3u8") as relay,
+        asyncio.timeout(20),
+    ):
+        await relay.open(ChannelId("news"))
+        while relay.state:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.05)
+        origin.asked.clear()
+
+        async def segment(request: web.Request, regular: Regular) -> web.StreamResponse:
+            asked.set()
+            return await origin.answer(request, regular)
+
+        head_end.interfere(f"{track}/{track}-", segment)
+        head_end.interfere(f"{track}/index.m3u8", lambda _request, regular: after(asked, regular))
+        await relay.open(ChannelId("news"))
+
+    shares = next(iter(parts for name, parts in origin.asked.items() if "init" not in name))
+    assert share in shares
+    assert len(shares) == len(set(shares)) >= 6
+
+
+async def test_a_wrong_guess_does_not_end_it(serve: Serve, head_end: HeadEnd) -> None:
+    oldest = 0
+
+    def only_newer(request: web.Request, part: web.Response) -> web.StreamResponse:
+        number = int(request.path.rpartition("-")[2].removesuffix(".ts"))
+        return part if number >= oldest else web.Response(status=404)
+
+    origin = Parts(head_end, only_newer)
+    config = RelayConfig(idle_s=0.2)
+    async with relaying(serve, head_end, config, news="long/index.m3u8") as relay, asyncio.timeout(20):
+        await relay.open(ChannelId("news"))
+        while relay.state:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.05)
+        origin.asked.clear()
+        head_end.offset += 50
+        oldest = head_end.newest("long") - 5
+        await relay.open(ChannelId("news"))
+
+    guessed, named = list(origin.asked.values())[:2]
+    assert len(guessed) == 6
+    assert len(named) > 1
+    assert all(named)

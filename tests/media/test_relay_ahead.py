@@ -13,7 +13,7 @@ from gateway.media.relay import Relay
 from gateway.media.relay_facts import RelayConfig
 from tests.conftest import Serve
 from tests.media.head_end import Answer, HeadEnd, Regular, status
-from tests.media.relay_fixtures import playlist, relaying, until_listed
+from tests.media.relay_fixtures import playlist, relaying
 
 SHORT = RelayConfig(idle_s=0.2, retry_pause_s=0.05)
 NEWS = ChannelId("news")
@@ -85,7 +85,7 @@ async def visited(serve: Serve, head_end: HeadEnd, track: str) -> AsyncIterator[
 
 async def visit(relay: Relay) -> None:
     """See a channel and leave it."""
-    await until_listed(relay, "news", 0)
+    await relay.open(NEWS)
     while relay.state:  # noqa: ASYNC110 - nobody is told of it
         await asyncio.sleep(0.02)
 
@@ -96,7 +96,8 @@ async def test_a_right_guess_is_asked_for_before_the_list_is_there(
 ) -> None:
     async with visited(serve, head_end, track) as (relay, origin):
         origin.list_waits = origin.segment_asked
-        first = (await until_listed(relay, "news", 0)).segments[0]
+        await relay.open(NEWS)
+        first = (await playlist(relay, "news")).segments[0]
         body = (await relay.resource(NEWS, first.uri)).body
 
     [guess] = origin.guessed
@@ -114,7 +115,7 @@ async def test_a_wrong_guess_is_refused_once_and_costs_nothing(
         origin.does = lambda name: None if "init" in name or _number(name) > newest else status(404)
         origin.list_waits = origin.segment_asked
         with relay.facts.subscribe() as facts:
-            await until_listed(relay, "news", 1)
+            await relay.open(NEWS)
             failed = asyncio.create_task(anext(facts))
             await asyncio.wait({failed}, timeout=0)
             assert not failed.done()
@@ -149,7 +150,7 @@ async def test_a_guess_that_is_wrong_and_hangs_is_left_alone(serve: Serve, head_
         newest = head_end.newest("long") - 6
         origin.does = lambda name: None if _number(name) > newest else hangs
         origin.list_waits = origin.segment_asked
-        await until_listed(relay, "news", 1)
+        await relay.open(NEWS)
 
     assert len(origin.guessed) == 1
 
@@ -162,7 +163,7 @@ async def test_a_right_guess_that_comes_late_is_waited_for(serve: Serve, head_en
     async with visited(serve, head_end, "long") as (relay, origin):
         origin.list_waits = origin.segment_asked
         origin.does = lambda _name: late
-        await until_listed(relay, "news", 0)
+        await relay.open(NEWS)
 
     [guess] = origin.guessed
     assert origin.seen.count(guess) == 1
@@ -172,7 +173,7 @@ async def test_a_right_guess_that_fails_is_asked_for_again(serve: Serve, head_en
     async with visited(serve, head_end, "long") as (relay, origin):
         origin.list_waits = origin.segment_asked
         origin.does = lambda _name: None if origin.list_answered.is_set() else status(404)
-        await until_listed(relay, "news", 0)
+        await relay.open(NEWS)
 
     [guess] = origin.guessed
     assert origin.seen.count(guess) == 2
@@ -185,7 +186,7 @@ async def test_a_list_with_breaks_is_no_reason_against_it(serve: Serve, head_end
     async with visited(serve, head_end, "long") as (relay, origin):
         origin.list_waits = origin.segment_asked
         origin.change = broken
-        await until_listed(relay, "news", 0)
+        await relay.open(NEWS)
         first = (await playlist(relay, "news")).segments[0]
         body = (await relay.resource(NEWS, first.uri)).body
 
@@ -209,7 +210,7 @@ async def test_what_the_list_does_not_name_so_is_not_used(
         origin.change = lambda text: (
             text.replace(told, means, 1) if "GAP" in means else text.replace(told, means)
         )
-        await until_listed(relay, "news", 0)
+        await relay.open(NEWS)
 
     assert len(origin.guessed) == 1
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.media.hls import ByteRange, MediaPlaylist, Segment
-from gateway.media.relay_guess import KEPT_S, MOST, Guesses, counted
+from gateway.media.relay_guess import KEPT_S, MOST, WRONG_S, Guesses, counted
 
 URL = "http://h/news/index.m3u8"
 
@@ -165,7 +165,22 @@ def test_what_has_ended_or_is_told_to_be_wrong_is_not_guessed() -> None:
     lists.heard(104.0, window(50))
     assert lists.guess(105.0) == 48
     lists.guesses.wrong(URL, {}, now_s=105.0)
-    assert lists.guess(106.0) is None
+    assert lists.guess(104.9 + WRONG_S) is None
+    assert lists.guess(105.1 + WRONG_S) is not None
+    lists.guesses.wrong(URL, {}, now_s=140.0)
+    assert lists.guess(141.0 + WRONG_S) is None
+    lists.heard(141.0 + KEPT_S, window(400))
+    assert lists.guess(142.0 + KEPT_S) == 398
+
+
+def test_a_guess_that_was_right_makes_up_for_a_wrong_one() -> None:
+    lists = Lists()
+    lists.heard(100.0, window(50))
+    lists.guesses.wrong(URL, {}, now_s=100.0)
+    lists.guesses.right(URL, {})
+    lists.guesses.wrong(URL, {}, now_s=101.0)
+
+    assert lists.guess(101.1 + WRONG_S) is not None
 
 
 def test_only_so_many_lists_are_remembered_and_each_with_its_headers() -> None:
