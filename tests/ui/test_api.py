@@ -51,6 +51,24 @@ async def test_the_guide_tells_what_overlaps(box: Box) -> None:
     assert await ask(box, "GET", evening.replace("news", "nothing")) == []
 
 
+async def test_a_cameras_picture_is_only_ever_a_picture(box: Box) -> None:
+    assert (await ask(box, "GET", f"entities/{LAMP.id}/image", status=404))["code"] == "UI-104"
+    picture = b"\x89PNG\r\n\x1a\n" + b"<script>alert(1)</script>"
+    box.living.pictures.take(LAMP.id, picture, datetime.now(UTC), encoded=False)
+    async with box.client.get(box.at(f"entities/{LAMP.id}/image?at=now")) as answer:
+        assert (answer.status, await answer.read()) == (200, picture)
+        assert answer.headers["Content-Type"] == "image/png"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
+    async with (
+        aiohttp.ClientSession() as stranger,
+        stranger.get(box.at(f"entities/{LAMP.id}/image")) as refused,
+    ):
+        assert refused.status == 401
+    box.living.pictures.forget(LAMP.id)
+
+
 @pytest.mark.parametrize("time", ["2026-01-31", "2026-01-31T20:00:00", "today", "2026-02-31T20:00:00Z", ""])
 async def test_a_time_must_be_one(box: Box, time: str) -> None:
     problem = await ask(box, "GET", f"guide?from={time}&to=2026-01-31T22:00:00Z", status=400)
