@@ -129,7 +129,7 @@ def compose_home(config: GatewayConfig, state: Path, kit: Kit, television: Telev
     historian = Historian(past, registry, iot.history)
     scenes = Scenes(iot.rules, store, commands.order)
     actions = _rule_actions(television.tv, commands, scenes, voice)
-    senses = Senses(keys=voice.pressed, of_scene=scenes.entities)
+    senses = Senses(keys=voice.pressed, of_scene=scenes.entities, sky=config.box.place)
     rules = Rules(iot.rules, registry, store, actions, senses)
     tasmota = TasmotaWay(client, iot.firmware, accounts.names)
     firmware = Firmware(

@@ -231,7 +231,7 @@ async def test_a_rule_is_kept_and_given_back_in_its_own_words(box: Box) -> None:
         ({**RULE, "do": [{}]}, 400, "do[0]: exactly one of command, notice, notify"),
         ({**RULE, "do": [{"scene": ""}]}, 400, "do[0].scene: expected str of length >= 1"),
         ({**RULE, "when": {"at": "25:00"}}, 400, "when.at: expected str matching"),
-        ({**RULE, "when": {"at": "21:00", "key": "red"}}, 400, "when: exactly one of entity, at, key"),
+        ({**RULE, "when": {"at": "21:00", "key": "red"}}, 400, "when: exactly one of entity, at, sun, key"),
         ({**RULE, "do": [{"tune": {}}]}, 400, "do[0].tune: exactly one of number, channel"),
         ({**RULE, "if": [{"entity": "x", "changes": True}]}, 400, "if[0].changes: is not a known key"),
         ({**RULE, "id": "cold"}, 409, ""),
