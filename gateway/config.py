@@ -23,6 +23,7 @@ from gateway.iot.history_tidy import HistoryConfig
 from gateway.iot.homie import HomieConfig
 from gateway.iot.mqtt import MqttLinkConfig
 from gateway.iot.rules_book import RulesFileError, read_file
+from gateway.iot.sun import Place
 from gateway.media.guide_renewal import GuideConfig
 from gateway.media.lineup_book import FROM_REPOSITORY, LineUpConfig
 from gateway.media.recordings_facts import RecorderConfig
@@ -53,13 +54,29 @@ class BoxConfig:
     Attributes:
         id: This box's own name; part of MQTT topics.
         area: 12-digit administrative division, empty if unknown.
+        latitude: Where the box stands, in degrees north; for rules that wait for the sun.
+        longitude: In degrees east.
     """
 
     id: str = "box-1"
     area: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+
+    @property
+    def place(self) -> Place | None:
+        """Where the box stands; `None` if nobody said."""
+        if self.latitude is None or self.longitude is None:
+            return None
+        return Place(self.latitude, self.longitude)
 
     def __post_init__(self) -> None:
-        """Refuse names that would not fit into a topic."""
+        """Refuse names that would not fit into a topic, and places that are nowhere."""
+        for name, most in (("latitude", 90), ("longitude", 180)):
+            if not -most <= (getattr(self, name) or 0) <= most:
+                raise FieldError(name, f"{getattr(self, name)} is outside -{most}..{most}")
+        if (self.latitude is None) != (self.longitude is None):
+            raise FieldError("latitude", "goes only together with longitude")
         allowed = self.id and len(self.id) <= 64 and all(c.isalnum() or c in "-_." for c in self.id)  # noqa: PLR2004
         if not (allowed and self.id.isascii()):
             raise FieldError("id", "must be 1 to 64 letters, digits, dots, dashes or underscores")
@@ -196,7 +213,10 @@ def _rules_problems(config: GatewayConfig) -> Iterator[Problem]:
     if config.iot.rules is None:
         return
     try:
-        read_file(config.iot.rules)
+        said = read_file(config.iot.rules)
+        for i, rule in enumerate(said.rules):
+            if rule.when.sun and config.box.place is None:
+                yield Problem("iot.rules", f"rules[{i}].when.sun: needs box.latitude and box.longitude")
     except RulesFileError as error:
         yield Problem("iot.rules", str(error))
     except SchemaError as error:

@@ -156,6 +156,7 @@ def compose(
         past_pages=television.past_pages,
         registry=home.registry,
         historian=home.historian,
+        pictures=home.pictures,
         commands=home.commands,
         rules=home.rules,
         admission=home.admission,

@@ -41,6 +41,7 @@ from gateway.iot.homie import HomieLink
 from gateway.iot.household_link import HouseholdLink
 from gateway.iot.link import Link
 from gateway.iot.mqtt import MqttLink
+from gateway.iot.pictures import Pictures
 from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules, Senses
 from gateway.iot.rules_runs import Action
@@ -84,6 +85,7 @@ class Home:
     coap: CoapEndpoint
     scenes: Scenes
     household: HouseholdLink
+    pictures: Pictures
     units: tuple[Unit, ...]
 
 
@@ -113,7 +115,8 @@ def compose_home(config: GatewayConfig, state: Path, kit: Kit, television: Telev
     topics = Topics(box, iot.mqtt.prefix)
     endpoint = CoapEndpoint(iot.coap)
     accounts = DeviceAccounts(store, broker, client, configured=config.broker.devices)
-    mqtt = MqttLink(client, iot.mqtt, accounts=accounts.names, body=iot.body)
+    pictures = Pictures()
+    mqtt = MqttLink(client, iot.mqtt, accounts=accounts.names, body=iot.body, pictures=pictures)
     homie = HomieLink(client, iot.homie)
     coap = CoapLink(iot.coap, endpoint, store)
     tv = TelevisionLink(_television_set(television.tv))
@@ -126,7 +129,7 @@ def compose_home(config: GatewayConfig, state: Path, kit: Kit, television: Telev
     historian = Historian(past, registry, iot.history)
     scenes = Scenes(iot.rules, store, commands.order)
     actions = _rule_actions(television.tv, commands, scenes, voice)
-    senses = Senses(keys=voice.pressed, of_scene=scenes.entities)
+    senses = Senses(keys=voice.pressed, of_scene=scenes.entities, sky=config.box.place)
     rules = Rules(iot.rules, registry, store, actions, senses)
     tasmota = TasmotaWay(client, iot.firmware, accounts.names)
     firmware = Firmware(
@@ -179,6 +182,7 @@ def compose_home(config: GatewayConfig, state: Path, kit: Kit, television: Telev
         endpoint,
         scenes,
         household,
+        pictures,
         units,
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gateway.errors import GatewayError
 from gateway.iot.bridge_topics import Topics, component_of, object_id, ordered, state_text
 from gateway.iot.commands import Commands
-from gateway.iot.entity import EntityId, State, StateChanged
+from gateway.iot.entity import Capability, EntityId, State, StateChanged
 from gateway.iot.registry import Registry
 from gateway.mqtt import Broker, BrokerError, Message
 from gateway.pubsub import Subscription
@@ -161,7 +161,10 @@ class BridgeOut:
 
     def _is_shown(self, state: State) -> bool:
         """Whether MQTT is told: not what it told us, and not of a body, which others could then read."""
-        return state.entity.device.link != "mqtt" and (self._config.body or state.entity.body is None)
+        told = self._config.body or state.entity.body is None
+        return (
+            told and state.entity.device.link != "mqtt" and state.entity.capability is not Capability.CAMERA
+        )
 
     def _show(self, entity: EntityId) -> None:
         self._pending[entity] = None

@@ -117,7 +117,8 @@ class _Shown:
         return state if state is not None and self._may_be_seen(state) else None
 
     def _may_be_seen(self, state: State) -> bool:
-        return self.body or state.entity.body is None
+        is_private = state.entity.body is not None and not self.body
+        return not is_private and state.entity.capability is not Capability.CAMERA
 
 
 class _Core(BoundedResource):

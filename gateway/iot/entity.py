@@ -43,6 +43,8 @@ class Capability(StrEnum):
     """The version that is installed; installing is not done this way."""
     EVENT = "event"
     """The word of what happened last."""
+    CAMERA = "camera"
+    """The kind of its newest picture, which `gateway.iot.pictures` has; it is nobody else's."""
 
     @property
     def writable(self) -> bool:
@@ -80,7 +82,13 @@ class Quality(StrEnum):
     """The meter's clock is wrong: only when the report arrived is known."""
 
 
-_TELLING = (Capability.SENSOR, Capability.BINARY_SENSOR, Capability.UPDATE, Capability.EVENT)
+_TELLING = (
+    Capability.SENSOR,
+    Capability.BINARY_SENSOR,
+    Capability.UPDATE,
+    Capability.EVENT,
+    Capability.CAMERA,
+)
 _WORDED = (Capability.SELECT, Capability.CLIMATE, Capability.COVER, Capability.LOCK, Capability.ALARM)
 _SWITCHED = (Capability.SWITCH, Capability.LIGHT, Capability.FAN, Capability.BINARY_SENSOR)
 

@@ -13,7 +13,7 @@ from gateway.iot.entity import Capability
 from gateway.iot.ha_fields import AnnouncementFieldError, Fields
 from gateway.iot.ha_parts import Part, number, says, told
 from gateway.iot.ha_template import Template
-from gateway.iot.mqtt_entity import switched
+from gateway.iot.mqtt_entity import PictureTopic, switched
 
 _WORD_CLASSES = ("date", "timestamp", "enum")
 _EVENT = Template(json=True, steps=("event_type",))
@@ -68,6 +68,16 @@ def _numbered(fields: Fields) -> Iterator[Part]:
     )
 
 
+def _camera(fields: Fields) -> Iterator[Part]:
+    where, encoding = fields.topic("topic"), fields.text("image_encoding")
+    if not where:
+        raise AnnouncementFieldError("topic is required")
+    if encoding not in ("", "b64"):
+        raise AnnouncementFieldError("image_encoding is not b64")
+    picture = PictureTopic(topic=where, encoded=encoding == "b64")
+    yield Part(capability=Capability.CAMERA, picture=picture)
+
+
 def _select(fields: Fields) -> Iterator[Part]:
     choices = fields.words("options")
     if not choices:
@@ -116,4 +126,5 @@ _COMPONENTS: Mapping[str, Callable[[Fields], Iterator[Part]]] = {
     "alarm_control_panel": ha_appliances.alarm,
     "update": _update,
     "event": _event,
+    "camera": _camera,
 }

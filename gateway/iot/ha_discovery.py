@@ -138,6 +138,7 @@ def _entities(component: str, fields: Fields, device: Fields, name: str) -> Iter
             ),
             report=part.report,
             instruction=part.instruction,
+            picture=part.picture,
             sources=sources,
             mode=mode,
             expire_after_s=expire_after_s or None,
@@ -197,7 +198,7 @@ def _source(fields: Fields) -> AvailabilitySource:
 
 
 def _check_topics(each: MqttEntity, account: str | None) -> None:
-    for topic in (*each.topics, *_orders(each)):
+    for topic in (*each.topics, *_others(each)):
         if topic.startswith(("$", "homeassistant/")) or topic == "homeassistant":
             raise AnnouncementError(f"the topic {topic[:80]} is not a device's own")
         if account is not None and not topic.startswith(f"{account}/"):
@@ -206,8 +207,9 @@ def _check_topics(each: MqttEntity, account: str | None) -> None:
 
 def is_ours(found: Sequence[MqttEntity], prefix: str) -> bool:
     """Return whether any of `found` speaks below `prefix`, where only the gateway itself does."""
-    return any(topic.startswith(prefix) for each in found for topic in (*each.topics, *_orders(each)))
+    return any(topic.startswith(prefix) for each in found for topic in (*each.topics, *_others(each)))
 
 
-def _orders(each: MqttEntity) -> tuple[str, ...]:
-    return () if each.instruction is None else (each.instruction.topic,)
+def _others(each: MqttEntity) -> tuple[str, ...]:
+    orders = () if each.instruction is None else (each.instruction.topic,)
+    return orders if each.picture is None else (*orders, each.picture.topic)

@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.iot.entity import Capability, Value
 from gateway.iot.ha_fields import AnnouncementFieldError, Fields
-from gateway.iot.mqtt_entity import Instruction, Report
+from gateway.iot.mqtt_entity import Instruction, PictureTopic, Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class Part:
     minimum: float | None = None
     maximum: float | None = None
     step: float = 0.0
+    picture: PictureTopic | None = None
 
 
 def says(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from gateway.iot import history_table
-from gateway.iot.entity import EntityId, Reading, StateChanged, Value
+from gateway.iot.entity import Capability, EntityId, Reading, StateChanged, Value
 from gateway.iot.history_table import MS, RAW_S, STEPS_S, Point
 from gateway.iot.history_tidy import HistoryConfig, Tidying
 from gateway.iot.registry import Registry
@@ -165,6 +165,8 @@ class Historian:
                 self._kept.pop(change.before.entity.id, None)
             return
         entity = after.entity.id
+        if after.entity.capability is Capability.CAMERA:
+            return
         if after.value is None or after.reported_at is None or not change.live or entity.startswith(NOT_KEPT):
             return
         # A clock that is ahead would put its reports where nobody looks for years.

@@ -33,9 +33,11 @@ from gateway.iot.link import (
 )
 from gateway.iot.mqtt_echo import Echo
 from gateway.iot.mqtt_entity import MqttEntity, Unknown
+from gateway.iot.mqtt_pictures import PictureEar
 from gateway.iot.mqtt_present import Announcement, Present
 from gateway.iot.mqtt_questions import Questions
 from gateway.iot.mqtt_roll import RollCall
+from gateway.iot.pictures import Pictures
 from gateway.iot.tasmota_announced import FILTERS as TASMOTA_FILTERS
 from gateway.iot.tasmota_announced import Halves, is_tasmota
 from gateway.iot.tasmota_discovery import parse_device
@@ -98,6 +100,7 @@ class MqttLink:
         *,
         accounts: Collection[str] = (),
         body: BodyConfig | None = None,
+        pictures: Pictures | None = None,
     ) -> None:
         """Listen to nothing yet.
 
@@ -107,6 +110,7 @@ class MqttLink:
             accounts: Names whose announcements only their owner can make; see `parse_announcement`.
                 Looked at anew for each announcement.
             body: What measures a body, and so is asked when it measured.
+            pictures: Takes those of cameras.
         """
         self.events: Publisher[LinkEvent] = Publisher()
         self.refusals = 0
@@ -128,6 +132,7 @@ class MqttLink:
         self._roll = RollCall(broker, self._echo, self._config.sweep_after_s)
         self._kept: set[str] = set()
         self._questions = Questions(broker)
+        self._eye = PictureEar(broker, pictures or Pictures(), self.events)
         self._aging = asyncio.Event()
         self._next_expiry = math.inf
 
@@ -151,6 +156,7 @@ class MqttLink:
                     tasks.create_task(self._hear(reports), name="mqtt-reports")
                     tasks.create_task(self._forget_old_reports(), name="mqtt-expire")
                     tasks.create_task(self._questions.run(), name="mqtt-questions")
+                    tasks.create_task(self._eye.run(), name="mqtt-pictures")
                     tasks.create_task(self._echo.run(), name="mqtt-echo")
                     tasks.create_task(
                         self._roll.run(lambda topic: self._give_up(topic, reports)), name="mqtt-roll"
@@ -337,11 +343,15 @@ class MqttLink:
         # Asked for even when another entity listens there already: the broker then repeats
         # what it keeps on these topics, which this entity has not heard.
         reports.add(*spec.topics)
+        if spec.picture is not None:
+            self._eye.follow(entity, spec.picture)
 
     def _lose(self, entity: EntityId, reports: TopicSubscription[Message]) -> None:
         present = self._present.pop(entity, None)
         if present is not None:
             self._unroute(present.spec, reports)
+            if present.spec.picture is not None:
+                self._eye.follow(entity, None)
             self.events.publish(Lost(entity))
 
     def _unroute(

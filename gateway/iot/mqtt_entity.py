@@ -127,6 +127,14 @@ class Instruction:
         return (word if self.frame is None else word.join(self.frame)).encode()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureTopic:
+    """Where a camera sends its pictures, and whether they are in base64."""
+
+    topic: str
+    encoded: bool = False
+
+
 class AvailabilityMode(StrEnum):
     """How several sources of availability are put together; Home Assistant's words."""
 
@@ -167,6 +175,7 @@ class MqttEntity:
         mode: How `sources` are put together.
         expire_after_s: A report is worth nothing after this long; `None` for ever.
         asks: What to publish, topic and payload, to have it say its state.
+        picture: Of a camera; `None` for others.
     """
 
     entity: Entity
@@ -177,6 +186,7 @@ class MqttEntity:
     mode: AvailabilityMode = AvailabilityMode.LATEST
     expire_after_s: float | None = None
     asks: tuple[tuple[str, bytes], ...] = ()
+    picture: PictureTopic | None = None
 
     @property
     def topics(self) -> frozenset[str]:

@@ -27,6 +27,7 @@ from gateway.iot.rules_file import MAX_RULES, decode_rule
 from gateway.iot.rules_loops import LoopGuard
 from gateway.iot.rules_model import Rule, RuleId
 from gateway.iot.rules_runs import Action, Runs
+from gateway.iot.rules_times import Sky
 from gateway.pubsub import Publisher, Subscription, in_turns
 from gateway.store import Store, StoreError
 
@@ -57,6 +58,13 @@ class RuleUnknownError(BadInputError):
 
     code: ClassVar[str] = "IOT-402"
     hint = "Ask for the list of rules; it may have been deleted."
+
+
+class NoPlaceError(BadInputError):
+    """A rule waits for the sun, and nobody said where the box stands."""
+
+    code: ClassVar[str] = "IOT-406"
+    hint = "Set box.latitude and box.longitude in gateway.yaml."
 
 
 RULES = Kind(
@@ -90,11 +98,13 @@ class Senses:
         keys: Every key of the remote, as it is pressed.
         local: The household's clock, timezone-aware.
         of_scene: What a scene commands.
+        sky: What the sun does here; `None` if nobody said where that is.
     """
 
     keys: Publisher[str] = field(default_factory=Publisher)
     local: Callable[[], datetime] = lambda: datetime.now().astimezone()
     of_scene: Callable[[str], Iterable[EntityId]] = _no_scene
+    sky: Sky | None = None
 
 
 class Rules:
@@ -122,7 +132,7 @@ class Rules:
         self._store = store
         self._actions = actions
         self._senses = senses or Senses()
-        self._engine = Engine(self._senses.local)
+        self._engine = Engine(self._senses.local, self._senses.sky)
         self._loops = LoopGuard(self._senses.of_scene)
         self._waits: dict[RuleId, asyncio.Task[None]] = {}
         self._remembered: frozenset[RuleId] = frozenset()
@@ -171,7 +181,13 @@ class Rules:
                     await self._remember(least_s=0.0)
 
     async def put(self, rule: Rule) -> None:
-        """Keep `rule`; see `gateway.iot.rules_book.Book.put`."""
+        """Keep `rule`; see `gateway.iot.rules_book.Book.put`.
+
+        Raises:
+            NoPlaceError: it waits for the sun, and nobody said where the box stands.
+        """
+        if rule.when.sun and self._senses.sky is None:
+            raise NoPlaceError(f"{rule.id} waits for the sun, and the box does not know where it stands")
         await self._book.put(rule)
         self._arrange()
 
@@ -248,11 +264,14 @@ class Rules:
     async def _load(self) -> None:
         await self._book.load()
         met, self._quiet_s = await self._store.read(_select)
-        self._engine = Engine(self._senses.local)
+        self._engine = Engine(self._senses.local, self._senses.sky)
         self._engine.arrange(self.rules, {}, time.monotonic())
         self._engine.recall(met, self._quiet_s)
         self._remembered = frozenset(met)
         log.info("%d rules", len(self.rules))
+        for rule in self.rules:
+            if rule.when.sun and self._senses.sky is None:
+                log.warning("Rule %s never fires: %s", rule.id, NoPlaceError.hint)
 
     async def _remember_regularly(self) -> None:
         told = False

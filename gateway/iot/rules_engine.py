@@ -14,7 +14,7 @@ from datetime import datetime
 from gateway.iot.entity import EntityId, Quality, State, StateChanged, Value
 from gateway.iot.rules_model import REMOTE, Rule, RuleId, Test
 from gateway.iot.rules_quiet import QuietClock, is_life
-from gateway.iot.rules_times import Daily, Watch, is_between
+from gateway.iot.rules_times import Daily, Sky, Solar, Watch, is_between
 
 _MINUTE_S = 60.0
 _LEAST_REST_S = 0.01
@@ -108,19 +108,28 @@ class _Gate:
 class _Entry:
     """A rule with its gates and clocks."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, sky: Sky | None) -> None:
         when = rule.when
         self.rule = rule
         self.gate = _Gate(when)
         self.conditions = [_Gate(test) for test in rule.conditions if test.entity]
         self.hours = [test.between for test in rule.conditions if test.between is not None]
         self.daily = Daily(when.at, when.days) if when.at else None
+        self.solar = Solar(when.sun, when.offset_s, when.days, sky) if when.sun and sky else None
         self.quiet = QuietClock(when) if when.quiet else None
         self.waiting = False
 
     @property
     def has_clock(self) -> bool:
-        return self.daily is not None or self.quiet is not None
+        return self.daily is not None or self.solar is not None or self.quiet is not None
+
+    def has_come(self, passed: tuple[datetime, datetime] | None, local: datetime) -> bool:
+        """Whether the rule's time, or the sun's, came within `passed`."""
+        if passed is None or local.tzinfo is None:
+            return False
+        if self.solar is not None:
+            return self.solar.has_come(passed, local.tzinfo)
+        return self.daily is not None and self.daily.has_come(passed)
 
     @property
     def knows(self) -> bool:
@@ -154,8 +163,14 @@ class Engine:
         is_woken: Set when the clocks must be looked at anew; the caller resets it.
     """
 
-    def __init__(self, local: Callable[[], datetime]) -> None:
-        """Begin without rules; `local` is the household's clock, timezone-aware."""
+    def __init__(self, local: Callable[[], datetime], sky: Sky | None = None) -> None:
+        """Begin without rules.
+
+        Args:
+            local: The household's clock, timezone-aware.
+            sky: What the sun does here; without it, rules that wait for the sun never fire.
+        """
+        self._sky = sky
         self.is_woken = False
         self._local = local
         self._watch = Watch()
@@ -178,7 +193,7 @@ class Engine:
             if known is not None and known.rule != rule:
                 outcomes += [Unwait(known.rule)] if known.waiting else []
                 known = None
-            entry = known or _Entry(rule)
+            entry = known or _Entry(rule, self._sky)
             self._entries[rule.id] = entry
             self._index(entry)
             if known is None:
@@ -262,12 +277,7 @@ class Engine:
         """Return what follows from the time alone."""
         local = self._local()
         passed = self._watch.passed(now_s, local)
-        come = [
-            entry
-            for entry in self._timed
-            if (entry.daily is not None and passed is not None and entry.daily.has_come(passed))
-            or entry.look(now_s, local)
-        ]
+        come = [entry for entry in self._timed if entry.has_come(passed, local) or entry.look(now_s, local)]
         return [outcome for entry in come for outcome in entry.fires(now_s, self._local)]
 
     def rest_s(self) -> float | None:

@@ -13,6 +13,7 @@ from gateway.iot.entity import EntityId, Value
 from gateway.iot.household import check_id
 from gateway.iot.rules_steps import MAX_STEPS, MAX_STEPS_IN_ALL, Step, every
 from gateway.iot.rules_times import DAYS, minutes_of
+from gateway.iot.sun import SunEvent
 from gateway.schema import FieldError
 
 RuleId = NewType("RuleId", str)
@@ -20,6 +21,7 @@ RuleId = NewType("RuleId", str)
 MAX_FOR_S = 86_400.0
 MAX_QUIET_S = 172_800.0
 MAX_QUIET = 64
+MAX_OFFSET_S = 14_400.0
 MAX_KEY_CHARS = 32
 MAX_CONDITIONS = 16
 
@@ -43,7 +45,7 @@ class Mode(StrEnum):
 class Test:
     """Something that is so or not so, or something that happens.
 
-    Exactly one of `entity`, `at`, `key`, `quiet` and, without `quiet`, `between` is given; with
+    Exactly one of `entity`, `at`, `sun`, `key`, `quiet` and, without `quiet`, `between` is given; with
     `entity`, exactly one of `above`, `below`, `equals` and `changes`.
 
     Attributes:
@@ -55,6 +57,8 @@ class Test:
         for_s: Seconds it must stay so before it counts.
         hysteresis: How far the value must go back over the threshold to be no longer so.
         at: Happens at this time of day, as ``22:30`` on the household's clock.
+        sun: Happens when the sun does this where the box stands.
+        offset_s: So many seconds after that, or before it if it is negative.
         days: On these days only, as ``mon``; on all without.
         key: Happens when this key of the remote is pressed.
         quiet: Happens when none of these entities told of life for `for_s`; `REMOTE` stands for
@@ -73,6 +77,8 @@ class Test:
     for_s: float = 0.0
     hysteresis: float = 0.0
     at: str = ""
+    sun: SunEvent | None = None
+    offset_s: float = 0.0
     days: tuple[str, ...] = ()
     key: str = ""
     quiet: tuple[EntityId, ...] = ()
@@ -80,14 +86,19 @@ class Test:
 
     def __post_init__(self) -> None:
         hours = self.between is not None and not self.quiet
-        if sum([bool(self.entity), bool(self.at), bool(self.key), bool(self.quiet), hours]) != 1:
-            raise ValueError("exactly one of entity, at, key, quiet, between is needed")
+        given = (self.entity, self.at, self.sun, self.key, self.quiet, hours)
+        if sum(map(bool, given)) != 1:
+            raise ValueError("exactly one of entity, at, sun, key, quiet, between is needed")
+        if not -MAX_OFFSET_S <= self.offset_s <= MAX_OFFSET_S:
+            raise FieldError("offset_s", f"must be -{MAX_OFFSET_S:g} to {MAX_OFFSET_S:g} seconds")
+        if self.offset_s and self.sun is None:
+            raise FieldError("offset_s", "goes only with sun")
         self._check_value()
         self._check_for()
         if self.at:
             _check_time("at", self.at)
-        if self.days and not self.at:
-            raise FieldError("days", "goes only with at")
+        if self.days and not (self.at or self.sun):
+            raise FieldError("days", "goes only with at or sun")
         if not set(self.days) <= set(DAYS):
             raise FieldError("days", f"must be some of {', '.join(DAYS)}")
         if self.between is not None:
@@ -167,8 +178,8 @@ class Rule:
             raise FieldError("conditions", f"must have at most {MAX_CONDITIONS} entries")
         if any(condition.changes for condition in self.conditions):
             raise FieldError("conditions", "changes cannot be a condition; use above, below or equals")
-        if any(condition.at or condition.key or condition.quiet for condition in self.conditions):
-            raise FieldError("conditions", "at, key and quiet cannot be conditions; they happen in a moment")
+        if any(one.at or one.sun or one.key or one.quiet for one in self.conditions):
+            raise FieldError("conditions", "at, sun, key and quiet cannot be conditions; they are moments")
         if self.when.between is not None and not self.when.quiet:
             raise FieldError("when", "between alone sets nothing off; use at")
         if len(list(every(self.do))) > MAX_STEPS_IN_ALL:

@@ -6,8 +6,10 @@ time that passed while nobody looked is not made up.
 """
 
 import re
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta, tzinfo
+
+from gateway.iot.sun import SunEvent
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SET_S = 90.0
@@ -59,6 +61,34 @@ class Watch:
             return None
         begin, end = before[1].replace(tzinfo=None), local.replace(tzinfo=None)
         return (begin, end) if begin < end else None
+
+
+Sky = Callable[[SunEvent, date, tzinfo], datetime | None]
+"""When the sun does something on a day of a zone; `None` on a day when it does not."""
+
+
+class Solar:
+    """One thing that the sun does, and how long before or after, on some days of the week."""
+
+    def __init__(self, event: SunEvent, offset_s: float, days: tuple[str, ...], sky: Sky) -> None:
+        self._event = event
+        self._offset = timedelta(seconds=offset_s)
+        self._days = days or DAYS
+        self._sky = sky
+        self._last: date | None = None
+
+    def has_come(self, passed: tuple[datetime, datetime], zone: tzinfo) -> bool:
+        """Return whether it came within `passed`, on the clocks of `zone`, for the first time that day."""
+        # What is hours before or after may be on another day than the sun's.
+        around = (passed[1].date() + timedelta(days=days) for days in (-1, 0, 1))
+        for day in around:
+            at = self._sky(self._event, day, zone)
+            if at is None or day == self._last or DAYS[day.weekday()] not in self._days:
+                continue
+            if passed[0] < at.replace(tzinfo=None) + self._offset <= passed[1]:
+                self._last = day
+                return True
+        return False
 
 
 class Daily:

@@ -45,14 +45,17 @@ class RuleCondition(
 
 
 class RuleTrigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What sets a rule off; exactly one of `entity`, `at`, `key`, `quiet`.
+    """What sets a rule off; exactly one of `entity`, `at`, `sun`, `key`, `quiet`.
 
-    With `entity`, exactly one of `above`, `below`, `equals`, `changes`; `days` goes with `at`;
-    `between` with `quiet` says which hours count.
+    With `entity`, exactly one of `above`, `below`, `equals`, `changes`; `days` goes with `at`
+    and `sun`; `offset_s` with `sun`, so long after it, or before it if negative; `between` with
+    `quiet` says which hours count.
     """
 
     entity: EntityName | msgspec.UnsetType = msgspec.UNSET
     at: ClockTime | msgspec.UnsetType = msgspec.UNSET
+    sun: Literal["dawn", "sunrise", "sunset", "dusk"] | msgspec.UnsetType = msgspec.UNSET
+    offset_s: Annotated[float, msgspec.Meta(ge=-14_400, le=14_400)] | msgspec.UnsetType = msgspec.UNSET
     days: Annotated[list[DayName], msgspec.Meta(max_length=7)] | msgspec.UnsetType = msgspec.UNSET
     key: Key | msgspec.UnsetType = msgspec.UNSET
     quiet: Annotated[list[EntityName], msgspec.Meta(min_length=1, max_length=64)] | msgspec.UnsetType = (

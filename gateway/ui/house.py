@@ -23,6 +23,7 @@ from gateway.iot.firmware_facts import FirmwareRecord
 from gateway.iot.found import FoundDevice
 from gateway.iot.history import History
 from gateway.iot.household import Helper
+from gateway.iot.pictures import Picture
 from gateway.iot.rules_book import Book
 from gateway.iot.rules_model import Rule, RuleId
 from gateway.iot.scenes import Ordered
@@ -243,6 +244,13 @@ class Registry(Protocol):
     def changes(self) -> Publisher[StateChanged]: ...
 
 
+class Pictures(Protocol):
+    """See `gateway.iot.pictures.Pictures`."""
+
+    @property
+    def newest(self) -> Mapping[EntityId, Picture]: ...
+
+
 class Historian(Protocol):
     """See `gateway.iot.history.Historian`."""
 
@@ -336,6 +344,7 @@ class House:
     past_pages: PastPages
     registry: Registry
     historian: Historian
+    pictures: Pictures
     commands: Commands
     rules: Rules
     admission: Admission

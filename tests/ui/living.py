@@ -31,6 +31,7 @@ from gateway.iot.found import FoundDevices
 from gateway.iot.history import Historian
 from gateway.iot.household_link import HouseholdLink
 from gateway.iot.link import Found, LinkEvent, Lost
+from gateway.iot.pictures import Pictures
 from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
 from gateway.iot.rules_runs import Action
@@ -467,6 +468,7 @@ class LivingHouse:
         self.viewing = ViewingLog(self.store, self.tv, Upstream())
         self._own = HouseholdLink(None, self.store)
         self._registry = Registry([self.things, self._own])
+        self.pictures = Pictures()
         self.historian = Historian(self.store, self._registry)
         self._commands = Commands(
             self.store, self._registry, [self.things, self._own], CommandsConfig(deadline_s=1.0)
@@ -503,6 +505,7 @@ class LivingHouse:
             past_pages=Yesterday(),
             registry=self._registry,
             historian=self.historian,
+            pictures=self.pictures,
             commands=self._commands,
             rules=self._rules,
             admission=self.admission,

@@ -53,6 +53,24 @@ async def test_the_guide_tells_what_overlaps(box: Box) -> None:
     assert await ask(box, "GET", evening.replace("news", "nothing")) == []
 
 
+async def test_a_cameras_picture_is_only_ever_a_picture(box: Box) -> None:
+    assert (await ask(box, "GET", f"entities/{LAMP.id}/image", status=404))["code"] == "UI-104"
+    picture = b"\x89PNG\r\n\x1a\n" + b"<script>alert(1)</script>"
+    box.living.pictures.take(LAMP.id, picture, datetime.now(UTC), encoded=False)
+    async with box.client.get(box.at(f"entities/{LAMP.id}/image?at=now")) as answer:
+        assert (answer.status, await answer.read()) == (200, picture)
+        assert answer.headers["Content-Type"] == "image/png"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
+    async with (
+        aiohttp.ClientSession() as stranger,
+        stranger.get(box.at(f"entities/{LAMP.id}/image")) as refused,
+    ):
+        assert refused.status == 401
+    box.living.pictures.forget(LAMP.id)
+
+
 @pytest.mark.parametrize("time", ["2026-01-31", "2026-01-31T20:00:00", "today", "2026-02-31T20:00:00Z", ""])
 async def test_a_time_must_be_one(box: Box, time: str) -> None:
     problem = await ask(box, "GET", f"guide?from={time}&to=2026-01-31T22:00:00Z", status=400)
@@ -227,7 +245,7 @@ async def test_a_rule_is_kept_and_given_back_in_its_own_words(box: Box) -> None:
         ({**RULE, "do": [{}]}, 400, "do[0]: exactly one of command, notice, notify"),
         ({**RULE, "do": [{"scene": ""}]}, 400, "do[0].scene: expected str of length >= 1"),
         ({**RULE, "when": {"at": "25:00"}}, 400, "when.at: expected str matching"),
-        ({**RULE, "when": {"at": "21:00", "key": "red"}}, 400, "when: exactly one of entity, at, key"),
+        ({**RULE, "when": {"at": "21:00", "key": "red"}}, 400, "when: exactly one of entity, at, sun, key"),
         ({**RULE, "do": [{"tune": {}}]}, 400, "do[0].tune: exactly one of number, channel"),
         ({**RULE, "if": [{"entity": "x", "changes": True}]}, 400, "if[0].changes: is not a known key"),
         ({**RULE, "id": "cold"}, 409, ""),

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from litestar import get
+from litestar import Response, get
 from litestar.handlers.base import BaseRouteHandler
 from litestar.params import PathParameter, QueryParameter
 
@@ -13,6 +13,12 @@ from gateway.ui.api.moment import TIME, moment
 from gateway.ui.house import House
 from gateway.ui.problems import UnknownError, answers
 
+# What a device sent is never more than a picture, and is nobody's to keep.
+_IMAGE_POLICY = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
 EntityName = Annotated[str, PathParameter(description="Entity id such as mqtt.lamp", max_length=512)]
 
 
@@ -45,7 +51,19 @@ def handlers(house: House) -> list[BaseRouteHandler]:
         history = await house.historian.of(state.entity.id, moment("from", since), moment("to", until))
         return views.history(state.entity, history)
 
-    return [list_devices, list_entities, get_entity, get_history]
+    @get(
+        "/api/v1/entities/{entity:str}/image",
+        responses=answers(),
+        media_type="image/jpeg",
+    )
+    async def get_image(entity: EntityName) -> Response[bytes]:
+        """The newest picture of a camera, JPEG or PNG; kept nowhere."""
+        picture = house.pictures.newest.get(known_entity(house, entity).entity.id)
+        if picture is None:
+            raise UnknownError("There is no picture of it")
+        return Response(picture.data, media_type=picture.kind, headers=_IMAGE_POLICY)
+
+    return [list_devices, list_entities, get_entity, get_history, get_image]
 
 
 def known_entity(house: House, entity: str) -> State:

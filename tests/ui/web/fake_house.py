@@ -10,6 +10,7 @@ import json
 import secrets
 import sys
 import tempfile
+from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,6 +33,11 @@ DIGITS_S = 1.2
 OPEN = frozenset({"/api/v1/session", "/api/v1/pairing/claim"})
 PAGE_KEYS = frozenset({"up", "down", "left", "right", "ok", "back", "home", "menu", "info", "guide"})
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+SEEN = (
+    "iVBORw0KGgoAAAANSUhEUgAAABAAAAAJCAAAAAAeQfPuAAAAHUlEQVR4nGNg"
+    "EFAwcAhIKGiYsGDDgQsPPjAMEgEAbjZDgXlPfzEAAAAASUVORK5CYII="
+)
+"""A picture of sixteen by nine."""
 
 
 class FakeHouse:
@@ -196,6 +202,7 @@ class FakeHouse:
         self.watching.add(routes)
         self.joining.add(routes)
         routes.add_get("/live/{channel}/{name}", self._live)
+        routes.add_get("/api/v1/entities/{id}/image", self._image)
         routes.add_get("/", self._page)
         routes.add_get("/r", self._phone_page)
         routes.add_static("/", WEB)
@@ -277,6 +284,9 @@ class FakeHouse:
         self.answers.append((name, msgspec.json.decode(await request.read(), type=doc.Answer).yes))
         await self.ask(*(one for one in self.questions.values() if one.id != name))
         return web.Response(status=204)
+
+    async def _image(self, _request: web.Request) -> web.Response:
+        return web.Response(body=b64decode(SEEN), content_type="image/png")
 
     async def _get_tv(self, _request: web.Request) -> web.Response:
         return _json(self.tv)

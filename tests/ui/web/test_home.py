@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from playwright.async_api import expect
 
@@ -139,6 +140,29 @@ async def test_what_can_be_true_of_nobody_is_shown_and_doubted(turn_on: TurnOn) 
     # The other value is of another measurement: they do not make one blood pressure.
     await expect(meter).to_contain_text("131mmHg")
     await expect(meter).to_contain_text("收到，测量时间不明")
+
+
+async def test_ok_shows_what_a_camera_saw_last(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    seen = msgspec.structs.replace(
+        tv.house.entities["mqtt.soil"], id="mqtt.door cam", name="门口", device="mqtt.cam", unit="",
+        device_name="门口摄像头", capability="camera", device_class="", value=None, available=True,
+    )  # fmt: skip
+    tv.house.entities[seen.id] = seen
+    await tv.house.report(seen.id, value="image/png")
+    await my_home(tv)
+    await expect(tv.see(".thing", "门口摄像头")).to_contain_text("有画面")
+    await tv.press("ArrowDown")
+    await expect(tv.focused).to_contain_text("门口摄像头")
+    await tv.press("Enter")
+    picture = tv.see(".camera img")
+    await expect(picture).to_have_js_property("naturalWidth", 16)
+    before = await picture.get_attribute("src")
+    assert before is not None
+    await tv.house.report(seen.id, value="image/png")
+    await expect(picture).not_to_have_attribute("src", before)
+    await tv.press("Enter")
+    await expect(picture).to_have_count(0)
 
 
 async def test_a_missing_service_is_named_on_home(turn_on: TurnOn) -> None:

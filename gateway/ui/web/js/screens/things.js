@@ -7,6 +7,7 @@
  * @import { Thing } from "../things.js"
  */
 
+import { camera } from "./camera.js";
 import { scenes } from "./scenes.js";
 import { sheet } from "./thing.js";
 import { Grid, scrolled } from "../focus.js";
@@ -78,6 +79,10 @@ function act(thing) {
   else if (thing.entities.length === 1 && entity.capability === "button") order(entity, true);
   else if (thing.entities.some(isWritable)) open(sheet(thing));
   else if (isPrivate(entity)) reveal(thing.id);
+  else {
+    const eye = thing.entities.find((e) => e.capability === "camera");
+    if (eye) open(camera(eye));
+  }
 }
 
 /** @param {string} id */
