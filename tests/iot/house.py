@@ -18,10 +18,11 @@ from gateway.iot.coap import CoapLink
 from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint
 from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands, CommandsConfig
-from gateway.iot.entity import EntityId, State
+from gateway.iot.entity import EntityId, State, Value
 from gateway.iot.household_link import HouseholdLink
 from gateway.iot.mqtt import MqttLink
 from gateway.iot.registry import Registry
+from gateway.iot.rules_runs import Action
 from gateway.mqtt import BrokerAddress, Message
 from gateway.mqtt_client import MqttClient
 from gateway.store import Store
@@ -114,7 +115,20 @@ async def mosquitto(folder: Path, port: int = 0) -> AsyncIterator[int]:
     configuration = folder / "mosquitto.conf"
     configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n")
     async with running(["/usr/sbin/mosquitto", "-c", configuration], stdout=DEVNULL, stderr=DEVNULL):
+        await _answers(port)
         yield port
+
+
+async def _answers(port: int) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                return
 
 
 @asynccontextmanager
@@ -153,7 +167,7 @@ async def house(
         endpoint,
         registry,
         orders,
-        rules.Rules(file, registry, store, {"command": orders.order}),
+        rules.Rules(file, registry, store, {"command": _telling(orders)}),
         CoapServer(endpoint, registry, orders, link.knows),
         BridgeOut(Topics(BOX), client, registry, orders, bridge),
         *links,
@@ -173,6 +187,13 @@ async def house(
             registry=registry,
             commands=orders,
         )
+
+
+def _telling(orders: Commands) -> Action:
+    async def tell(*, entity: EntityId, value: Value) -> None:
+        orders.tell(entity, value)
+
+    return tell
 
 
 async def _connected(client: MqttClient) -> None:
