@@ -41,6 +41,7 @@ class House:
     broker_port: int
     store: Store
     client: MqttClient
+    mqtt: MqttLink
     endpoint: CoapEndpoint
     link: CoapLink
     registry: Registry
@@ -113,7 +114,9 @@ async def mosquitto(folder: Path, port: int = 0) -> AsyncIterator[int]:
     with socket.create_server(("127.0.0.1", port)) as probe:
         port = probe.getsockname()[1]
     configuration = folder / "mosquitto.conf"
-    configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n")
+    # What waits for a slow reader is bounded as in the box's own broker.
+    limits = "max_inflight_messages 100\nmax_queued_messages 100000\nmax_queued_bytes 67108864\n"
+    configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n{limits}")
     async with running(["/usr/sbin/mosquitto", "-c", configuration], stdout=DEVNULL, stderr=DEVNULL):
         await _answers(port)
         yield port
@@ -158,7 +161,8 @@ async def house(
     link = CoapLink(config, endpoint, store)
     file = folder / "rules.yaml"
     file.write_bytes(rules_text)
-    links = (MqttLink(client), link, HouseholdLink(file, store))
+    mqtt = MqttLink(client)
+    links = (mqtt, link, HouseholdLink(file, store))
     registry = Registry(links)
     orders = Commands(store, registry, links, CommandsConfig(deadline_s=deadline_s))
     services: list[Service] = [
@@ -182,6 +186,7 @@ async def house(
             broker_port=broker_port,
             store=store,
             client=client,
+            mqtt=mqtt,
             endpoint=endpoint,
             link=link,
             registry=registry,
