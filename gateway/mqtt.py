@@ -104,7 +104,7 @@ class Broker(Protocol):
         """
 
     def subscribe(
-        self, *filters: str, backlog: int = MAX_BACKLOG, qos: int = 1
+        self, *filters: str, backlog: int = MAX_BACKLOG, qos: int = 1, in_turns: bool = False
     ) -> AbstractContextManager[TopicSubscription[Message]]:
         """Listen to `filters` until the block is left, over all losses of the connection.
 
@@ -116,4 +116,6 @@ class Broker(Protocol):
             backlog: Messages kept for a slow listener; beyond it the oldest go.
             qos: 0 for what is retained in great number: brokers drop what they have to queue
                 beyond a limit (mosquitto: 1,000 by default), and queue only above QoS 0.
+            in_turns: Whether what waits is heard from each topic in turn; the order is then kept
+                within a topic only.
         """

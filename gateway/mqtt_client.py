@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from gateway.errors import GatewayError, ungrouped
 from gateway.mqtt import MAX_BACKLOG, MAX_PAYLOAD_BYTES, BrokerAddress, BrokerError, Message
 from gateway.mqtt_connection import Connection
+from gateway.mqtt_floods import Floods
 from gateway.pubsub import Publisher
 from gateway.topics import Routes, TopicSubscription
 
@@ -47,6 +48,7 @@ class MqttClient:
         connected: Whether the broker is there now.
         changes: Its becoming so and not so.
         dropped: Received messages that were too large.
+        floods: Topics on which more is said than anybody needs.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class MqttClient:
         self.connected = False
         self.changes: Publisher[bool] = Publisher()
         self.dropped = 0
+        self.floods = Floods(self._hand_on, self._mute, self._listen)
         self._address: Callable[[], BrokerAddress] = (
             (lambda: address) if isinstance(address, BrokerAddress) else address
         )
@@ -85,8 +88,15 @@ class MqttClient:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Connect, and connect again, until cancelled."""
+        listening = asyncio.create_task(self.floods.run(), name="mqtt-floods")
+        try:
+            await self._connect_again_and_again(functools.cache(ready))
+        finally:
+            listening.cancel()
+            await asyncio.wait({listening})
+
+    async def _connect_again_and_again(self, once: Callable[[], None]) -> None:
         attempt, reported = 0, False
-        once = functools.cache(ready)
         while True:
             try:
                 await self._session(once)
@@ -134,9 +144,11 @@ class MqttClient:
 
     @contextmanager
     def subscribe(
-        self, *filters: str, backlog: int = MAX_BACKLOG, qos: int = 1
+        self, *filters: str, backlog: int = MAX_BACKLOG, qos: int = 1, in_turns: bool = False
     ) -> Iterator[TopicSubscription[Message]]:
-        subscription: TopicSubscription[Message] = TopicSubscription(backlog, qos, self._change)
+        subscription: TopicSubscription[Message] = TopicSubscription(
+            backlog, qos, self._change, in_turns=in_turns
+        )
         try:
             subscription.add(*filters)
             yield subscription
@@ -151,6 +163,18 @@ class MqttClient:
         self._requests.append((pattern, wanted))
         self._settled.clear()
         self._requested.set()
+
+    def _mute(self, topic: str) -> None:
+        self._set_heard(topic, False)
+
+    def _listen(self, topic: str) -> None:
+        self._set_heard(topic, True)
+
+    def _set_heard(self, topic: str, wanted: bool) -> None:
+        # Nobody's publication waits for this one: its answer comes behind the flood.
+        if self._connection is not None and self._routes.wants(topic):
+            self._requests.append((topic, wanted))
+            self._requested.set()
 
     async def _session(self, ready: Callable[[], None]) -> None:
         address = self._address()
@@ -225,7 +249,10 @@ class MqttClient:
     def _deliver(self, message: Message) -> None:
         if len(message.payload) > MAX_PAYLOAD_BYTES:
             self.dropped += 1
-            return
+        elif self.floods.admits(message):
+            self._hand_on(message)
+
+    def _hand_on(self, message: Message) -> None:
         for subscription in self._routes.to(message.topic):
             subscription.put(message)
 

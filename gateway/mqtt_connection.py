@@ -10,6 +10,7 @@ so a message goes out without a turn of the loop in between.
 
 import asyncio
 import socket
+import time
 from asyncio import Future, Handle
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -29,8 +30,8 @@ LOOK_EVERY_S = 1.0
 """Whether the broker still answers, and whether it is time to say that we are here."""
 FEW = 2
 """With more than that under way, company is worth more than speed."""
-MOST_READ_AT_ONCE = 50
-"""Packets; then everybody else gets a turn."""
+READ_SLICE_S = 0.01
+"""Packets are read for so long at once; then everybody else gets a turn."""
 
 
 class Connection:
@@ -209,8 +210,8 @@ class Connection:
             self._socket = None
 
     def _read(self) -> None:
-        begun = self._heard
-        while self._heard - begun < MOST_READ_AT_ONCE:
+        begun, end_s = self._heard, time.monotonic() + READ_SLICE_S
+        while time.monotonic() < end_s:
             heard = self._heard
             if heard > begun:
                 self._hold()

@@ -10,13 +10,26 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
 DEFAULT_BACKLOG = 256
 SLICE_S = 0.005
 """After this long with facts at hand, everybody else gets a turn."""
+
+
+class Waiting(Protocol[T]):
+    """Where a reader's facts wait; a deque is one."""
+
+    @property
+    def maxlen(self) -> int | None: ...
+
+    def append(self, fact: T, /) -> None: ...
+
+    def popleft(self) -> T: ...
+
+    def __len__(self) -> int: ...
 
 
 class Subscription(Generic[T]):
@@ -26,9 +39,9 @@ class Subscription(Generic[T]):
         lost: Facts dropped because this reader was too slow.
     """
 
-    def __init__(self, backlog: int) -> None:
+    def __init__(self, backlog: int, waiting: Waiting[T] | None = None) -> None:
         self.lost = 0
-        self._facts: deque[T] = deque(maxlen=backlog)
+        self._facts: Waiting[T] = deque(maxlen=backlog) if waiting is None else waiting
         self._arrived = asyncio.Event()
 
     def __aiter__(self) -> AsyncIterator[T]:

@@ -146,10 +146,12 @@ class Store:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 result = change(connection)
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                # SQLite has done so itself when the disk is full; its own reason is the one to tell.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
             return result
 
         return await self._do(self._writer, in_transaction, lambda: self._writing)
@@ -299,10 +301,11 @@ def _apply(db: sqlite3.Connection, script: str, owner: str, number: int) -> None
         if statement.strip():
             db.execute(statement)
         db.execute("INSERT OR REPLACE INTO migration VALUES (?, ?)", (owner, number))
+        db.execute("COMMIT")
     except sqlite3.Error:
-        db.execute("ROLLBACK")
+        if db.in_transaction:
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
 
 
 def _is_whole(path: Path) -> bool:

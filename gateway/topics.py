@@ -5,6 +5,7 @@ number of filters that have no wildcard; a home has thousands of those and a
 handful of the others.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -24,6 +25,9 @@ class Carried(Protocol):
     """What is published on topics."""
 
     @property
+    def topic(self) -> str: ...
+
+    @property
     def payload(self) -> bytes: ...
 
 
@@ -38,8 +42,50 @@ C = TypeVar("C", bound=Carried)
 T = TypeVar("T", bound=Listener)
 
 
+class Turns(Generic[C]):
+    """Messages that wait, each topic's in the order of arrival, and the topics take turns.
+
+    Whoever says little waits behind one message of each who says much, and not behind all of them.
+    """
+
+    maxlen = None
+
+    def __init__(self) -> None:
+        self._topics: dict[str, deque[C]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, message: C, /) -> None:
+        """Have `message` wait."""
+        self._topics.setdefault(message.topic, deque()).append(message)
+        self._count += 1
+
+    def popleft(self) -> C:
+        """Return the message whose turn it is."""
+        topic, waiting = next(iter(self._topics.items()))
+        message = waiting.popleft()
+        self._count -= 1
+        del self._topics[topic]
+        if waiting:
+            self._topics[topic] = waiting
+        return message
+
+    def make_room(self, topic: str) -> C:
+        """Take away the oldest message of `topic`, or else of who says most."""
+        waiting = self._topics.get(topic)
+        if waiting is None:
+            topic, waiting = max(self._topics.items(), key=lambda each: len(each[1]))
+        message = waiting.popleft()
+        self._count -= 1
+        if not waiting:
+            del self._topics[topic]
+        return message
+
+
 class TopicSubscription(Subscription[C]):
-    """One listener's messages, in the order of arrival.
+    """One listener's messages, in the order of arrival, or in turns.
 
     Bounded in number and in bytes: beyond either the oldest go, counted in `lost`.
 
@@ -48,9 +94,15 @@ class TopicSubscription(Subscription[C]):
     """
 
     def __init__(
-        self, backlog: int, qos: int, change: Callable[["TopicSubscription[C]", str, bool], None]
+        self,
+        backlog: int,
+        qos: int,
+        change: Callable[["TopicSubscription[C]", str, bool], None],
+        *,
+        in_turns: bool = False,
     ) -> None:
-        super().__init__(backlog)
+        self._turns: Turns[C] | None = Turns() if in_turns else None
+        super().__init__(backlog, self._turns)
         self.qos = qos
         self._change = change
         self._backlog = backlog
@@ -70,7 +122,8 @@ class TopicSubscription(Subscription[C]):
         """Give `message` to the listener."""
         self._bytes += len(message.payload)
         while self._facts and (self._bytes > MAX_BACKLOG_BYTES or len(self._facts) >= self._backlog):
-            self._bytes -= len(self._facts.popleft().payload)
+            gone = self._facts.popleft() if self._turns is None else self._turns.make_room(message.topic)
+            self._bytes -= len(gone.payload)
             self.lost += 1
         self._put(message)
 
@@ -137,6 +190,10 @@ class Routes(Generic[T]):
         """Return what `listener` wants."""
         tables = (*self._wild.items(), *self._exact.items())
         return [pattern for pattern, listeners in tables if listener in listeners]
+
+    def wants(self, pattern: str) -> bool:
+        """Return whether somebody wants this very filter."""
+        return pattern in self._table(pattern)
 
     def qos(self, pattern: str) -> int:
         """Return the highest QoS that a listener of `pattern` wants."""

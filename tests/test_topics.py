@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.topics import Routes, is_topic, topic_matches
+from gateway.mqtt import Message
+from gateway.topics import Routes, TopicSubscription, is_topic, topic_matches
 
 
 @dataclass(frozen=True, order=True)
@@ -84,3 +85,34 @@ def test_the_most_demanding_listener_decides_how_a_filter_is_served() -> None:
     assert (routes.qos("a/#"), routes.qos("b")) == (0, 0)
     routes.add("a/#", Ear(2, qos=1))
     assert routes.qos("a/#") == 1
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=60), st.integers(1, 20))
+async def test_topics_take_turns_and_each_keeps_its_order_and_its_newest(
+    said: list[str], backlog: int
+) -> None:
+    heard: TopicSubscription[Message] = TopicSubscription(backlog, 1, lambda *_: None, in_turns=True)
+    for number, topic in enumerate(said):
+        heard.put(Message(topic, number.to_bytes(2)))
+
+    came = [await anext(heard) for _ in range(len(said) - heard.lost)]
+
+    assert heard.lost == max(0, len(said) - backlog)
+    for topic in set(said):
+        last = [number for number, each in enumerate(said) if each == topic]
+        mine = [int.from_bytes(message.payload) for message in came if message.topic == topic]
+        assert mine == last[len(last) - len(mine) :]
+    # Nobody is heard a second time while somebody who waited has not been heard once.
+    first = [message.topic for message in came[: len({message.topic for message in came})]]
+    assert len(set(first)) == len(first)
+
+
+async def test_who_says_little_is_not_pushed_out_by_who_says_much() -> None:
+    heard: TopicSubscription[Message] = TopicSubscription(100, 1, lambda *_: None, in_turns=True)
+    for number in range(1_000):
+        heard.put(Message("flood", number.to_bytes(2)))
+    heard.put(Message("lamp", b"ON"))
+    for number in range(1_000):
+        heard.put(Message("flood", number.to_bytes(2)))
+
+    assert [(await anext(heard)).topic for _ in range(3)] == ["flood", "lamp", "flood"]

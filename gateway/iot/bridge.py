@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 _BACKLOG = 20_000
 _RETRY_S = 5.0
 _MAX_OBJECTS = 20_000
+_TOGETHER = 50
+"""What is swept at once: a thousand ghosts one by one would take their time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,11 +146,9 @@ class BridgeOut:
                 (topic, name) for topic, name in self._left_behind.items() if name not in self._by_object
             ]
             self._left_behind.clear()
-            try:
-                for topic, name in stale:
-                    await self._take_back(topic, name)
-            except BrokerError as error:
-                log.debug("%s", error)
+            for first in range(0, len(stale), _TOGETHER):
+                batch = stale[first : first + _TOGETHER]
+                await asyncio.gather(*(self._take_back_if_there(*each) for each in batch))
             if stale:
                 log.info("took back %d announcements of devices that are no longer there", len(stale))
 
@@ -218,6 +218,12 @@ class BridgeOut:
             shown.availability = availability
         if text := state_text(state):
             await self._retain(self._topics.below(name, "state"), text)
+
+    async def _take_back_if_there(self, announcement: str, name: str) -> None:
+        try:
+            await self._take_back(announcement, name)
+        except BrokerError as error:
+            log.debug("%s", error)
 
     async def _take_back(self, announcement: str, name: str) -> None:
         await self._retain(announcement, b"")

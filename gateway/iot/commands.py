@@ -257,8 +257,9 @@ class Commands:
     def _begin(
         self, command: Command, left_s: float, *, resumed: bool = False, promised: bool = True
     ) -> None:
+        now_s, age = time.monotonic(), datetime.now(UTC) - command.created_at
         running = self._open[command.entity] = _Running(
-            command, time.monotonic() + left_s, resumed=resumed, promised=promised
+            command, now_s + left_s, now_s - age.total_seconds(), resumed=resumed, promised=promised
         )
         if promised or resumed or not self._begin_at_once(running):
             self._attend(running, handed=False)
@@ -356,7 +357,7 @@ class Commands:
             running = self._open.get(change.after.entity.id) if change.after is not None else None
             if running is None or not running.handed:
                 continue
-            if confirms(change, running.command):
+            if confirms(change, running.command, running.since()):
                 await self._move(running, CommandState.CONFIRMED)
             elif _was_away(change):
                 # It was not to be reached: the order may never have got there.
@@ -468,6 +469,8 @@ class _Running:
     command: Command
     deadline: float
     """On the monotonic clock: a change of the wall clock neither kills nor prolongs it."""
+    begun_s: float = 0.0
+    """On the same clock: when it was ordered."""
     promised: bool = True
     """Each step of it is on the disk before anybody hears of it."""
     resumed: bool = False
@@ -482,3 +485,7 @@ class _Running:
 
     def left_s(self) -> float:
         return max(0.0, self.deadline - time.monotonic())
+
+    def since(self) -> datetime:
+        """Return when it was ordered by the clock as it is now, which stamps the reports."""
+        return datetime.now(UTC) - timedelta(seconds=time.monotonic() - self.begun_s)

@@ -66,14 +66,20 @@ def moved(command: Command, state: CommandState, at: datetime, code: str | None 
     return replace(command, state=state, changed_at=max(at, command.changed_at), code=code)
 
 
-def confirms(change: StateChanged, command: Command) -> bool:
-    """Return whether `change` is the device's own word that `command` is done."""
+def confirms(change: StateChanged, command: Command, since: datetime | None = None) -> bool:
+    """Return whether `change` is the device's own word that `command` is done.
+
+    Args:
+        change: What was reported.
+        command: What was ordered.
+        since: When it was, by the clock as it is now; `None` if that was not put right since.
+    """
     after = change.after
     return (
         change.live
         and after is not None
         and after.entity.id == command.entity
         and after.reported_at is not None
-        and after.reported_at >= command.created_at - _STAMP_SLACK
+        and after.reported_at >= (since or command.created_at) - _STAMP_SLACK
         and after.entity.agrees(after.value, command.value)
     )

@@ -127,7 +127,7 @@ class HomieLink:
         with (
             self._broker.changes.subscribe() as changes,
             self._broker.subscribe(*about, backlog=BACKLOG, qos=0) as devices,
-            self._broker.subscribe(*self._by_topic, backlog=BACKLOG) as values,
+            self._broker.subscribe(*self._by_topic, backlog=BACKLOG, in_turns=True) as values,
         ):
             ears = _Ears(devices, values)
             # Those of an earlier run have to be heard of again, too.

@@ -147,7 +147,7 @@ class MqttLink:
         with (
             self._broker.changes.subscribe() as changes,
             self._broker.subscribe(*about, backlog=BACKLOG, qos=0) as announcements,
-            self._broker.subscribe(*self._readers, backlog=BACKLOG) as reports,
+            self._broker.subscribe(*self._readers, backlog=BACKLOG, in_turns=True) as reports,
         ):
             self._roll.begin(self._kept)
             try:

@@ -4,6 +4,7 @@ The only module that imports astral, and only when a rule asks.  One rule: a sun
 or set on a day, beyond the polar circles, gives no time, and is no error.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
@@ -37,14 +38,14 @@ def _at(place: Place, event: SunEvent, day: date, zone: tzinfo) -> datetime | No
     # Loaded where it is needed: most boxes have no such rule.
     from astral import Observer, sun  # noqa: PLC0415
 
-    calculate = {
+    calculate: dict[SunEvent, Callable[..., datetime]] = {
         SunEvent.DAWN: sun.dawn,
         SunEvent.SUNRISE: sun.sunrise,
         SunEvent.SUNSET: sun.sunset,
         SunEvent.DUSK: sun.dusk,
-    }[event]
+    }
     try:
-        at: datetime = calculate(Observer(place.latitude, place.longitude), date=day, tzinfo=zone)
+        at = calculate[event](Observer(place.latitude, place.longitude), date=day, tzinfo=zone)
     except ValueError:
         # How astral says that the sun stays above or below.
         return None

@@ -18,10 +18,11 @@ from gateway.iot.coap import CoapLink
 from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint
 from gateway.iot.coap_server import CoapServer
 from gateway.iot.commands import Commands, CommandsConfig
-from gateway.iot.entity import EntityId, State
+from gateway.iot.entity import EntityId, State, Value
 from gateway.iot.household_link import HouseholdLink
 from gateway.iot.mqtt import MqttLink
 from gateway.iot.registry import Registry
+from gateway.iot.rules_runs import Action
 from gateway.mqtt import BrokerAddress, Message
 from gateway.mqtt_client import MqttClient
 from gateway.store import Store
@@ -40,6 +41,7 @@ class House:
     broker_port: int
     store: Store
     client: MqttClient
+    mqtt: MqttLink
     endpoint: CoapEndpoint
     link: CoapLink
     registry: Registry
@@ -112,9 +114,24 @@ async def mosquitto(folder: Path, port: int = 0) -> AsyncIterator[int]:
     with socket.create_server(("127.0.0.1", port)) as probe:
         port = probe.getsockname()[1]
     configuration = folder / "mosquitto.conf"
-    configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n")
+    # What waits for a slow reader is bounded as in the box's own broker.
+    limits = "max_inflight_messages 100\nmax_queued_messages 100000\nmax_queued_bytes 67108864\n"
+    configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n{limits}")
     async with running(["/usr/sbin/mosquitto", "-c", configuration], stdout=DEVNULL, stderr=DEVNULL):
+        await _answers(port)
         yield port
+
+
+async def _answers(port: int) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                return
 
 
 @asynccontextmanager
@@ -144,7 +161,8 @@ async def house(
     link = CoapLink(config, endpoint, store)
     file = folder / "rules.yaml"
     file.write_bytes(rules_text)
-    links = (MqttLink(client), link, HouseholdLink(file, store))
+    mqtt = MqttLink(client)
+    links = (mqtt, link, HouseholdLink(file, store))
     registry = Registry(links)
     orders = Commands(store, registry, links, CommandsConfig(deadline_s=deadline_s))
     services: list[Service] = [
@@ -153,7 +171,7 @@ async def house(
         endpoint,
         registry,
         orders,
-        rules.Rules(file, registry, store, {"command": orders.order}),
+        rules.Rules(file, registry, store, {"command": _telling(orders)}),
         CoapServer(endpoint, registry, orders, link.knows, body=bridge is not None and bridge.body),
         BridgeOut(Topics(BOX), client, registry, orders, bridge),
         *links,
@@ -168,11 +186,19 @@ async def house(
             broker_port=broker_port,
             store=store,
             client=client,
+            mqtt=mqtt,
             endpoint=endpoint,
             link=link,
             registry=registry,
             commands=orders,
         )
+
+
+def _telling(orders: Commands) -> Action:
+    def tell(*, entity: EntityId, value: Value) -> None:
+        orders.tell(entity, value)
+
+    return tell
 
 
 async def _connected(client: MqttClient) -> None:

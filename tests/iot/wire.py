@@ -1,4 +1,4 @@
-"""A wire between the gateway and the broker that can be cut while both live on."""
+"""A wire between the gateway and the broker that can be cut while both live on, or carry nothing."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,6 +19,8 @@ class Wire:
         self._broker_port = port
         self._whole = True
         self._open: set[asyncio.StreamWriter] = set()
+        self._dead: set[asyncio.StreamWriter] = set()
+        self._towards_broker: set[asyncio.StreamWriter] = set()
 
     async def run(self, ready: Callable[[], None]) -> None:
         server = await asyncio.start_server(self._carry, HOST, 0)
@@ -40,6 +42,14 @@ class Wire:
         """Pass on again."""
         self._whole = True
 
+    def fall_silent(self, *, broker_hears: bool = False) -> None:
+        """Let every connection that is open now stay so and carry nothing, as half-open ones do.
+
+        Args:
+            broker_hears: Lose only what the broker says.
+        """
+        self._dead |= {one for one in self._open if not broker_hears or one not in self._towards_broker}
+
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._whole:
             writer.transport.abort()
@@ -47,17 +57,21 @@ class Wire:
         there, back = await asyncio.open_connection(HOST, self._broker_port)
         mine = {writer, back}
         self._open |= mine
+        self._towards_broker.add(back)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_pass(reader, back))
-                tasks.create_task(_pass(there, writer))
+                tasks.create_task(self._pass(reader, back))
+                tasks.create_task(self._pass(there, writer))
         finally:
             self._open -= mine
+            self._dead -= mine
+            self._towards_broker.discard(back)
 
-
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while chunk := await reader.read(65_536):
-            writer.write(chunk)
-            await writer.drain()
-    writer.transport.abort()
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while chunk := await reader.read(65_536):
+                if writer in self._dead:
+                    continue
+                writer.write(chunk)
+                await writer.drain()
+        writer.transport.abort()
