@@ -22,6 +22,8 @@ from gateway.iot.coap_sealing import Sealing
 from gateway.iot.link import LinkDownError
 
 DEFAULT_MAX_AGE_S: Final = 60
+MAX_ANSWER_BYTES: Final = 64 * 1024
+"""A list of some thousand resources; whoever says more says it without an end."""
 _LONGEST_AGE_S: Final = 2**32 - 1
 _WRAP = 2**23
 _STALE_ORDER_S = 128
@@ -53,15 +55,33 @@ async def ask(
     """Return the answer to `request`, put together from its blocks if `whole`, else as it comes.
 
     Raises:
-        LinkDownError: no answer within `timeout_s`, or the network says no.
+        LinkDownError: no answer within `timeout_s`, one without an end, or the network says no.
     """
     try:
         async with asyncio.timeout(timeout_s):
-            return await context.request(request, handle_blockwise=whole).response
+            answer: Answer = await context.request(request, handle_blockwise=False).response
+            while whole and answer.opt.block2 is not None and answer.opt.block2.more:
+                answer = await _longer(context, request, answer)
+            return answer
     except TimeoutError as late:
         raise LinkDownError(f"no answer within {timeout_s:g} s") from late
     except (error.Error, OSError, ValueError) as failed:
         raise LinkDownError(f"no answer: {failed or type(failed).__name__}") from failed
+
+
+async def _longer(context: aiocoap.Context, request: aiocoap.Message, answer: Answer) -> Answer:
+    """Return `answer` and its next block: aiocoap does this too, for as long as a device goes on."""
+    if len(answer.payload) >= MAX_ANSWER_BYTES:
+        raise LinkDownError(f"its answer is longer than {MAX_ANSWER_BYTES} bytes")
+    held = answer.opt.block2
+    if held.start + held.size != len(answer.payload):
+        raise LinkDownError("its answer does not begin at the beginning")
+    following = request._generate_next_block2_request(answer).copy(remote=answer.remote)  # noqa: SLF001 - see above
+    block: Answer = await context.request(following, handle_blockwise=False).response
+    if block.opt.block2 is None:
+        return block
+    answer._append_response_block(block)  # noqa: SLF001 - see above
+    return answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

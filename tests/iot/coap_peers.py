@@ -1,5 +1,6 @@
 """Foreign CoAP devices and clients for tests: real aiocoap peers on sockets of their own."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -51,6 +52,11 @@ class Peer:
         self._context = context
 
     @property
+    def context(self) -> aiocoap.Context:
+        """Its socket."""
+        return self._context
+
+    @property
     def url(self) -> str:
         """Where it answers."""
         (interface,) = self._context.request_interfaces
@@ -92,4 +98,10 @@ async def peer(
     try:
         yield Peer(context)
     finally:
+        # What has come is answered first: aiocoap drops it half begun, and says so long after.
+        (interface,) = context.request_interfaces
+        transport = interface.token_interface.message_interface.transport
+        asyncio.get_running_loop().remove_reader(transport.get_extra_info("socket").fileno())
+        for _ in range(5):
+            await asyncio.sleep(0)
         await context.shutdown()

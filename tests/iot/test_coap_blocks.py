@@ -9,9 +9,13 @@ from pathlib import Path
 
 import aiocoap
 import pytest
+from aiocoap import resource
 
 from gateway.iot.coap_blocks import MAX_ANSWER_BYTES, MAX_ANSWERS_OF_ONE, MAX_BODIES, MAX_BODIES_OF_ONE
+from gateway.iot.coap_observe import MAX_ANSWER_BYTES as MAX_HEARD_BYTES
+from gateway.iot.coap_observe import ask
 from gateway.iot.coap_rd import BoundedResource
+from gateway.iot.link import LinkDownError
 from tests.conftest import Serve
 from tests.iot.coap_box import Rig, box
 from tests.iot.coap_peers import Peer, peer
@@ -101,6 +105,50 @@ async def test_a_block_that_leaves_a_gap_is_asked_for_from_the_beginning(rig: Ri
                 block1=(number, True, 2),
             )
             assert (await device.once(block)).code == code
+
+
+class Endless(resource.Resource):  # type: ignore[misc]  # aiocoap has no types
+    """Always has one block more, up to `blocks`."""
+
+    def __init__(self, blocks: int) -> None:
+        super().__init__()
+        self.asked = 0
+        self._blocks = blocks
+
+    async def needs_blockwise_assembly(self, request: aiocoap.Message) -> bool:
+        del request
+        return False
+
+    async def render_get(self, request: aiocoap.Message) -> aiocoap.Message:
+        self.asked += 1
+        number = request.opt.block2.block_number if request.opt.block2 else 0
+        return aiocoap.Message(payload=bytes(1024), block2=(number, number + 1 < self._blocks, 6))
+
+
+@pytest.mark.parametrize(("blocks", "is_heard"), [(1, True), (40, True), (10**6, False)])
+async def test_an_answer_of_many_blocks_is_put_together_and_one_without_end_is_not(
+    blocks: int, is_heard: bool
+) -> None:
+    endless = Endless(blocks)
+    async with peer({"core": endless}) as device, peer() as asking:
+        question = aiocoap.Message(code=aiocoap.GET, uri=f"{device.url}/core")
+        if is_heard:
+            assert len((await ask(asking.context, question, 20)).payload) == blocks * 1024
+            assert endless.asked == blocks
+        else:
+            with pytest.raises(LinkDownError, match="is longer than"):
+                await ask(asking.context, question, 20)
+            assert endless.asked == MAX_HEARD_BYTES // 1024
+
+
+async def test_an_answer_that_begins_in_the_middle_is_none() -> None:
+    class Middle(Endless):
+        async def render_get(self, _request: aiocoap.Message) -> aiocoap.Message:
+            return aiocoap.Message(payload=bytes(64), block2=(3, True, 2))
+
+    async with peer({"core": Middle(9)}) as device, peer() as asking:
+        with pytest.raises(LinkDownError, match="does not begin"):
+            await ask(asking.context, aiocoap.Message(code=aiocoap.GET, uri=f"{device.url}/core"), 20)
 
 
 async def _block(device: Peer, url: str, number: int) -> aiocoap.Message:
