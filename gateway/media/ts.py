@@ -17,7 +17,7 @@ LEAD = CLOCK_HZ * 60 // 1000
 """How far the first picture stays ahead of the clock; less and players drop it, more and they wait."""
 
 LATE_SOUND = CLOCK_HZ * 150 // 1000
-"""How far sound may be behind the clock; players buffer at least twice as much."""
+"""How far sound may be behind the clock; players buffer half as much again at least."""
 
 _PUSI = 0x40
 _MAX_TABLE_PACKETS = 8
