@@ -12,14 +12,21 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import ClassVar
 
-from gateway.errors import BadInputError, GatewayError
+from gateway.errors import GatewayError
 from gateway.iot import commands_table
+from gateway.iot.commands_kept import Kept
 from gateway.iot.commands_model import REPLACED, SILENT, TOLD, Command, CommandState, confirms, moved
+from gateway.iot.commands_refused import (
+    CommandsDownError,
+    NotWritableError,
+    UnknownEntityError,
+    WrongValueError,
+)
+from gateway.iot.commands_running import Running
 from gateway.iot.entity import Capability, EntityId, StateChanged, Value
 from gateway.iot.link import DeviceRefusedError, Link, LinkDownError, PromptLink
 from gateway.iot.registry import Registry
@@ -31,8 +38,6 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 50_000
 RECENT = 50
-KEPT_WITHIN_S = 1.0
-"""So soon is on the disk what nobody was promised: together with its like, which spares the flash."""
 LAST_KEPT_S = 2.0
 RETRY_S = 0.25
 LONGEST_RETRY_S = 1.0
@@ -40,37 +45,6 @@ AGAIN_AFTER_S = 0.5
 """So long a device that says something else may still be on its way to doing what it was told."""
 MOST_AGAIN = 3
 _CLOCK_SLACK = timedelta(seconds=1)
-
-
-class UnknownEntityError(BadInputError):
-    """The home has no such entity."""
-
-    code: ClassVar[str] = "IOT-203"
-    hint = "Ask for the list of entities; the device may have been removed."
-
-
-class NotWritableError(BadInputError):
-    """The entity only reports."""
-
-    code: ClassVar[str] = "IOT-204"
-    hint = "It only tells; its entry in the list of entities says whether one takes commands."
-
-
-class WrongValueError(BadInputError):
-    """The entity cannot have this value."""
-
-    code: ClassVar[str] = "IOT-205"
-    hint = (
-        "What is switched is true or false, a button is true, a number lies between minimum and maximum, "
-        "everything else is one of its choices."
-    )
-
-
-class CommandsDownError(GatewayError):
-    """Commands are not taken at the moment."""
-
-    code: ClassVar[str] = "IOT-208"
-    hint = "Try again in a moment; gateway doctor says what is missing."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,10 +84,9 @@ class Commands:
         self._prompt = {link.name: link for link in links if isinstance(link, PromptLink)}
         self._config = config or CommandsConfig()
         self._known: dict[str, Command] = {}
-        self._open: dict[EntityId, _Running] = {}
+        self._open: dict[EntityId, Running] = {}
         self._tasks: asyncio.TaskGroup | None = None
-        self._unkept: dict[str, Command] = {}
-        self._keeping = asyncio.Event()
+        self._kept = Kept(store, self._config.kept)
 
     @property
     def recent(self) -> tuple[Command, ...]:
@@ -128,13 +101,13 @@ class Commands:
         """Follow commands until cancelled, those of an earlier life of the daemon first."""
         kept = {command.id: command for command in await self._store.read(commands_table.load)}
         # What the disk did not take before this service ended is as true as what it did.
-        kept |= self._unkept
+        kept |= self._kept.waiting
         said, self._known = self._known, kept
         self._open.clear()
         with self._registry.changes.subscribe(BACKLOG) as changes:
             try:
                 async with asyncio.TaskGroup() as self._tasks:
-                    self._tasks.create_task(self._keep_often(), name="commands-keep")
+                    self._tasks.create_task(self._kept.run(), name="commands-keep")
                     for command in tuple(kept.values()):
                         if command != said.get(command.id, command):
                             # It came so far while this service ended, and nobody was told.
@@ -150,7 +123,7 @@ class Commands:
                 self._tasks = None
                 with suppress(StoreError, TimeoutError):
                     async with asyncio.timeout(LAST_KEPT_S):
-                        await self._keep()
+                        await self._kept.write()
 
     async def order(self, entity: EntityId, value: Value) -> Command:
         """Return the command to make `entity` become `value`, kept over any power cut from now on.
@@ -187,7 +160,7 @@ class Commands:
         """
         tasks, command = self._new(entity, value, by_rule=True)
         older = self._take(command, promised=False)
-        self._keep_soon(command)
+        self._kept.soon(command)
         self.changes.publish(command)
         if older is not None and older.promised:
             tasks.create_task(self._move(older, CommandState.FAILED, REPLACED), name="command-replaced")
@@ -229,7 +202,7 @@ class Commands:
             await self._move(older, CommandState.FAILED, REPLACED)
         return None
 
-    def _take(self, command: Command, *, promised: bool) -> "_Running | None":
+    def _take(self, command: Command, *, promised: bool) -> Running | None:
         """Follow `command` from now on; return the one whose place it takes."""
         self._known[command.id] = command
         while len(self._known) > self._config.kept:
@@ -243,28 +216,28 @@ class Commands:
         newer = any(
             c.entity == command.entity and c.created_at > command.created_at for c in self._known.values()
         )
-        promised = command.id not in self._unkept
+        promised = command.id not in self._kept.waiting
         # A box without a clock of its own may wake in the past; how old this is, then nobody knows.
         is_of_now = command.created_at <= datetime.now(UTC) + _CLOCK_SLACK
         if left_s > 0 and is_of_now and not newer:
             # Switching on twice is switching on, so what may not have arrived is sent again.
             self._begin(command, min(left_s, self._config.deadline_s), resumed=True, promised=promised)
         elif newer:
-            await self._move(_Running(command, 0.0, promised=promised), CommandState.FAILED, REPLACED)
+            await self._move(Running(command, 0.0, promised=promised), CommandState.FAILED, REPLACED)
         else:
-            await self._move(_Running(command, 0.0, promised=promised), CommandState.EXPIRED, SILENT)
+            await self._move(Running(command, 0.0, promised=promised), CommandState.EXPIRED, SILENT)
 
     def _begin(
         self, command: Command, left_s: float, *, resumed: bool = False, promised: bool = True
     ) -> None:
         now_s, age = time.monotonic(), datetime.now(UTC) - command.created_at
-        running = self._open[command.entity] = _Running(
+        running = self._open[command.entity] = Running(
             command, now_s + left_s, now_s - age.total_seconds(), resumed=resumed, promised=promised
         )
         if promised or resumed or not self._begin_at_once(running):
             self._attend(running, handed=False)
 
-    def _begin_at_once(self, running: "_Running") -> bool:
+    def _begin_at_once(self, running: Running) -> bool:
         """Hand over without a task: nearly every command of a rule is confirmed before it would need one."""
         command = running.command
         link = self._prompt.get(command.entity.partition(".")[0])
@@ -281,11 +254,11 @@ class Commands:
         carried.add_done_callback(partial(self._note_carried, running))
         return True
 
-    def _note_carried(self, running: "_Running", carried: asyncio.Future[None]) -> None:
+    def _note_carried(self, running: Running, carried: asyncio.Future[None]) -> None:
         if carried.cancelled() or carried.exception() is not None:
             self._attend(running, handed=False)
 
-    def _attend(self, running: "_Running", *, handed: bool = True) -> None:
+    def _attend(self, running: Running, *, handed: bool = True) -> None:
         """Have a task see to what waits or goes wrong, if none does yet."""
         if (
             self._tasks is not None
@@ -296,7 +269,7 @@ class Commands:
                 self._follow(running, handed=handed), name=f"command-{running.command.id}"
             )
 
-    async def _follow(self, running: "_Running", *, handed: bool) -> None:
+    async def _follow(self, running: Running, *, handed: bool) -> None:
         """Hand the command over unless it is, again while that fails, and wait for its deadline."""
         silent, pause_s = SILENT if handed else LinkDownError.code, RETRY_S
         try:
@@ -320,13 +293,13 @@ class Commands:
         except _OnceError as once:
             await self._move(running, CommandState.EXPIRED, once.code)
 
-    def _may_repeat(self, running: "_Running", code: str) -> None:
+    def _may_repeat(self, running: Running, code: str) -> None:
         """Go on, unless it is a button: pressed twice is not pressed, and it has no state to wait for."""
         state = self._registry.states.get(running.command.entity)
         if state is not None and state.entity.capability is Capability.BUTTON:
             raise _OnceError(code)
 
-    async def _hand_over(self, running: "_Running", *, again: bool) -> bool:
+    async def _hand_over(self, running: Running, *, again: bool) -> bool:
         """Return whether the link has it now; one that took it before cannot refuse it `again`."""
         command = running.command
         if running.resumed:
@@ -366,11 +339,11 @@ class Commands:
             elif change.live and running.away:
                 self._miss(running)
 
-    def _miss(self, running: "_Running") -> None:
+    def _miss(self, running: Running) -> None:
         running.missed.set()
         self._attend(running)
 
-    async def _move(self, running: "_Running", state: CommandState, code: str | None = None) -> None:
+    async def _move(self, running: Running, state: CommandState, code: str | None = None) -> None:
         if not running.promised:
             self._become(running, state, code)
             return
@@ -381,16 +354,16 @@ class Commands:
             except StoreError as error:
                 # What it came to is known all the same, and on the disk when that has room again.
                 log.warning("%s", error.line())
-                self._keep_soon(command)
+                self._kept.soon(command)
             self._say(command)
 
-    def _become(self, running: "_Running", state: CommandState, code: str | None = None) -> None:
+    def _become(self, running: Running, state: CommandState, code: str | None = None) -> None:
         command = self._advance(running, state, code)
         if command is not None:
-            self._keep_soon(command)
+            self._kept.soon(command)
             self._say(command)
 
-    def _advance(self, running: "_Running", state: CommandState, code: str | None) -> Command | None:
+    def _advance(self, running: Running, state: CommandState, code: str | None) -> Command | None:
         command = moved(running.command, state, datetime.now(UTC), code)
         if command is None:
             return None
@@ -411,37 +384,6 @@ class Commands:
         log.debug("Command %s: %s is %s %s", command.id[:8], command.entity, state, command.code or "")
         self.changes.publish(command)
 
-    def _keep_soon(self, command: Command) -> None:
-        self._unkept[command.id] = command
-        if len(self._unkept) > self._config.kept:
-            self._unkept.pop(next(iter(self._unkept)))
-        self._keeping.set()
-
-    async def _keep_often(self) -> None:
-        told = False
-        while True:
-            await self._keeping.wait()
-            await asyncio.sleep(KEPT_WITHIN_S)
-            try:
-                await self._keep()
-                told = False
-            except StoreError as error:
-                # What is not kept waits, up to its bound; said once, not each second of a full disk.
-                log.log(logging.DEBUG if told else logging.WARNING, "%s", error.line())
-                told = True
-                self._keeping.set()
-
-    async def _keep(self) -> None:
-        self._keeping.clear()
-        batch, self._unkept = self._unkept, {}
-        try:
-            await self._store.write(
-                lambda db: commands_table.keep(db, tuple(batch.values()), self._config.kept)
-            )
-        except (StoreError, asyncio.CancelledError):
-            self._unkept = batch | self._unkept
-            raise
-
 
 class _OnceError(Exception):
     """What must not be done twice has been done, or may have been."""
@@ -460,32 +402,3 @@ def _was_away(change: StateChanged) -> bool:
     """Return whether the device can be reached again."""
     before, after = change.before, change.after
     return before is not None and after is not None and after.available and not before.available
-
-
-@dataclass(slots=True, eq=False)
-class _Running:
-    """A command that has not come to its end, and who follows it."""
-
-    command: Command
-    deadline: float
-    """On the monotonic clock: a change of the wall clock neither kills nor prolongs it."""
-    begun_s: float = 0.0
-    """On the same clock: when it was ordered."""
-    promised: bool = True
-    """Each step of it is on the disk before anybody hears of it."""
-    resumed: bool = False
-    """An earlier life of the daemon may have handed it over."""
-    handed: bool = False
-    away: bool = False
-    """It could not be reached since it was told; only then what it says else is a reason to tell it again."""
-    missed: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
-    timer: asyncio.TimerHandle | None = None
-    """While there is no task."""
-
-    def left_s(self) -> float:
-        return max(0.0, self.deadline - time.monotonic())
-
-    def since(self) -> datetime:
-        """Return when it was ordered by the clock as it is now, which stamps the reports."""
-        return datetime.now(UTC) - timedelta(seconds=time.monotonic() - self.begun_s)

@@ -17,15 +17,14 @@ from hypothesis import strategies as st
 from gateway.broker import ManagedBroker
 from gateway.iot import commands_table
 from gateway.iot.coap_senml import PayloadError
-from gateway.iot.commands import (
-    Commands,
-    CommandsConfig,
+from gateway.iot.commands import Commands, CommandsConfig
+from gateway.iot.commands_model import Command, CommandState, confirms, moved
+from gateway.iot.commands_refused import (
     CommandsDownError,
     NotWritableError,
     UnknownEntityError,
     WrongValueError,
 )
-from gateway.iot.commands_model import Command, CommandState, confirms, moved
 from gateway.iot.commands_table import MIGRATIONS
 from gateway.iot.entity import (
     Capability,

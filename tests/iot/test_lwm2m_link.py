@@ -13,8 +13,8 @@ from gateway.iot.coap_cbor import encode_cbor
 from gateway.iot.coap_endpoint import CoapConfig
 from gateway.iot.coap_lwm2m import Lwm2mSession
 from gateway.iot.coap_senml import SENML_CBOR, SENML_JSON, TEXT
-from gateway.iot.commands import WrongValueError
 from gateway.iot.commands_model import Command, CommandState
+from gateway.iot.commands_refused import WrongValueError
 from gateway.iot.entity import Capability, EntityId, Value
 from gateway.iot.link import LinkDownError
 from gateway.iot.lwm2m_objects import REBOOT, DeviceFacts, Inventory

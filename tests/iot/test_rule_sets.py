@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from gateway.iot import commands_table, household_link, rules
-from gateway.iot.commands import Commands, WrongValueError
+from gateway.iot.commands import Commands
 from gateway.iot.commands_model import Command, CommandState
+from gateway.iot.commands_refused import WrongValueError
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Reading, Value
 from gateway.iot.household_link import HouseholdLink
 from gateway.iot.link import Found, LinkEvent
