@@ -5,7 +5,7 @@ number of filters that have no wildcard; a home has thousands of those and a
 handful of the others.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -51,7 +51,7 @@ class Turns(Generic[C]):
     maxlen = None
 
     def __init__(self) -> None:
-        self._topics: dict[str, deque[C]] = {}
+        self._topics: OrderedDict[str, deque[C]] = OrderedDict()
         self._count = 0
 
     def __len__(self) -> int:
@@ -67,9 +67,10 @@ class Turns(Generic[C]):
         topic, waiting = next(iter(self._topics.items()))
         message = waiting.popleft()
         self._count -= 1
-        del self._topics[topic]
         if waiting:
-            self._topics[topic] = waiting
+            self._topics.move_to_end(topic)
+        else:
+            del self._topics[topic]
         return message
 
     def make_room(self, topic: str) -> C:

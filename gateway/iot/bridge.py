@@ -6,6 +6,7 @@ has gone is taken back, also what an earlier run left behind.
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ class BridgeOut:
         self._registry = registry
         self._commands = commands
         self._config = config or BridgeConfig()
-        self._pending: dict[EntityId, None] = {}
+        self._pending: OrderedDict[EntityId, None] = OrderedDict()
         self._work = asyncio.Event()
         self._shown: dict[EntityId, _Shown] = {}
         self._by_object: dict[str, EntityId] = {}
@@ -175,8 +176,7 @@ class BridgeOut:
             await self._work.wait()
             self._work.clear()
             while self._pending:
-                entity = next(iter(self._pending))
-                del self._pending[entity]
+                entity, _ = self._pending.popitem(last=False)
                 try:
                     await self._publish_one(entity)
                 except BrokerError as error:

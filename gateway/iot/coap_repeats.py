@@ -4,13 +4,14 @@ One rule: the newest are remembered and no more: each costs some kilobytes, and 
 datagrams from many addresses costs us as many as we let him.
 """
 
+from collections import OrderedDict
 from typing import Any
 
 MOST = 10_000
 """Half a minute of a home of hundreds of devices that all speak at once; some 35 MB in a flood."""
 
 
-class Repeats(dict[Any, Any]):
+class Repeats(OrderedDict[Any, Any]):
     """Takes the place of the table in aiocoap's message manager, which forgets by the time alone."""
 
     def __init__(self, most: int = MOST) -> None:
@@ -21,7 +22,7 @@ class Repeats(dict[Any, Any]):
     def __setitem__(self, key: object, answer: object) -> None:
         """Remember `key`; the oldest goes if there is no room."""
         if key not in self and len(self) >= self._most:
-            super().pop(next(iter(self)))
+            self.popitem(last=False)
         super().__setitem__(key, answer)
 
     def pop(self, key: object, default: object = None) -> object:

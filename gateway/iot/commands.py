@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ class Commands:
         self._links = {link.name: link for link in links}
         self._prompt = {link.name: link for link in links if isinstance(link, PromptLink)}
         self._config = config or CommandsConfig()
-        self._known: dict[str, Command] = {}
+        self._known: OrderedDict[str, Command] = OrderedDict()
         self._open: dict[EntityId, Running] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._kept = Kept(store, self._config.kept)
@@ -99,9 +100,9 @@ class Commands:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Follow commands until cancelled, those of an earlier life of the daemon first."""
-        kept = {command.id: command for command in await self._store.read(commands_table.load)}
+        kept = OrderedDict((command.id, command) for command in await self._store.read(commands_table.load))
         # What the disk did not take before this service ended is as true as what it did.
-        kept |= self._kept.waiting
+        kept.update(self._kept.waiting)
         said, self._known = self._known, kept
         self._open.clear()
         with self._registry.changes.subscribe(BACKLOG) as changes:
@@ -206,7 +207,7 @@ class Commands:
         """Follow `command` from now on; return the one whose place it takes."""
         self._known[command.id] = command
         while len(self._known) > self._config.kept:
-            self._known.pop(next(iter(self._known)))
+            self._known.popitem(last=False)
         older = self._open.get(command.entity)
         self._begin(command, self._config.deadline_s, promised=promised)
         return older

@@ -6,6 +6,7 @@ its bound.
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -25,7 +26,7 @@ class Kept:
         """Begin with none; `most` are remembered, the newest."""
         self._store = store
         self._most = most
-        self._waiting: dict[str, Command] = {}
+        self._waiting: OrderedDict[str, Command] = OrderedDict()
         self._any = asyncio.Event()
 
     @property
@@ -37,7 +38,7 @@ class Kept:
         """Have `command` written as it is now, or as it is by then."""
         self._waiting[command.id] = command
         if len(self._waiting) > self._most:
-            self._waiting.pop(next(iter(self._waiting)))
+            self._waiting.popitem(last=False)
         self._any.set()
 
     async def run(self) -> None:
@@ -62,7 +63,7 @@ class Kept:
             StoreError: it goes on waiting.
         """
         self._any.clear()
-        batch, self._waiting = self._waiting, {}
+        batch, self._waiting = self._waiting, OrderedDict()
         try:
             await self._store.write(lambda db: commands_table.keep(db, tuple(batch.values()), self._most))
         except (StoreError, asyncio.CancelledError):
