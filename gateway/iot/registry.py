@@ -153,7 +153,8 @@ class Registry:
             reading = replace(reading, at=now, dated=False, quality=Quality.UNDATED)
         elif reading.dated:
             at = min(reading.at, now)
-            reading = replace(reading, at=at, live=reading.live and now - at <= FRESH)
+            fresh = now - at <= FRESH
+            reading = replace(reading, at=at, live=reading.live and fresh, sure=reading.sure and fresh)
         if reading.value is not None and not is_plausible(body, reading.value, entity.unit):
             reading = replace(reading, quality=Quality.IMPLAUSIBLE)
         return reading

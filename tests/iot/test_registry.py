@@ -123,6 +123,24 @@ async def test_what_was_only_kept_is_not_sure_until_the_device_says_it(
     assert told == [(False, 0), (True, 1), (True, 1), (False, 3), (False, 4), (True, 5)]
 
 
+async def test_what_was_measured_of_a_body_hours_ago_is_no_news_for_a_rule(
+    link: SayingLink, serve: Serve
+) -> None:
+    registry = Registry([link], clock=lambda: NOW + timedelta(hours=3))
+    cuff = replace(SENSOR, name="Systolic", unit="mmHg")
+    said = [
+        replace(reading(value, after_s), dated=True) for value, after_s in ((181, 0), (182, 3 * 3600 - 60))
+    ]
+    async with serve(registry):
+        with registry.changes.subscribe() as changes:
+            link.say(Found(cuff), *said)
+            found = (await take(changes, 3))[1:]
+    assert [(each.after.value, each.after.sure, each.live) for each in found if each.after] == [
+        (181, False, False),
+        (182, True, True),
+    ]
+
+
 async def test_what_changes_nothing_is_not_told(registry: Registry, link: SayingLink) -> None:
     with registry.changes.subscribe() as changes:
         link.say(Found(SENSOR), Found(SENSOR), Availability(SENSOR.id, available=True), reading(1))
