@@ -157,6 +157,7 @@ def compose(
         registry=home.registry,
         historian=home.historian,
         pictures=home.pictures,
+        troubles=home.troubles,
         commands=home.commands,
         rules=home.rules,
         admission=home.admission,

@@ -47,6 +47,7 @@ from gateway.iot.rules import Rules, Senses
 from gateway.iot.rules_runs import Action
 from gateway.iot.scenes import Scenes
 from gateway.iot.television import TelevisionLink
+from gateway.iot.troubles import Troubles
 from gateway.media.lineup import ChannelId
 from gateway.media.tv import Tv
 from gateway.mqtt import BrokerAddress, Message
@@ -86,6 +87,7 @@ class Home:
     scenes: Scenes
     household: HouseholdLink
     pictures: Pictures
+    troubles: Troubles
     units: tuple[Unit, ...]
 
 
@@ -142,6 +144,16 @@ def compose_home(config: GatewayConfig, state: Path, kit: Kit, television: Telev
             changes=(television.tv.changes, kit.focus.changes),
         ),
     )
+    troubles = Troubles(
+        client=client,
+        mqtt=mqtt,
+        homie=homie,
+        registry=registry,
+        historian=historian,
+        pictures=pictures,
+        keys=coap.keys,
+        admission=coap.admission,
+    )
     services: dict[str, Service] = {
         "registry": registry,
         "history store": past,
@@ -183,6 +195,7 @@ def compose_home(config: GatewayConfig, state: Path, kit: Kit, television: Telev
         scenes,
         household,
         pictures,
+        troubles,
         units,
     )
 

@@ -28,6 +28,7 @@ from gateway.iot.rules_book import Book
 from gateway.iot.rules_model import Rule, RuleId
 from gateway.iot.scenes import Ordered
 from gateway.iot.scenes_model import Scene
+from gateway.iot.troubles import Seen
 from gateway.media.epg import NowNext, Programme
 from gateway.media.inpage import InPagePlayer
 from gateway.media.lineup import ChannelId, LineUp
@@ -251,6 +252,13 @@ class Pictures(Protocol):
     def newest(self) -> Mapping[EntityId, Picture]: ...
 
 
+class Troubles(Protocol):
+    """See `gateway.iot.troubles.Troubles`."""
+
+    @property
+    def seen(self) -> Seen: ...
+
+
 class Historian(Protocol):
     """See `gateway.iot.history.Historian`."""
 
@@ -345,6 +353,7 @@ class House:
     registry: Registry
     historian: Historian
     pictures: Pictures
+    troubles: Troubles
     commands: Commands
     rules: Rules
     admission: Admission

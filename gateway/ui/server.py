@@ -215,7 +215,7 @@ def api_routes(desk: Desk, *, in_network: bool = True) -> list[BaseRouteHandler]
         *guide.handlers(house),
         *tv.handlers(house),
         *tv_time.handlers(house),
-        *support.handlers(house.viewing),
+        *support.handlers(house),
         *household.handlers(desk.household, desk.lock),
         *lock.handlers(desk.lock),
         *reminders.handlers(desk.reminders),

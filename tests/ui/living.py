@@ -29,13 +29,16 @@ from gateway.iot.firmware_attempt import NoAttemptError
 from gateway.iot.firmware_facts import FirmwareRecord
 from gateway.iot.found import FoundDevices
 from gateway.iot.history import Historian
+from gateway.iot.homie import HomieLink
 from gateway.iot.household_link import HouseholdLink
 from gateway.iot.link import Found, LinkEvent, Lost
+from gateway.iot.mqtt import MqttLink
 from gateway.iot.pictures import Pictures
 from gateway.iot.registry import Registry
 from gateway.iot.rules import Rules
 from gateway.iot.rules_runs import Action
 from gateway.iot.scenes import Scenes
+from gateway.iot.troubles import Troubles
 from gateway.media import household, lock_memory, recordings_table, reminders, tv_memory, viewing_log
 from gateway.media.child_lock import ChildLock, LockService
 from gateway.media.epg import NowNext, Programme
@@ -484,6 +487,16 @@ class LivingHouse:
         self.doorstep = Doorstep()
         unplugged = MqttClient(BrokerAddress("127.0.0.1", 9), "nobody")
         self.device_accounts = DeviceAccounts(self.store, self.doorstep, unplugged)
+        self.troubles = Troubles(
+            client=unplugged,
+            mqtt=MqttLink(unplugged),
+            homie=HomieLink(unplugged),
+            registry=self._registry,
+            historian=self.historian,
+            pictures=self.pictures,
+            keys=self.coap_keys,
+            admission=self.admission,
+        )
         self.catalog = Catalog(state / "apps")
         self._installer = Installer(self.catalog, None, check_every_s=3600)
         self._host = AppHost(self.catalog, AppsConfig(port=0), pages=())
@@ -506,6 +519,7 @@ class LivingHouse:
             registry=self._registry,
             historian=self.historian,
             pictures=self.pictures,
+            troubles=self.troubles,
             commands=self._commands,
             rules=self._rules,
             admission=self.admission,

@@ -40,6 +40,14 @@ async def ask(box: Box, method: str, call: str, body: object = None, *, status: 
         return await answer.json(content_type=None) if await answer.read() else None
 
 
+async def test_support_sees_what_devices_said_that_was_not_taken(box: Box) -> None:
+    before = await ask(box, "GET", "support/home")
+    box.living.pictures.take(LAMP.id, b"no picture", datetime.now(UTC), encoded=False)
+    after = await ask(box, "GET", "support/home")
+    assert after["pictures"] == before["pictures"] + 1
+    assert (after["refused"], after["floods"]) == ([], [])
+
+
 async def test_the_line_up_is_in_operator_order(box: Box) -> None:
     listed = await ask(box, "GET", "channels")
     assert [(one["number"], one["name"]) for one in listed] == [(1, "新闻"), (2, "体育"), (12, "戏曲")]

@@ -130,6 +130,7 @@ async def test_a_house_has_only_so_many_phones(tmp_path: Path) -> None:
         (Role.MEMBER, "POST", "/api/v1/apps/x/uninstall", False),
         (Role.MEMBER, "PUT", "/api/v1/rules/x", False),
         (Role.MEMBER, "GET", "/api/v1/support/television", False),
+        (Role.MEMBER, "GET", "/api/v1/support/home", False),
         (Role.MEMBER, "POST", "/api/v1/pairing", False),
         (Role.MEMBER, "GET", "/api/v1/pairing/phones", False),
         (Role.MEMBER, "DELETE", "/api/v1/pairing/me", True),
