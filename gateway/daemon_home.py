@@ -129,7 +129,7 @@ def compose_home(config: GatewayConfig, state: Path, kit: Kit, television: Telev
     # What was reported a few seconds before the plug was pulled is worth no waiting for the disk.
     past = Store(state / "history.db", {"history": history.MIGRATIONS}, durable=False)
     historian = Historian(past, registry, iot.history)
-    scenes = Scenes(iot.rules, store, commands.order)
+    scenes = Scenes(iot.rules, store, commands.order, commands.tell)
     actions = _rule_actions(television.tv, commands, scenes, voice)
     senses = Senses(keys=voice.pressed, of_scene=scenes.entities, sky=config.box.place)
     rules = Rules(iot.rules, registry, store, actions, senses)
@@ -248,6 +248,6 @@ def _rule_actions(tv: Tv, commands: Commands, scenes: Scenes, voice: Voice) -> M
         "notice": notice,
         "notify": voice.messages.notify,
         "tune": tune,
-        "scene": scenes.activate_or_fail,
+        "scene": scenes.tell,
         "ask": voice.questions.ask,
     }

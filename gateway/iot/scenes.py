@@ -20,6 +20,7 @@ from gateway.pubsub import Publisher
 from gateway.store import Store
 
 Order = Callable[[EntityId, Value], Awaitable[Command]]
+Tell = Callable[[EntityId, Value], Command]
 
 
 class SceneUnknownError(BadInputError):
@@ -63,16 +64,18 @@ class Ordered:
 class Scenes:
     """The scenes and who activates them: a service."""
 
-    def __init__(self, file: Path | None, store: Store, order: Order) -> None:
+    def __init__(self, file: Path | None, store: Store, order: Order, tell: Tell) -> None:
         """Describe the scenes; nothing is read before `run`.
 
         Args:
             file: The rules file, if any.
             store: Keeps what the API put, by `gateway.iot.rules.MIGRATIONS`.
             order: See `gateway.iot.commands.Commands.order`.
+            tell: See `gateway.iot.commands.Commands.tell`.
         """
         self._book = Book(SCENES, file, store)
         self._order = order
+        self._tell = tell
 
     @property
     def scenes(self) -> tuple[Scene, ...]:
@@ -124,16 +127,23 @@ class Scenes:
         """
         return tuple([await self._ordered(step.entity, step.value) for step in self._book.get(scene).do])
 
-    async def activate_or_fail(self, scene: str) -> None:
-        """Activate `scene` for somebody who looks at no outcomes, such as a rule.
+    def tell(self, scene: str) -> None:
+        """Begin what `scene` says for whom nothing was promised, such as a rule; see `Commands.tell`.
 
         Raises:
             SceneUnknownError: there is no such scene.
             SceneRefusedError: not one of its commands was taken.
         """
-        outcomes = await self.activate(scene)
-        if all(outcome.command is None for outcome in outcomes):
-            raise SceneRefusedError(f"nothing of scene {scene} was taken: {outcomes[0].code}")
+        refused = [self._told(step.entity, step.value) for step in self._book.get(scene).do]
+        if all(refused):
+            raise SceneRefusedError(f"nothing of scene {scene} was taken: {refused[0]}")
+
+    def _told(self, entity: EntityId, value: Value) -> str:
+        try:
+            self._tell(entity, value)
+        except GatewayError as error:
+            return error.code
+        return ""
 
     async def _ordered(self, entity: EntityId, value: Value) -> Ordered:
         try:

@@ -107,6 +107,7 @@ class Home:
     commands: Commands
     scenes: Scenes
     keys: Publisher[str]
+    store: Store
 
     async def becomes(self, entity: EntityId, value: Value) -> None:
         with self.registry.changes.subscribe() as changes:
@@ -141,14 +142,14 @@ async def home(folder: Path, serve: Serve, rules_text: str, family: Family) -> A
     wires, own = Wires(), HouseholdLink(file, store)
     registry = Registry([wires, own])
     orders = Commands(store, registry, [wires, own])
-    scenes = Scenes(file, store, orders.order)
+    scenes = Scenes(file, store, orders.order, orders.tell)
     keys: Publisher[str] = Publisher()
 
-    async def command(*, entity: EntityId, value: Value) -> None:
+    def command(*, entity: EntityId, value: Value) -> None:
         # As on a box: see gateway.daemon_home.
         orders.tell(entity, value)
 
-    async def notice(*, text: Mapping[str, str]) -> None:
+    def notice(*, text: Mapping[str, str]) -> None:
         assert text
 
     actions: dict[str, Action] = {
@@ -156,14 +157,14 @@ async def home(folder: Path, serve: Serve, rules_text: str, family: Family) -> A
         "notice": notice,
         "notify": family.notify,
         "ask": family.ask,
-        "scene": scenes.activate_or_fail,
+        "scene": scenes.tell,
     }
     working = Rules(file, registry, store, actions, Senses(keys=keys, of_scene=scenes.entities))
     services: list[Service] = [store, registry, orders, scenes, working, wires, own]
     async with AsyncExitStack() as stack:
         for service in services:
             await stack.enter_async_context(serve(service))
-        yield Home(folder, wires, registry, orders, scenes, keys)
+        yield Home(folder, wires, registry, orders, scenes, keys, store)
 
 
 def security(*, leave_s: str = "0.1", enter_s: str = "0.1") -> str:

@@ -1,3 +1,5 @@
+import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -79,9 +81,20 @@ async def test_each_device_of_a_scene_is_told_of_for_itself(tmp_path: Path, serv
         assert (gone.command, gone.code) == (None, "IOT-203")
         await box.becomes(SIREN, True)
         with pytest.raises(SceneRefusedError, match="IOT-203"):
-            await box.scenes.activate_or_fail("nothing")
+            box.scenes.tell("nothing")
         with pytest.raises(SceneUnknownError):
             await box.scenes.activate("morning")
+
+
+async def test_what_a_rule_tells_a_scene_does_not_wait_for_the_disk(tmp_path: Path, serve: Serve) -> None:
+    let_go = threading.Event()
+    async with home(tmp_path, serve, EVENING, Family()) as box:
+        holding = asyncio.create_task(box.store.write(lambda _: let_go.wait(10)))
+        box.scenes.tell("evening")
+        await box.becomes(SIREN, True)
+        assert not holding.done()
+        let_go.set()
+        assert await holding
 
 
 async def test_a_scene_that_was_put_counts_until_the_file_says_something_new(

@@ -476,7 +476,7 @@ class LivingHouse:
         self._commands = Commands(
             self.store, self._registry, [self.things, self._own], CommandsConfig(deadline_s=1.0)
         )
-        self._scenes = Scenes(None, self.store, self._commands.order)
+        self._scenes = Scenes(None, self.store, self._commands.order, self._commands.tell)
         self.notices = NoticeBoard()
         self.messages = Messages(self.store, self.notices)
         self.questions = Questions()
