@@ -138,7 +138,8 @@ async def test_a_broker_that_has_no_address_yet_is_one_that_is_not_there(
         async with serve(client), asyncio.timeout(20):
             await until(changes, fact=True)
 
-    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+    # On a busy machine asyncio has something to say, too.
+    warnings = [one for one in caplog.records if one.levelname == "WARNING" and one.name != "asyncio"]
     assert asked == 3
     assert [record.name for record in warnings] == ["gateway.mqtt_client"]
 

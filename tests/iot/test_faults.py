@@ -16,7 +16,7 @@ import aiomqtt
 import pytest
 
 from gateway import mqtt_connection
-from gateway.iot import commands, commands_model, mqtt, registry
+from gateway.iot import commands, commands_model, commands_running, mqtt, registry
 from gateway.iot.bridge import BridgeConfig
 from gateway.iot.commands_model import Command, CommandState
 from gateway.iot.entity import EntityId, Value
@@ -221,7 +221,7 @@ async def test_a_clock_that_jumps_ends_no_order_and_silences_no_device(
         def now(cls, tz: tzinfo | None = None) -> Self:
             return cls.fromtimestamp((datetime.now(tz) + shift[0]).timestamp(), tz)
 
-    for module in (mqtt, registry, commands, commands_model):
+    for module in (mqtt, registry, commands, commands_model, commands_running):
         monkeypatch.setattr(module, "datetime", Clock)
     async with (
         house(tmp_path, serve, broker_port, deadline_s=20) as home,
