@@ -1,12 +1,11 @@
 /**
- * The home's devices as a person counts them: which are things of their own, and which need a look.
+ * The home's devices as a person counts them: which are things of their own.
  * One rule: the value is always what the device reported.
  *
  * @import { Entity } from "./types.js"
  */
 
 import { house } from "./house.js";
-import { t } from "./words.js";
 
 /** In this order a meter tells what it measured. */
 const BODIES = ["systolic", "diastolic", "pulse", "glucose", "spo2", "temperature", "weight", "breathing", "other"];
@@ -74,25 +73,3 @@ export const isPrivate = (entity) => entity.body !== "";
 
 /** Its place among the sides of its meter; what is of no body comes last. @param {Entity} entity */
 const place = (entity) => BODIES.indexOf(entity.body) >>> 0;
-
-/** @param {Entity} entity */
-export const isOn = (entity) => entity.value === true || entity.value === "on" || entity.value === "ON";
-
-/** One line about the home for its tile. */
-export function homeSummary() {
-  const lamps = [...house.entities.values()].filter((e) => e.capability === "light");
-  const on = lamps.filter((e) => e.available && isOn(e)).length;
-  if (on) return t("home.lamps", { n: on });
-  if (lamps.length && lamps.every((e) => e.available && e.value !== null)) return t("home.dark");
-  return t("home.devices", { n: deviceCount() });
-}
-
-/** How many devices the home has, the television not counted. */
-export const deviceCount = () =>
-  new Set([...house.entities.values()].filter((e) => !e.id.startsWith("tv.")).map((e) => e.device)).size;
-
-/** One line when something of the home needs a look, else "". */
-export function trouble() {
-  const gone = thingsOfHome().filter((thing) => thing.entities.every((e) => !e.available));
-  return gone.length ? t("home.gone", { name: /** @type {Thing} */ (gone[0]).name, n: gone.length }) : "";
-}

@@ -7,7 +7,8 @@
 
 import { house } from "./house.js";
 import { underWay } from "./orders.js";
-import { isOn, isPrivate, isSwitched, isWritable } from "./things.js";
+import { isOn } from "./home_summary.js";
+import { isPrivate, isSwitched, isWritable } from "./things.js";
 import { age, sentence, t } from "./words.js";
 
 /** It was told, and is a thing that never says what it did. */

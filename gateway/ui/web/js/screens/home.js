@@ -10,6 +10,7 @@ import { go } from "./late.js";
 import { tune } from "./live.js";
 import { appMenu, menu } from "./menu.js";
 import { Rows } from "../focus.js";
+import { homeSummary, trouble } from "../home_summary.js";
 import { Art, Bar, html, Icon } from "../html.js";
 import { house, missingServices } from "../house.js";
 import { Clock } from "../hud.js";
@@ -17,7 +18,6 @@ import { canvas, preferences } from "../preferences.js";
 import { onAir, passed } from "../programmes.js";
 import { clear, open } from "../stage.js";
 import { Strip } from "../strip.js";
-import { homeSummary, trouble } from "../things.js";
 import { clock, localised, sentence, t } from "../words.js";
 
 const IDLE_MS = 20_000;

@@ -12,7 +12,8 @@ import { choiceOf } from "./menu.js";
 import { house } from "../house.js";
 import { order } from "../orders.js";
 import { close, open } from "../stage.js";
-import { isOn, isSwitched, main } from "../things.js";
+import { isOn } from "../home_summary.js";
+import { isSwitched, main } from "../things.js";
 import { commandTold, formatted, reported, sideOf, wordOf } from "../things_told.js";
 import { t } from "../words.js";
 

@@ -17,7 +17,8 @@ import { Clock } from "../hud.js";
 import { order } from "../orders.js";
 import { preferences } from "../preferences.js";
 import { open, redraw } from "../stage.js";
-import { deviceCount, isOn, isPrivate, isSwitched, isWritable, main, thingsOfHome } from "../things.js";
+import { deviceCount, isOn } from "../home_summary.js";
+import { isPrivate, isSwitched, isWritable, main, thingsOfHome } from "../things.js";
 import { commandTold, iconOf, reported, reportedWhen, sideOf } from "../things_told.js";
 import { calendarDay, clock, t } from "../words.js";
 
