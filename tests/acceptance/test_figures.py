@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 READY_S = 2.0
 RESIDENT_MB = 90.0
-ATTEMPTS = 3
+ATTEMPTS = 6
 """The best counts, less what others on the machine take: see `crowding`."""
 
 

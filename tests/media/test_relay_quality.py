@@ -13,6 +13,8 @@ from tests.media.relay_fixtures import QUICK, bodies_until, relaying, until_list
 
 NEWS = ChannelId("news")
 TWO = ["one/plain/index.m3u8", "two/plain/index.m3u8"]
+PATIENT = replace(QUICK, min_segment_deadline_s=2.0)
+"""Late is late, and nothing is given up for being so, however busy the machine."""
 IN_TIME = Report(2.0, 0.4, 500_000)
 TIGHT = Report(2.0, 1.8, 500_000)
 LATE = Report(2.0, 2.5, 500_000)
@@ -55,7 +57,7 @@ def test_a_source_is_worth_what_it_lately_delivered(reports: list[Report], low: 
 
 async def test_a_source_that_works_badly_is_left_for_a_better_one(serve: Serve, head_end: HeadEnd) -> None:
     head_end.interfere("one/plain/plain-", delayed(1.15 * SEGMENT_S))
-    async with relaying(serve, head_end, news=TWO) as relay, asyncio.timeout(20):
+    async with relaying(serve, head_end, PATIENT, news=TWO) as relay, asyncio.timeout(20):
         with relay.facts.subscribe() as facts:
             await relay.open(NEWS)
             assert relay.state[NEWS].source == 0
@@ -74,7 +76,7 @@ async def test_a_source_that_works_badly_is_left_for_a_better_one(serve: Serve, 
 async def test_two_bad_sources_are_not_changed_to_and_fro(serve: Serve, head_end: HeadEnd) -> None:
     head_end.interfere("one/plain/plain-", delayed(1.15 * SEGMENT_S))
     head_end.interfere("two/plain/plain-", delayed(1.15 * SEGMENT_S))
-    async with relaying(serve, head_end, news=TWO) as relay, asyncio.timeout(25):
+    async with relaying(serve, head_end, PATIENT, news=TWO) as relay, asyncio.timeout(25):
         with relay.facts.subscribe() as facts:
             await relay.open(NEWS)
             for _ in range(3):
@@ -89,7 +91,7 @@ async def test_two_bad_sources_are_not_changed_to_and_fro(serve: Serve, head_end
 @pytest.mark.slow
 async def test_the_only_source_is_never_left_for_its_quality(serve: Serve, head_end: HeadEnd) -> None:
     head_end.interfere("one/plain/plain-", delayed(1.15 * SEGMENT_S))
-    async with relaying(serve, head_end, news=TWO[0]) as relay, asyncio.timeout(20):
+    async with relaying(serve, head_end, PATIENT, news=TWO[0]) as relay, asyncio.timeout(20):
         await bodies_until(relay, "news", 8)
         assert relay.state[NEWS].score < QUICK.min_score
 
