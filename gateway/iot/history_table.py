@@ -102,8 +102,8 @@ def _is_known(db: sqlite3.Connection, at_ms: int, key: int, stored: Stored) -> b
         "SELECT 1 FROM history_sample WHERE at_ms = ? AND entity = ? AND value IS ?", (at_ms, key, stored)
     ).fetchone():
         return True
-    kept_from_s = oldest_s(db)
-    if kept_from_s is not None and at_ms >= kept_from_s * MS:
+    forgotten_s = _done_until(db, RAW_S)
+    if forgotten_s is None or at_ms >= forgotten_s * MS:
         return False
     begin_s = at_ms // MS // STEPS_S[0] * STEPS_S[0]
     sums = db.execute(
@@ -158,7 +158,9 @@ def roll_up(db: sqlite3.Connection, now_s: int) -> bool:
 
 def forget(db: sqlite3.Connection, *, raw_before_s: int, spans_before_s: Sequence[int]) -> None:
     """Forget samples, and sums of each of `STEPS_S`, from before the given Unix times."""
-    db.execute("DELETE FROM history_sample WHERE at_ms < ?", (raw_before_s * MS,))
+    # Noted only when there were any: a note each time would wear the flash for nothing.
+    if db.execute("DELETE FROM history_sample WHERE at_ms < ?", (raw_before_s * MS,)).rowcount:
+        _done(db, RAW_S, raw_before_s)
     for step_s, before_s in zip(STEPS_S, spans_before_s, strict=True):
         db.execute("DELETE FROM history_span WHERE step_s = ? AND begin_s < ?", (step_s, before_s))
 
@@ -343,6 +345,7 @@ class _Sums:
 
 
 def _done_until(db: sqlite3.Connection, step_s: int) -> int | None:
+    """Return up to when that step was summed up; of `RAW_S`, up to when samples are forgotten."""
     row = db.execute("SELECT until_s FROM history_rolled WHERE step_s = ?", (step_s,)).fetchone()
     return None if row is None else int(row[0])
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.config import GatewayConfig
@@ -333,6 +333,7 @@ async def test_so_many_reports_that_no_page_could_show_them_come_in_sums(
 @given(
     st.lists(st.tuples(st.integers(0, 50_000), st.floats(-1e6, 1e6), st.booleans()), min_size=1, max_size=60)
 )
+@example([(300, 7.0, False), (0, 7.0, True), (1, 7.0, True)])
 def test_sums_are_those_of_what_was_said_in_whatever_order_it_came(
     reports: list[tuple[int, float, bool]],
 ) -> None:
