@@ -75,6 +75,7 @@ async def live(supervisor: Supervisor, environment: Mapping[str, str]) -> None:
         # What is here now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
+        gc.enable()
 
     running = asyncio.create_task(supervisor.run(ready), name="supervisor")
     beating = asyncio.create_task(_beat(supervisor, notifier), name="watchdog")

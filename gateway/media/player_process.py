@@ -10,6 +10,7 @@ channel opens it again.  Volume and levelling are remembered here.
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import socket
@@ -61,6 +62,9 @@ from gateway.media.player_wire import (
 from gateway.pubsub import Publisher
 
 log = logging.getLogger(__name__)
+
+WAIT_S = 0.1
+"""What a worker's silence is counted in."""
 
 UNPLAYABLE = "TV-301"
 ENDED = "TV-304"
@@ -300,8 +304,7 @@ class ProcessPlayer:
         limit_s = self._limits.start_s
         while True:
             try:
-                async with asyncio.timeout(limit_s):
-                    line = await lines.readuntil(b"\n")
+                line = await _line(lines, limit_s)
                 report = decode_report(line)
             except TimeoutError as error:
                 process.kill()
@@ -356,6 +359,25 @@ class ProcessPlayer:
         self._hidden = self._decoded = False
         self._url = ""
         self.events.publish(Restarted())
+
+
+async def _line(lines: asyncio.StreamReader, limit_s: float) -> bytes:
+    """Return the next line.
+
+    The time is counted in short waits, each as long as it should be: where this process is late, the
+    worker is, too, and a box that is short of processors is not helped by a new decoder.
+
+    Raises:
+        TimeoutError: there was none in `limit_s`.
+    """
+    reading = asyncio.ensure_future(lines.readuntil(b"\n"))
+    try:
+        for _ in range(math.ceil(limit_s / WAIT_S)):
+            if (await asyncio.wait((reading,), timeout=WAIT_S))[0]:
+                return reading.result()
+        raise TimeoutError
+    finally:
+        reading.cancel()
 
 
 async def _how_it_ended(process: asyncio.subprocess.Process) -> str:

@@ -1,12 +1,15 @@
 """What the box costs on this machine: how soon it is ready, and how much it holds while nothing happens."""
 
 import json
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -14,12 +17,20 @@ from tests.acceptance.box import LAMP, TEMPERATURE, box_at
 from tests.acceptance.conftest import Tell
 from tests.acceptance.started import Parts, Popen, end, until
 
+T = TypeVar("T")
+
 # The material may be made within the first test's time.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-READY_S = 2.0
+LIBRARIES = "litestar, uvicorn, aiohttp.web, aiocoap, paho.mqtt.client, cryptography.x509, msgspec, yaml"
+READY_IN_IMPORTS = 2.4
+"""Times what it takes to import the box's libraries and do nothing: 2.0 s of 0.85 s at a desk's quiet core.
+
+Seconds would judge the machine and its neighbours; `make bench-idle` prints them.
+"""
+
 RESIDENT_MB = 90.0
-ATTEMPTS = 3
+ATTEMPTS = 5
 """The best counts: other work on the machine is not the box's."""
 
 
@@ -63,17 +74,37 @@ def resident_mb(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-async def test_a_prepared_box_is_ready_in_two_seconds(whole: Parts, tell: Tell) -> None:
+def timed(work: Callable[[], T]) -> tuple[float, T]:
+    """Return how long `work` took, and what it returned."""
+    begun_s = time.monotonic()
+    done = work()
+    return time.monotonic() - begun_s, done
+
+
+def import_libraries() -> None:
+    """Import what others wrote, in a process of its own."""
+    subprocess.run([sys.executable, "-c", f"import {LIBRARIES}"], check=True)
+
+
+async def test_a_prepared_box_is_ready_soon_after_its_libraries_are(whole: Parts, tell: Tell) -> None:
     assert end(await prepare(whole)) == 0
-    tries: list[float] = []
-    while len(tries) < ATTEMPTS and (not tries or min(tries) >= READY_S):
-        begun_s = time.monotonic()
+
+    def start() -> Popen:
         daemon = whole.box()
         until(lambda: is_well(whole.ports.page), "every service")
-        tries.append(time.monotonic() - begun_s)
+        return daemon
+
+    starts_s: list[float] = []
+    imports_s: list[float] = []
+    for _ in range(ATTEMPTS):
+        # One after the other in turns, so that both have the same machine.
+        imports_s.append(timed(import_libraries)[0])
+        took_s, daemon = timed(start)
+        starts_s.append(took_s)
         assert end(daemon) == 0
-    tell(f"ready from exec to every service: {', '.join(f'{each:.2f} s' for each in tries)}")
-    assert min(tries) < READY_S
+    ready, imported = min(starts_s), min(imports_s)
+    tell(f"ready {ready:.2f} s after exec; its libraries alone take {imported:.2f} s")
+    assert ready / imported < READY_IN_IMPORTS
 
 
 async def test_an_idle_box_holds_little_memory(whole: Parts, tell: Tell) -> None:
