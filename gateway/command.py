@@ -3,6 +3,9 @@
 One rule: whatever goes wrong is one line on standard error, ``CODE: what
 happened. What to do.``, and an exit code: 0 done, 1 failed, 2 wrong use or bad
 input.
+
+Each command imports what it needs: a question is answered at once, and only
+the daemon loads the whole house.
 """
 
 import argparse
@@ -12,14 +15,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from gateway import config as configuration
-from gateway import doctor
-from gateway.config import GatewayConfig
 from gateway.errors import BadInputError, GatewayError
 from gateway.life import StateFolderError
 from gateway.ui.auth import Access
+
+if TYPE_CHECKING:
+    from gateway.config import GatewayConfig
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
 
@@ -117,8 +120,10 @@ def _port_number(text: str) -> int:
     return int(text)
 
 
-def _config(file: Path | None, board: str | None = None, port: int | None = None) -> GatewayConfig:
-    config = configuration.load(file) if file else GatewayConfig()
+def _config(file: Path | None, board: str | None = None, port: int | None = None) -> "GatewayConfig":
+    from gateway import config as configuration  # noqa: PLC0415
+
+    config = configuration.load(file) if file else configuration.GatewayConfig()
     if board:
         config = dataclasses.replace(config, board=dataclasses.replace(config.board, name=board))
     if port:
@@ -127,11 +132,9 @@ def _config(file: Path | None, board: str | None = None, port: int | None = None
 
 
 def _run(options: argparse.Namespace) -> int:
-    config = _config(options.config, options.board, options.port)
-    # The other commands answer at once; only this one needs the whole house.
     from gateway import daemon  # noqa: PLC0415
 
-    return daemon.main(config, options.state)
+    return daemon.main(_config(options.config, options.board, options.port), options.state)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -144,6 +147,8 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _check_config(options: argparse.Namespace) -> int:
+    from gateway import config as configuration  # noqa: PLC0415
+
     problems = configuration.problems_of(options.file)
     if problems:
         sys.stderr.writelines(f"{problem}\n" for problem in problems)
@@ -162,6 +167,8 @@ def _token(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    from gateway import doctor  # noqa: PLC0415
+
     findings = doctor.examine(_config(options.config), options.state)
     sys.stdout.write(doctor.report(findings))
     return DONE if all(finding.well for finding in findings) else FAILED
