@@ -86,7 +86,16 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="run, with a demo head-end and demo devices")
     _state(demo)
     _port(demo)
-    demo.add_argument("--quick", action="store_true", help="four small channels, made in seconds")
+    demo.add_argument(
+        "--quick",
+        dest="extent",
+        action="store_const",
+        const="quick",
+        help="four small channels, made in seconds",
+    )
+    demo.add_argument(
+        "--small", dest="extent", action="store_const", const="small", help="all twelve channels, small"
+    )
     demo.set_defaults(command=_demo)
 
     check = commands.add_parser("check-config", help="check a gateway.yaml; exit 2 with every problem")
@@ -142,7 +151,7 @@ def _demo(options: argparse.Namespace) -> int:
         raise NoDemoError("the demo is not installed here")
     argv = [sys.executable, "-m", "headend.demo", "--state", str(options.state)]
     argv += ["--port", str(options.port)] if options.port else []
-    argv += ["--quick"] if options.quick else []
+    argv += ["--extent", options.extent] if options.extent else []
     os.execv(argv[0], argv)  # noqa: S606 - it becomes the demo, which then owns the terminal
 
 

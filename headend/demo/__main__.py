@@ -22,10 +22,9 @@ import aiohttp
 
 from gateway.errors import BadInputError, GatewayError, ungrouped
 from headend.demo import household, lineup, signed_apps
-from headend.demo.channels import CHANNELS, quick_channels
+from headend.demo.channels import Extent
 from headend.demo.household import HOST, Ports
 from headend.demo.material import Material, NoFfmpegError, Progress
-from headend.demo.origin import material_folder
 from headend.demo.process import running
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -65,7 +64,7 @@ class Options:
 
     state: Path
     port: int
-    quick: bool
+    extent: Extent
 
 
 class Demo:
@@ -98,8 +97,7 @@ class Demo:
         published = await asyncio.to_thread(signed_apps.publish_all, BUNDLES, self._folder)
         for line in published.refused:
             self._say(f"note 提示: {line}")
-        channels = quick_channels() if self._options.quick else CHANNELS
-        list_of_demo = lineup.m3u(channels, base=f"http://{HOST}:{ports.origin}")
+        list_of_demo = lineup.m3u(self._options.extent.channels, base=f"http://{HOST}:{ports.origin}")
         await asyncio.to_thread(signed_apps.publish_line_up, self._folder, list_of_demo)
         configuration = household.write_configuration(self._folder, ports, published.root_of_trust)
         for name, usual, chosen in ports.moved:
@@ -121,9 +119,8 @@ class Demo:
                 child.terminate()
 
     async def _make_material(self) -> None:
-        options = self._options
-        channels = quick_channels() if options.quick else CHANNELS
-        material = Material(self._folder / material_folder(quick=options.quick), channels)
+        extent = self._options.extent
+        material = Material(self._folder / extent.folder, extent.channels)
         if material.missing:
             self._say("Making the demo's channels, once. 首次启动，正在制作演示频道（约两分钟）。")
         await material.make(_Teller(self._say))
@@ -131,7 +128,7 @@ class Demo:
     async def _start_head_end_and_box(self, house: AsyncExitStack, ports: Ports, configuration: Path) -> None:
         state = str(self._options.state)
         origin = ["-m", "headend.demo.origin", "--state", state, "--port", str(ports.origin)]
-        origin += ["--repository", str(self._folder / "repo"), *(["--quick"] if self._options.quick else [])]
+        origin += ["--repository", str(self._folder / "repo"), "--extent", self._options.extent.value]
         await self._start(house, "origin", origin, stop_s=1.0)
         await self._answering(f"http://{HOST}:{ports.origin}/lineup.m3u", lambda _: True)
         box = ["-m", "gateway", "run", "--config", str(configuration), "--state", state, "--port"]
@@ -256,12 +253,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="gateway demo", description=__doc__)
     parser.add_argument("--state", type=Path, default=Path("state"), help="where everything is kept")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="of the page; the two after it too")
-    parser.add_argument("--quick", action="store_true", help="four small channels, made in seconds")
+    parser.add_argument("--extent", type=Extent, default=Extent.FULL, help="full, small or quick")
     given = parser.parse_args(arguments)
     try:
         if not 1 <= given.port <= _MAX_PORT:
             raise WrongPortError(f"--port {given.port} is outside 1..{_MAX_PORT}")
-        asyncio.run(_run(Options(given.state, given.port, given.quick)))
+        asyncio.run(_run(Options(given.state, given.port, given.extent)))
     except BadInputError as error:
         sys.stderr.write(f"{error.line()}\n")
         return 2

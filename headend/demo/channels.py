@@ -283,12 +283,27 @@ CHANNELS: tuple[DemoChannel, ...] = (
 )
 
 QUICK_IDS = ("xinwen", "zongyi", "yingshi", "kejiao")
+_SMALL = (Rung("180", 320, 180, 300), Rung("120", 216, 120, 200), Rung("90", 160, 90, 120))
 
 
-def quick_channels() -> tuple[DemoChannel, ...]:
-    """Return four small channels that cover every packaging but the large pictures.
+class Extent(Enum):
+    """How much of the demo is made; the smaller ones are for tests, with the full one's numbers and ids."""
 
-    They are for tests: numbers and ids are those of the full line-up.
-    """
-    small = Rung("180", 320, 180, 300)
-    return tuple(replace(c, rungs=(small,), fps=10) for c in CHANNELS if c.id in QUICK_IDS)
+    FULL = "full"
+    SMALL = "small"
+    """All twelve channels, small."""
+    QUICK = "quick"
+    """Four small channels that cover every packaging but the large pictures."""
+
+    @property
+    def channels(self) -> tuple[DemoChannel, ...]:
+        """The line-up."""
+        if self is Extent.FULL:
+            return CHANNELS
+        small = tuple(replace(one, rungs=_SMALL[: len(one.rungs)], fps=10) for one in CHANNELS)
+        return small if self is Extent.SMALL else tuple(one for one in small if one.id in QUICK_IDS)
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder in which its material is kept."""
+        return "material" if self is Extent.FULL else f"material-{self.value}"

@@ -26,7 +26,7 @@ from gateway.errors import GatewayError
 from gateway.schema import SchemaError, decode
 from headend.demo import archive, guide, lineup, stock, window
 from headend.demo.archive import Stretch
-from headend.demo.channels import CHANNELS, CatchUp, DemoChannel, quick_channels
+from headend.demo.channels import CatchUp, DemoChannel, Extent
 from headend.demo.delivery import TYPES, HtmlPage, encrypt, only_from_here, playlist, query, send
 from headend.demo.misbehave import Fault, Misbehaviour, Misbehaviours, Order
 from headend.demo.recipe import Recipe
@@ -351,12 +351,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--repository", type=Path, help="folder of the signed repository, served below /repo/"
     )
-    parser.add_argument("--quick", action="store_true", help="serve the small material for tests")
+    parser.add_argument("--extent", type=Extent, default=Extent.FULL, help="full, small or quick")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    channels = quick_channels() if options.quick else CHANNELS
-    material = options.state / "demo" / material_folder(quick=options.quick)
-    origin = DemoOrigin(material, channels, repository=options.repository, port=options.port)
+    material = options.state / "demo" / options.extent.folder
+    origin = DemoOrigin(material, options.extent.channels, repository=options.repository, port=options.port)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_serve(origin))
@@ -364,11 +363,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error.line(), file=sys.stderr)  # noqa: T201 - the command's answer
         return 1
     return 0
-
-
-def material_folder(*, quick: bool) -> str:
-    """Return the name of the folder in which the material of this kind is kept."""
-    return "material-quick" if quick else "material"
 
 
 if __name__ == "__main__":

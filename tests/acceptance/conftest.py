@@ -2,13 +2,13 @@
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from headend.demo.channels import CHANNELS, DemoChannel, quick_channels
+from headend.demo.channels import Extent
 from headend.demo.material import Material
 from tests.acceptance import started
 from tests.acceptance.box import Box, box_at
@@ -17,13 +17,13 @@ from tests.acceptance.started import Demo, Parts
 Tell = Callable[[str], None]
 
 
-def _made(config: pytest.Config, name: str, channels: Sequence[DemoChannel]) -> Path:
-    """Return the folder of `channels`, made now unless an earlier run made them by the same recipe."""
+def _made(config: pytest.Config, extent: Extent) -> Path:
+    """Return the folder of that material, made now unless an earlier run made it by the same recipe."""
     folder = config.cache.mkdir("demo-material")
-    with (folder / f"{name}.lock").open("w") as lock:
+    with (folder / f"{extent.value}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        asyncio.run(Material(folder / name, channels).make(lambda _: None))
-    return folder / name
+        asyncio.run(Material(folder / extent.folder, extent.channels).make(lambda _: None))
+    return folder / extent.folder
 
 
 @pytest.fixture
@@ -41,21 +41,21 @@ def tell(pytestconfig: pytest.Config) -> Tell:
 
 
 @pytest.fixture(scope="session")
-def full_material(pytestconfig: pytest.Config) -> Path:
-    """All twelve channels, made: some two minutes the first time."""
-    return _made(pytestconfig, "full", CHANNELS)
+def small_material(pytestconfig: pytest.Config) -> Path:
+    """All twelve channels, made."""
+    return _made(pytestconfig, Extent.SMALL)
 
 
 @pytest.fixture(scope="session")
 def quick_material(pytestconfig: pytest.Config) -> Path:
     """The four small channels, made."""
-    return _made(pytestconfig, "quick", quick_channels())
+    return _made(pytestconfig, Extent.QUICK)
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory, quick_material: Path) -> Iterator[Demo]:
     """A running ``gateway demo --quick``, the same for all tests of a module."""
-    with started.demo(tmp_path_factory.mktemp("demo"), quick_material, quick=True) as running:
+    with started.demo(tmp_path_factory.mktemp("demo"), quick_material, Extent.QUICK) as running:
         yield running
 
 

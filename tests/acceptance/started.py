@@ -20,9 +20,8 @@ from typing import Any, TypeVar
 from gateway.schema import parse_yaml
 from gateway.ui.auth import Access
 from headend.demo import household, lineup, signed_apps
-from headend.demo.channels import CHANNELS, quick_channels
+from headend.demo.channels import Extent
 from headend.demo.household import Ports
-from headend.demo.origin import material_folder
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = ROOT / "bundles"
@@ -183,12 +182,12 @@ class Demo:
 
 
 @contextmanager
-def demo(state: Path, material: Path, *, quick: bool, display: str | None = None) -> Iterator[Demo]:
+def demo(state: Path, material: Path, extent: Extent, *, display: str | None = None) -> Iterator[Demo]:
     """Run ``gateway demo`` on made `material`."""
-    _lend(material, state, quick=quick)
+    _lend(material, state, extent)
     port, log = three_free_ports(), state / "demo.log"
     argv: list[str | Path] = [sys.executable, "-m", "gateway", "demo", "--state", state, "--port", str(port)]
-    argv += ["--quick"] if quick else []
+    argv += [f"--{extent.value}"]
     with started(argv, log, environment(display)) as process:
 
         def welcomed() -> str | None:
@@ -211,19 +210,18 @@ class Parts:
         material: Path,
         stack: ExitStack,
         *,
-        quick: bool = True,
+        extent: Extent = Extent.QUICK,
         display: str | None = None,
     ) -> None:
-        _lend(material, state, quick=quick)
-        self._quick = quick
+        _lend(material, state, extent)
+        self._extent = extent
         self.state = state
         self.ports = free_ports()
         self._folder = state / "demo"
         self._stack = stack
         self._environment = environment(display)
         published = signed_apps.publish_all(BUNDLES, self._folder)
-        channels = quick_channels() if quick else CHANNELS
-        announced = lineup.m3u(channels, base=f"http://{household.HOST}:{self.ports.origin}")
+        announced = lineup.m3u(extent.channels, base=f"http://{household.HOST}:{self.ports.origin}")
         signed_apps.publish_line_up(self._folder, announced)
         self.configuration = household.write_configuration(self._folder, self.ports, published.root_of_trust)
 
@@ -244,7 +242,8 @@ class Parts:
             self.state,
             "--port",
             str(self.ports.origin),
-            *(["--quick"] if self._quick else []),
+            "--extent",
+            self._extent.value,
         ]
         process = self._start("origin", *origin)
         until(lambda: _answers(self.ports.origin) or process.poll() is not None, "the head-end")
@@ -277,10 +276,10 @@ class Parts:
         return self._stack.enter_context(started([sys.executable, *arguments], log, self._environment))
 
 
-def _lend(material: Path, state: Path, *, quick: bool) -> None:
+def _lend(material: Path, state: Path, extent: Extent) -> None:
     """Let the demo in `state` use made material, which it only reads."""
     (state / "demo").mkdir(parents=True, exist_ok=True)
-    place = state / "demo" / material_folder(quick=quick)
+    place = state / "demo" / extent.folder
     if not place.exists():
         place.symlink_to(material, target_is_directory=True)
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import pytest
 
+from headend.demo.channels import Extent
 from tests.acceptance.box import LAMP, TEMPERATURE, box_at
 from tests.acceptance.conftest import Tell
 from tests.acceptance.started import Parts, Popen, end, until
@@ -35,10 +36,10 @@ ATTEMPTS = 5
 
 
 @pytest.fixture
-def whole(tmp_path: Path, full_material: Path) -> Iterator[Parts]:
-    """The parts of the full demo."""
+def whole(tmp_path: Path, small_material: Path) -> Iterator[Parts]:
+    """The parts of a demo with all its channels."""
     with ExitStack() as stack:
-        parts = Parts(tmp_path / "state", full_material, stack, quick=False)
+        parts = Parts(tmp_path / "state", small_material, stack, extent=Extent.SMALL)
         parts.head_end()
         yield parts
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from headend.demo.channels import quick_channels
+from headend.demo.channels import Extent
 from tests.acceptance import started
 from tests.acceptance.box import LAMP, Box, Document, box_at
 from tests.acceptance.conftest import Tell
@@ -25,7 +25,7 @@ from tests.media.player_fixtures import Framebuffer, framebuffer
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 PLAYER, BROKER = "gateway.media.vlc_worker", "mosquitto -c"
-NUMBERS = [channel.number for channel in quick_channels()]
+NUMBERS = [channel.number for channel in Extent.QUICK.channels]
 ATTEMPTS = 3
 """Where a time is promised: a machine with other work is not a defect, three times late is."""
 PLAYER_BACK_S, BROKER_BACK_S, ANSWER_GAP_S = 2.0, 5.0, 0.5
@@ -74,7 +74,7 @@ async def longest_silence(box: Box) -> AsyncIterator[list[float]]:
 async def test_a_killed_player_is_back_on_its_channel_while_the_api_answers(
     on_screen: Parts, screen: Framebuffer, quick_material: Path, tell: Tell
 ) -> None:
-    album = Album(quick_material, quick_channels())
+    album = Album(quick_material, Extent.QUICK.channels)
     on_screen.head_end()
     daemon = on_screen.box()
     tries: list[tuple[float, float]] = []
@@ -280,7 +280,7 @@ def test_nothing_outlives_a_killed_daemon_or_holds_its_ports(on_screen: Parts) -
 def test_told_to_end_the_demo_is_gone_with_all_its_children(
     screen: Framebuffer, tmp_path: Path, quick_material: Path, tell: Tell
 ) -> None:
-    with started.demo(tmp_path / "state", quick_material, quick=True, display=screen.display) as demo:
+    with started.demo(tmp_path / "state", quick_material, Extent.QUICK, display=screen.display) as demo:
         started.until(lambda: child_named(demo.process.pid, PLAYER), "the player")
         below = list(children(demo.process.pid))
         assert len(below) >= 8

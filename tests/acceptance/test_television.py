@@ -1,4 +1,4 @@
-"""Live television of the full demo: in the page's own video element, and by libVLC on a screen."""
+"""Live television of all the demo's channels: in the page's own video element, and by libVLC on a screen."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from headend.demo.channels import CHANNELS
+from headend.demo.channels import Extent
 from tests.acceptance import started
 from tests.acceptance.box import Box, Document, box_at
 from tests.acceptance.conftest import Tell
@@ -19,28 +19,28 @@ from tests.media.player_fixtures import framebuffer
 # The material is made within the first test's time.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-HEVC = next(channel for channel in CHANNELS if channel.hevc)
-TWO_SOUNDS = next(channel for channel in CHANNELS if channel.subtitles)
+HEVC = next(channel for channel in Extent.SMALL.channels if channel.hevc)
+TWO_SOUNDS = next(channel for channel in Extent.SMALL.channels if channel.subtitles)
 PICTURE_S = 60
 
 
 @pytest.fixture(scope="module")
-def album(full_material: Path) -> Album:
+def album(small_material: Path) -> Album:
     """How the twelve channels look."""
-    return Album(full_material, CHANNELS)
+    return Album(small_material, Extent.SMALL.channels)
 
 
 @pytest.fixture(scope="module")
-def full_demo(tmp_path_factory: pytest.TempPathFactory, full_material: Path) -> Iterator[Demo]:
-    """A running ``gateway demo`` without a screen."""
-    with started.demo(tmp_path_factory.mktemp("full"), full_material, quick=False) as running:
+def whole_demo(tmp_path_factory: pytest.TempPathFactory, small_material: Path) -> Iterator[Demo]:
+    """A running ``gateway demo --small`` without a screen."""
+    with started.demo(tmp_path_factory.mktemp("whole"), small_material, Extent.SMALL) as running:
         yield running
 
 
 @pytest.fixture
-async def tv_box(full_demo: Demo) -> AsyncIterator[Box]:
-    """The box of the full demo."""
-    async with box_at(full_demo.port, full_demo.token) as talking:
+async def tv_box(whole_demo: Demo) -> AsyncIterator[Box]:
+    """The box of a demo with all its channels."""
+    async with box_at(whole_demo.port, whole_demo.token) as talking:
         await talking.well()
         yield talking
 
@@ -62,9 +62,9 @@ async def recognised(screen: Screen, album: Album, number: int) -> None:
         raise AssertionError(f"channel {number} is not on the page; it shows {seen}") from None
 
 
-async def test_the_page_shows_live_video_that_moves(full_demo: Demo, tv_box: Box, album: Album) -> None:
+async def test_the_page_shows_live_video_that_moves(whole_demo: Demo, tv_box: Box, album: Album) -> None:
     await tv_box.tune(1)
-    async with opened(full_demo.page) as screen:
+    async with opened(whole_demo.page) as screen:
         await recognised(screen, album, 1)
         first = await screen.picture()
         async with asyncio.timeout(PICTURE_S):
@@ -77,11 +77,11 @@ async def test_the_page_shows_live_video_that_moves(full_demo: Demo, tv_box: Box
 
 
 async def test_ten_presses_of_channel_up_show_ten_channels(
-    full_demo: Demo, tv_box: Box, album: Album, tell: Tell
+    whole_demo: Demo, tv_box: Box, album: Album, tell: Tell
 ) -> None:
     await tv_box.tune(1)
     zaps: dict[int, int] = {}
-    async with opened(full_demo.page) as screen:
+    async with opened(whole_demo.page) as screen:
         await recognised(screen, album, 1)
         for number in range(2, 12):
             await screen.press("PageUp")
@@ -95,15 +95,18 @@ async def test_ten_presses_of_channel_up_show_ten_channels(
 
 
 async def test_two_sounds_and_subtitles_can_be_chosen_on_the_page(
-    full_demo: Demo, tv_box: Box, album: Album
+    whole_demo: Demo, tv_box: Box, album: Album
 ) -> None:
     await tv_box.tune(TWO_SOUNDS.number)
-    async with opened(full_demo.page) as screen:
+    async with opened(whole_demo.page) as screen:
         await recognised(screen, album, TWO_SOUNDS.number)
         tv = await tv_box.tv(lambda tv: len(tv["tracks"]) >= 4, PICTURE_S)
         languages = [(track["kind"], track["language"]) for track in tv["tracks"]]
         assert languages == [("audio", "zh"), ("audio", "en"), ("subtitle", "zh"), ("subtitle", "en")]
-        await screen.press("Escape", "m", "ArrowDown", "Enter")
+        await screen.press("Escape", "m")
+        # The page is told by the box, a little later than this test.
+        await expect(screen.see(".menu [role=menuitem]")).to_have_count(len(languages) + 1)
+        await screen.press("ArrowDown", "Enter")
         await tv_box.tv(lambda tv: _selected(tv) == [("audio", "en")], PICTURE_S)
         await screen.press("ArrowDown", "ArrowDown", "Enter")
         await tv_box.tv(lambda tv: _selected(tv) == [("audio", "en"), ("subtitle", "en")], PICTURE_S)
@@ -120,10 +123,10 @@ def _selected(tv: Document) -> list[tuple[str, str]]:
 
 
 async def test_what_the_browser_cannot_decode_is_said_kindly_and_the_next_channel_plays(
-    full_demo: Demo, tv_box: Box, album: Album
+    whole_demo: Demo, tv_box: Box, album: Album
 ) -> None:
     await tv_box.tune(HEVC.number - 1)
-    async with opened(full_demo.page) as screen:
+    async with opened(whole_demo.page) as screen:
         await recognised(screen, album, HEVC.number - 1)
         await screen.press("PageUp")
         tv = await tv_box.tv(lambda tv: tv["number"] == HEVC.number and tv["picture"] == "failed", PICTURE_S)
@@ -135,12 +138,12 @@ async def test_what_the_browser_cannot_decode_is_said_kindly_and_the_next_channe
 
 
 async def test_on_a_screen_libvlc_shows_the_right_channel_after_each_zap(
-    tmp_path: Path, full_material: Path, album: Album, tell: Tell
+    tmp_path: Path, small_material: Path, album: Album, tell: Tell
 ) -> None:
     (tmp_path / "screen").mkdir()
     zaps: dict[int, int] = {}
     async with framebuffer(tmp_path / "screen") as screen:
-        with started.demo(tmp_path / "state", full_material, quick=False, display=screen.display) as demo:
+        with started.demo(tmp_path / "state", small_material, Extent.SMALL, display=screen.display) as demo:
             async with box_at(demo.port, demo.token) as box:
                 await shown(screen, album, 1, PICTURE_S)
 

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from yarl import URL
 
-from headend.demo.channels import quick_channels
+from headend.demo.channels import Extent
 from tests.acceptance.box import Answer, Box, Document, box_at
 from tests.acceptance.pictures import Album, look_at, shown
 from tests.acceptance.started import children_named
@@ -40,7 +40,7 @@ from tests.media.player_fixtures import Framebuffer, framebuffer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-NUMBERS = {channel.id: channel.number for channel in quick_channels()}
+NUMBERS = {channel.id: channel.number for channel in Extent.QUICK.channels}
 PIN = "2580"
 PICTURE_S = 20
 
@@ -64,7 +64,7 @@ def night(
 @pytest.fixture(scope="module")
 def album(quick_material: Path) -> Album:
     """How the channels look."""
-    return Album(quick_material, quick_channels())
+    return Album(quick_material, Extent.QUICK.channels)
 
 
 @pytest.fixture
@@ -275,13 +275,13 @@ async def test_a_new_line_up_leaves_the_picture_alone(
     await shown(screen, album, NUMBERS[NEWS], PICTURE_S)
     delay_s, players = _behind(screen), _players(night)
     states: list[Document] = []
-    renamed = replace(quick_channels()[-1], name="科学与教育")
+    renamed = replace(Extent.QUICK.channels[-1], name="科学与教育")
 
     async with _watched(tv, states):
-        night.announce((renamed, *quick_channels()[-2::-1]))
+        night.announce((renamed, *Extent.QUICK.channels[-2::-1]))
         await tv.until("channels", lambda listed: renamed.name in [one["name"] for one in listed])
         await asyncio.sleep(1.5)  # long enough for a picture to be lost
-    night.announce(quick_channels())
+    night.announce(Extent.QUICK.channels)
 
     assert {(one["channel"], one["picture"]) for one in states} == {(name, "playing")}
     assert _players(night) == players

@@ -20,7 +20,7 @@ import msgspec
 from gateway.schema import parse_yaml
 from headend.demo import clock_art, lineup
 from headend.demo.artwork import WIDTH
-from headend.demo.channels import DemoChannel, quick_channels
+from headend.demo.channels import DemoChannel, Extent
 from headend.demo.retime import CLOCK_HZ, WRAP
 from headend.demo.stock import EPOCH
 from tests.acceptance.box import Box
@@ -68,7 +68,7 @@ class Evening:
         now = datetime.now(UTC)
         # A guide without any programme is refused.
         self._shows = [Show("zongyi", now - minutes(30), now + minutes(60), "村口大舞台")]
-        self.announce(quick_channels())
+        self.announce(Extent.QUICK.channels)
         self._write_guide()
         settings = parse_yaml(parts.configuration.read_bytes())
         assert isinstance(settings, dict)
@@ -107,7 +107,7 @@ class Evening:
         return show
 
     def _write_guide(self) -> None:
-        lines = ["<tv>", *(f"<channel id={quoteattr(one.id)}/>" for one in quick_channels())]
+        lines = ["<tv>", *(f"<channel id={quoteattr(one.id)}/>" for one in Extent.QUICK.channels)]
         lines += [
             f"<programme channel={quoteattr(one.channel)} start={quoteattr(_xmltv(one.start))} "
             f"stop={quoteattr(_xmltv(one.stop))}><title>{one.title}</title></programme>"

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from headend.demo.channels import quick_channels
+from headend.demo.channels import Extent
 from headend.demo.material import Material
 from headend.demo.origin import DemoOrigin
 from headend.demo.stock import EPOCH
@@ -30,7 +30,7 @@ class Clock:
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The four quick channels, made."""
     folder = tmp_path_factory.mktemp("material")
-    asyncio.run(Material(folder, quick_channels()).make(lambda _: None))
+    asyncio.run(Material(folder, Extent.QUICK.channels).make(lambda _: None))
     return folder
 
 
@@ -43,7 +43,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def origin(material: Path, clock: Clock) -> AsyncIterator[DemoOrigin]:
     """A running origin."""
-    served = DemoOrigin(material, quick_channels(), clock=clock)
+    served = DemoOrigin(material, Extent.QUICK.channels, clock=clock)
     async with served.running():
         yield served
 

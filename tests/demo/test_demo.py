@@ -33,7 +33,8 @@ def three_free_ports() -> int:
 
 
 async def start(state: Path, port: int) -> Process:
-    argv = [sys.executable, "-m", "headend.demo", "--state", str(state), "--port", str(port), "--quick"]
+    argv = [sys.executable, "-m", "headend.demo", "--state", str(state), "--port", str(port)]
+    argv += ["--extent", "quick"]
     return await asyncio.create_subprocess_exec(*argv, stdout=PIPE, stderr=STDOUT)
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from headend.demo import melody
-from headend.demo.channels import CHANNELS, Rung, quick_channels
+from headend.demo.channels import CHANNELS, Extent, Rung
 from headend.demo.material import Material, NoFfmpegError, Progress
 
-TINY = tuple(replace(channel, rungs=(Rung("90", 160, 90, 100),), fps=5) for channel in quick_channels())
+TINY = tuple(replace(channel, rungs=(Rung("90", 160, 90, 100),), fps=5) for channel in Extent.QUICK.channels)
 
 
 @pytest.mark.slow

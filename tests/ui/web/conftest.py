@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from tests.ui.web import fake_material
 from tests.ui.web.fake_house import FakeHouse
 
+HERE = Path(__file__).parent
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required", "--mute-audio"]
 QUIET = re.compile(r"Failed to load resource|WebSocket connection")
@@ -68,16 +70,23 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let all tests with a browser share one, and so one loop: to start Chromium costs more than most of them."""
+    for item in items:
+        if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """Debian's Chromium, without a window."""
+    """Debian's Chromium, without a window; each page has storage of its own."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def turn_on(browser: Browser, material: Path) -> AsyncIterator[TurnOn]:
     """Open the page on a house; at the end the page must not have complained."""
     shown: list[Television] = []

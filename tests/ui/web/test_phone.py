@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from gateway.media.lineup import ChannelId
@@ -108,7 +109,7 @@ class Home:
         return page
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def home(browser: Browser, material: Path, tmp_path: Path) -> AsyncIterator[Home]:
     living = LivingHouse(tmp_path)
     earlier = Earlier()
