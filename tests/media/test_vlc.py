@@ -51,6 +51,23 @@ async def test_a_hanging_player_is_replaced_and_the_loop_goes_on(
     assert not Path(f"/proc/{hanging}").exists()
 
 
+async def test_a_player_is_kept_that_is_late_because_everything_is(
+    screen: Framebuffer, origin: Origin, serve: Serve
+) -> None:
+    limits = PlayerLimits()
+    player = ProcessPlayer(VLC, display=screen.display, limits=limits)
+    async with serve(player):
+        kept = player.pid
+        assert kept is not None
+        os.kill(kept, signal.SIGSTOP)
+        time.sleep(2 * limits.beat_s)  # noqa: ASYNC251 - this process gets no time, either
+        os.kill(kept, signal.SIGCONT)
+        with player.events.subscribe() as events:
+            await player.open(origin.url("red"))
+            assert (await first_of(FirstFrame, events)).url == origin.url("red")
+        assert player.pid == kept
+
+
 async def test_a_player_that_keeps_dying_is_started_more_seldom(screen: Framebuffer, serve: Serve) -> None:
     limits = PlayerLimits(free_restarts=1)
     player = ProcessPlayer(VLC, display=screen.display, limits=limits)
