@@ -71,7 +71,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let all tests with a browser share one, and so one loop: to start Chromium costs more than most of them."""
+    """Let all tests with a browser share one, and so a loop: starting Chromium costs more than most."""
     for item in items:
         if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
