@@ -35,7 +35,7 @@ async def broker_port(tmp_path: Path) -> AsyncIterator[int]:
 @pytest.fixture
 def quick_floods(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is a flood is one sooner, and over sooner."""
-    monkeypatch.setattr(mqtt_floods, "MOST_AT_ONCE", 3_000)
+    monkeypatch.setattr(mqtt_floods, "MOST_AT_ONCE", 500)
     monkeypatch.setattr(mqtt_floods, "CALM", 100)
     monkeypatch.setattr(mqtt_floods, "WINDOW_S", 1)
 
