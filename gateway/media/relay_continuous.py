@@ -157,6 +157,8 @@ class Seam:
         """Yield `piece` from `offset` on, in chunks of whole packets."""
         whole = ts.aligned(piece.data)
         data = whole[offset:] if offset else whole
+        if not self._joined and (early := ts_edit.early_sound_edits(data)):
+            data = ts_edit.applied(data, early)
         span = ts.span(data)
         breaks = self._joined and piece.discontinuity
         marked = self._resume(data, span) if breaks else False

@@ -72,6 +72,17 @@ def pid(data: bytes, at: int) -> int:
     return (data[at + 1] & 0x1F) << 8 | data[at + 2]
 
 
+def packets_of(data: bytes, wanted: int) -> list[int]:
+    """Return the offset of each packet with the identifier `wanted` that carries no clock."""
+    lows, clocks = data[2::PACKET], set(pcr_positions(data))
+    places, at = [], lows.find(wanted & 0xFF)
+    while at >= 0:
+        if pid(data, at * PACKET) == wanted and at * PACKET not in clocks:
+            places.append(at * PACKET)
+        at = lows.find(wanted & 0xFF, at + 1)
+    return places
+
+
 def tables(data: bytes) -> Tables | None:
     """Return the first PAT and the PMT it names, or None."""
     starts = unit_starts(data)
@@ -173,6 +184,11 @@ def span(data: bytes) -> tuple[int, int] | None:
 def picture_time(data: bytes, at: int) -> int | None:
     """Return the decoding time of the picture that begins in the packet at `at`, None if none does."""
     return _pts_dts(data, at)[1] if _stream_id(data, at) in _VIDEO else None
+
+
+def sound_time(data: bytes, at: int) -> int | None:
+    """Return when the sound is due that begins in the packet at `at`, None if none does."""
+    return _pts_dts(data, at)[0] if _stream_id(data, at) in _AUDIO else None
 
 
 def timestamp_positions(data: bytes) -> list[int]:

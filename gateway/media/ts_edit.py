@@ -13,6 +13,7 @@ Edits = list[tuple[int, bytes]]
 """Byte offset and what stands there instead."""
 
 _NULL_PID = 0x1FFF
+_NULL_HEADER = bytes((_NULL_PID >> 8, _NULL_PID & 0xFF, 0x10))
 _FEWEST_SECTION_BYTES = 9
 _INDICATES_DISCONTINUITY = 0x80
 _OTHER = [bytes(0xFF * (value & 0x1F == high) for value in range(256)) for high in range(32)]
@@ -46,6 +47,26 @@ def media_edits(data: bytes, ticks: int) -> Edits:
     for place in ts.timestamp_positions(data):
         before = ts.timestamp(data, place)
         edits.append((place, _timestamp(data[place], (before + ticks) % WRAP)))
+    return edits
+
+
+def early_sound_edits(data: bytes) -> Edits:
+    """Return what takes away the sound that is due before the first picture is decoded.
+
+    Common muxers send it behind the picture.  Whoever joins there would get it too late, and a player
+    waits with its second picture until sound and pictures fit.
+    """
+    starts = ts.unit_starts(data)
+    picture = next((time for at in starts if (time := ts.picture_time(data, at)) is not None), None)
+    if picture is None:
+        return []
+    edits: Edits = []
+    heard: set[int] = set()
+    for at in starts:
+        due, pid = ts.sound_time(data, at), ts.pid(data, at)
+        if due is not None and pid not in heard and ts.difference(due, picture) >= 0:
+            heard.add(pid)
+            edits += [(early + 1, _NULL_HEADER) for early in ts.packets_of(data[:at], pid)]
     return edits
 
 

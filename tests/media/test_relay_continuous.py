@@ -213,6 +213,31 @@ def test_a_viewer_joins_inside_a_long_segment_with_the_tables_in_front(live_mate
     assert ts.tables(joined[: 2 * ts.PACKET]) == ts.tables(data)
 
 
+def test_who_joins_hears_nothing_that_is_over_when_the_picture_comes(live_material: Path) -> None:
+    """A player holds the picture still until the sound behind it is where it should be."""
+    data = b"".join((live_material / f"plain-{at}.ts").read_bytes() for at in range(1, 9))
+    frame = ts.key_frames(data)[3].offset
+    before, raw = data[:frame], data[frame:]
+    # As muxers do that send long units of sound: the one before the picture comes behind it.
+    begins = [at for at in ts.unit_starts(before) if ts.sound_time(before, at) is not None][-1]
+    early = [begins + at for at in ts.packets_of(before[begins:], ts.pid(before, begins))]
+    behind = ts.unit_starts(raw)[1]
+    late = b"".join(before[at : at + ts.PACKET] for at in early)
+    long = replace(piece(0, before + raw[:behind] + late + raw[behind:], arrived_s=100.0), duration_s=4.0)
+
+    decoded, heard = ts.picture_time(raw, 0), sounds(long.data[frame:])
+    assert decoded is not None
+    assert ts.difference(heard[0], decoded) < 0
+    assert sounds(b"".join(Seam().sewn(long, frame))) == [
+        due for due in heard if ts.difference(due, decoded) >= 0
+    ]
+
+
+def sounds(data: bytes) -> list[int]:
+    """Return when each unit of sound is due."""
+    return [due for at in ts.unit_starts(data) if (due := ts.sound_time(data, at)) is not None]
+
+
 def test_other_tables_after_a_break_get_a_version_of_their_own(live_material: Path) -> None:
     seam = Seam()
     first = b"".join(seam.sewn(piece(0, (live_material / "plain-1.ts").read_bytes())))
