@@ -43,6 +43,10 @@ log = logging.getLogger(__name__)
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 FULL_START_S = 0.4
 INDEX = "index.m3u8"
+FINISH_S = 3.0
+"""So long may take what is on its way to a channel that nobody reads any more."""
+
+LOOK_EVERY_S = 0.05
 
 
 class LineUpOwner(Protocol):
@@ -282,6 +286,7 @@ class Relay:
             house,
             first,
             awaited=lambda: claims.is_awaited,
+            is_guess=lambda: claims.is_guess,
         )
         transport = TransportShelf(pull, self._remuxer, self._config)
         watched = _Watched(pull, transport, claims)
@@ -331,11 +336,11 @@ class Relay:
             async with asyncio.TaskGroup() as group:
                 work = group.create_task(watched.pull.run(), name=f"pull {channel}")
                 repacking = group.create_task(watched.transport.run(), name=f"transport {channel}")
-                while True:
-                    left_s = watched.claims.left_s(self._config.idle_s)
-                    if left_s <= 0:
+                while (left_s := watched.claims.left_s(self._config.idle_s)) > -FINISH_S:
+                    if left_s <= 0 and not watched.pull.is_fetching:
                         break
-                    await watched.changed_within(left_s)
+                    # What is broken off costs its connection, and the next channel a round trip.
+                    await watched.changed_within(max(left_s, LOOK_EVERY_S))
                 work.cancel()
                 repacking.cancel()
         except ExceptionGroup as failures:

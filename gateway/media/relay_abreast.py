@@ -31,7 +31,7 @@ LOOK_EVERY_S = 0.25
 STALLED_S = 1.5
 """A connection without a byte for so long is one the origin does not serve beside the others."""
 
-SHARES_BYTES = (56 * 1024, 32 * 1024, 96 * 1024, 192 * 1024)
+SHARES_BYTES = (64 * 1024, 32 * 1024, 96 * 1024, 192 * 1024)
 """What each carries, one after the other; one of them fetches all the rest.
 
 Six grow side by side, so what is there without a hole grows by leaps of a whole

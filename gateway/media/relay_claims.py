@@ -19,6 +19,9 @@ FORMER_TV = Weight.WARM + 1
 GRACE_S = 5.0
 """Between the request for a channel and the player's connection."""
 
+PHONE_PAUSE_S = 20.0
+"""A phone says nothing between two playlists."""
+
 K = TypeVar("K")
 
 
@@ -107,6 +110,16 @@ class Claims:
             or (self._players > 0 and self.on_screen)
             or self._clock() - phone_at < GRACE_S
         )
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether nobody reads it, nor is about to, but perhaps a player that is only prepared."""
+        now = self._clock()
+        held = {weight for weight, count in self._streams.items() if count}
+        for weight, at in self._asked.items():
+            if now - at < (PHONE_PAUSE_S if weight is Weight.PHONE else GRACE_S):
+                held.add(weight)
+        return held <= {Weight.WARM} and not (self._players and self.on_screen)
 
     @property
     def age_key(self) -> tuple[bool, float]:

@@ -5,8 +5,8 @@ comes out as a `SourceError` that says what.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 
 import aiohttp
@@ -19,6 +19,7 @@ from gateway.media.relay_guess import Guess, Guesses
 from gateway.media.relay_hosts import Allowed, Hosts, anywhere
 from gateway.media.relay_http import Body, Getter, Listener, PartsServed, Terms
 from gateway.media.relay_masters import Masters
+from gateway.media.relay_turns import Turns
 
 MAX_KEY_BYTES = 1024
 MIN_MEASURED_BYTES = 64 * 1024
@@ -34,12 +35,14 @@ class Learnt:
         parts: Who sends parts.
         masters: Playlists of playlists, which hardly ever change.
         guesses: What the lists of channels visited lately say about now.
+        turns: Who may fetch a segment now.
     """
 
     throughput_bps: float | None = None
     parts: PartsServed = field(default_factory=PartsServed)
     masters: Masters = field(default_factory=Masters)
     guesses: Guesses = field(default_factory=Guesses)
+    turns: Turns = field(default_factory=Turns)
 
 
 @dataclass(slots=True)
@@ -48,10 +51,12 @@ class Meter:
 
     Attributes:
         throughput_bps: Of recent segments; None before the first.
+        under_way: What is being fetched now.
     """
 
     learnt: Learnt = field(default_factory=Learnt)
 
+    under_way: int = 0
     playlists: int = 0
     segments: int = 0
     bytes_received: int = 0
@@ -60,6 +65,15 @@ class Meter:
     def received(self, size: int) -> None:
         """Count bytes as they come."""
         self.bytes_received += size
+
+    @contextmanager
+    def fetching(self) -> Iterator[None]:
+        """Count what is fetched, for as long as the block lasts."""
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
 
     def fetched(self, size: int, took_s: float, *, alone: bool = True) -> None:
         """Count a segment that came whole; only over one connection it tells what the next will take."""
@@ -107,6 +121,8 @@ class Upstream:
         config: RelayConfig,
         meter: Meter,
         allowed: Allowed = anywhere,
+        *,
+        is_guess: Callable[[], bool] = lambda: False,
     ) -> None:
         """Describe a way to an origin.
 
@@ -115,7 +131,9 @@ class Upstream:
             config: Limits and times.
             meter: Where the cost is counted.
             allowed: Which hosts may be asked.
+            is_guess: Whether nobody waits for what is fetched; it then waits for all others.
         """
+        self._is_guess = is_guess
         self._get = Getter(session, Hosts(allowed), meter.learnt.parts)
         self._config = config
         self._meter = meter
@@ -125,6 +143,10 @@ class Upstream:
         """What the house knows of lists."""
         return self._meter.learnt.guesses
 
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Return a block in which a segment may be fetched, entered when it is its turn."""
+        return self._meter.learnt.turns.turn(self._is_guess)
+
     async def playlist(self, url: str, headers: Mapping[str, str]) -> Fetched:
         """Return the playlist at `url`.
 
@@ -132,7 +154,7 @@ class Upstream:
             SourceError: it could not be fetched.
             PlaylistError: what came cannot be text of a playlist.
         """
-        with _explained(url, late=SourceError):
+        with _explained(url, late=SourceError), self._meter.fetching():
             async with asyncio.timeout(self._config.playlist_timeout_s):
                 body = await self._get.get(url, headers, self._terms(hls.MAX_PLAYLIST_BYTES))
         self._meter.playlists += 1
@@ -168,7 +190,7 @@ class Upstream:
         terms = replace(self._terms(self._config.max_segment_bytes), deadline_s=deadline_s, listener=listener)
         began_s = clock()
         early: Body | None = None
-        with _explained(url):
+        with _explained(url), self._meter.fetching():
             async with asyncio.timeout(deadline_s):
                 if part is not None:
                     body = await self._get.part(url, headers, part, terms)

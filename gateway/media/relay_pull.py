@@ -105,6 +105,7 @@ class ChannelPull:
         first: int = 0,
         *,
         awaited: Callable[[], bool] = lambda: True,
+        is_guess: Callable[[], bool] = lambda: False,
     ) -> None:
         """Describe a pull.
 
@@ -116,6 +117,7 @@ class ChannelPull:
             first: Number of its first piece.
             awaited: Whether somebody wants to see it now; a guess takes no more of the line than
                 it must.
+            is_guess: Whether nobody reads it, nor is about to.
         """
         self.channel = channel
         self.number = secrets.randbelow(1 << 48)
@@ -127,6 +129,7 @@ class ChannelPull:
         self._house = house
         self._first = first
         self._awaited = awaited
+        self._is_guess = is_guess
         self._meter = Meter(house.learnt)
         self._offer = NO_OFFER
         self._source = 0
@@ -145,6 +148,11 @@ class ChannelPull:
         """How the pictures are packed, None before the first."""
         pieces = self.shelves[PICTURE].pieces
         return pieces[-1].kind if pieces else None
+
+    @property
+    def is_fetching(self) -> bool:
+        """Whether something is on its way from the origin."""
+        return self._meter.under_way > 0
 
     def is_fresh(self) -> bool:
         """Tell whether what a reader would get now is of now."""
@@ -287,7 +295,9 @@ class ChannelPull:
             await relay_multicast.receive(group, self._config.multicast_interface, sink)
         if scheme not in ("http", "https"):
             raise UnsupportedSourceError(f"The relay cannot fetch by {scheme[:20]}")
-        upstream = Upstream(self._house.session, self._config, self._meter, self._house.allowed)
+        upstream = Upstream(
+            self._house.session, self._config, self._meter, self._house.allowed, is_guess=self._is_guess
+        )
         hooks = Hooks(self._offered, self._flows, self._watch, self._shelf, self._awaited)
         keys = KeyRing(upstream, source.headers, self._house.worker)
         self._following = SourcePull(source, upstream, keys, self._config, hooks)

@@ -67,6 +67,10 @@ class SegmentFetch:
 
     async def get(self, segment: Segment, listener: Listener) -> Got:
         """Fetch `segment`; `listener` is told of it in the clear."""
+        async with self._upstream.turn():
+            return await self._get(segment, listener)
+
+    async def _get(self, segment: Segment, listener: Listener) -> Got:
         clock = asyncio.get_running_loop().time
         began_s = clock()
         try:

@@ -185,7 +185,7 @@ class TvConfig:
     retry_s: float = 1.0
     retry_max_s: float = 30.0
     remember_after_s: float = 5.0
-    buffer_ms: int = 250
+    buffer_ms: int = 230
 
     def __post_init__(self) -> None:
         for name in ("zap_timeout_s", "stall_timeout_s", "retry_s", "retry_max_s", "remember_after_s"):

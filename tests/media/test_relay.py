@@ -3,6 +3,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
+from aiohttp import web
 
 from gateway.media import hls, ts
 from gateway.media.hls import MasterPlaylist
@@ -18,7 +19,7 @@ from gateway.media.relay_facts import (
 )
 from gateway.schema import FieldError
 from tests.conftest import Serve
-from tests.media.head_end import KEY, WINDOW, HeadEnd, status
+from tests.media.head_end import KEY, WINDOW, HeadEnd, Regular, status
 from tests.media.relay_fixtures import BOX, QUICK, FixedBook, playlist, relaying, some_of, until_listed
 
 NEWS = ChannelId("news")
@@ -154,6 +155,35 @@ async def test_a_pull_ends_when_nobody_watches_any_more(serve: Serve, head_end: 
         assert await some_of(relay, "news", 188)
 
     assert held.readers == 1
+
+
+async def test_a_pull_ends_between_two_segments(serve: Serve, head_end: HeadEnd) -> None:
+    """Broken off, it would cost its connection, and the next channel a round trip."""
+    watched, begun, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def dawdle(_request: web.Request, regular: Regular) -> web.StreamResponse:
+        if watched.is_set():
+            begun.set()
+            await go_on.wait()
+        return await regular()
+
+    brief = replace(QUICK, idle_s=1.0, min_segment_deadline_s=20.0)
+    head_end.interfere("plain/index.m3u8", dawdle)
+    async with (
+        relaying(serve, head_end, replace(brief, playlist_timeout_s=20.0), news="plain/index.m3u8") as relay,
+        asyncio.timeout(15),
+    ):
+        await relay.open(NEWS)
+        watched.set()
+        await begun.wait()
+        await asyncio.sleep(1.5)
+        still = set(relay.state)
+        watched.clear()
+        go_on.set()
+        while relay.state:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.01)
+
+    assert still == {NEWS}
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.media.lineup import ChannelId
-from gateway.media.relay_claims import GRACE_S, Claims, weakest
+from gateway.media.relay_claims import GRACE_S, PHONE_PAUSE_S, Claims, weakest
 from gateway.media.relay_facts import RelayDownError, Weight
 from tests.conftest import Serve
 from tests.media.head_end import HeadEnd
@@ -104,6 +104,30 @@ def test_what_the_hidden_player_reads_is_a_guess_until_it_is_shown() -> None:
         assert claims.strength(Weight.PHONE, 20.0) == Weight.TV
         assert (claims.reader_count(20.0), claims.left_s(20.0)) == (1, 20.0)
     assert claims.strength(Weight.PHONE, 20.0) == 0
+
+
+def test_a_pull_is_a_guess_while_nobody_reads_it_nor_is_about_to() -> None:
+    now_s = 0.0
+    claims = Claims(lambda: now_s)
+    claims.warm = True
+    claims.used_by("", Weight.WARM)
+    assert claims.is_guess
+    for weight in (Weight.SHIFT, Weight.PHONE, Weight.RECORDING, Weight.TV):
+        with claims.reading(weight):
+            assert not claims.is_guess
+        assert claims.is_guess
+    claims.on_screen = False
+    with claims.playing():
+        assert claims.is_guess, "the hidden player's"
+        claims.on_screen = True
+        assert not claims.is_guess
+    claims.used_by("", Weight.TV)
+    claims.used_by("phone", Weight.PHONE)
+    assert not claims.is_guess
+    now_s = GRACE_S + 1
+    assert not claims.is_guess, "a phone between two playlists"
+    now_s = PHONE_PAUSE_S + 1
+    assert claims.is_guess
 
 
 async def test_a_prepared_channel_gives_way_to_a_phone_and_a_shown_one_does_not(
