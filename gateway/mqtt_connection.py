@@ -59,7 +59,7 @@ class Connection:
         self._answers: dict[int, Future[list[ReasonCode]]] = {}
         self._heard = 0
         self._socket: socket.socket | None = None
-        self._writing = False
+        self._reading = self._writing = False
         self._held = False
         self._look: Handle | None = None
         self._paho = Client(CallbackAPIVersion.VERSION2, client_id, reconnect_on_failure=False)
@@ -211,16 +211,23 @@ class Connection:
 
     def _read(self) -> None:
         begun, end_s = self._heard, time.monotonic() + READ_SLICE_S
-        while time.monotonic() < end_s:
-            heard = self._heard
-            if heard > begun:
-                self._hold()
-            rc = self._paho.loop_read()
-            if rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
-                self._end_by(rc)
-            if self._heard == heard or self.lost.done():
-                break
-        self._write_later()
+        self._reading = True
+        try:
+            while time.monotonic() < end_s:
+                heard = self._heard
+                if heard > begun:
+                    self._hold()
+                rc = self._paho.loop_read()
+                if rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+                    self._end_by(rc)
+                if self._heard == heard or self.lost.done():
+                    break
+        finally:
+            self._reading = False
+        if self._socket is not None and self._paho.want_write():
+            # Paho writes nothing while it calls us; what a message set off goes out now.
+            self._write()
+            self._write_later()
 
     def _write(self) -> None:
         rc = self._paho.loop_write()
@@ -244,7 +251,7 @@ class Connection:
 
     def _write_later(self) -> None:
         """Have the loop write what the socket did not take at once."""
-        if self._socket is not None and not self._writing and self._paho.want_write():
+        if self._socket is not None and not (self._reading or self._writing) and self._paho.want_write():
             self._writing = True
             self._loop.add_writer(self._socket, self._write)
 

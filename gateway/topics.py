@@ -121,6 +121,8 @@ class TopicSubscription(Subscription[C]):
 
     def put(self, message: C) -> None:
         """Give `message` to the listener."""
+        if self._is_heeded(message):
+            return
         self._bytes += len(message.payload)
         while self._facts and (self._bytes > MAX_BACKLOG_BYTES or len(self._facts) >= self._backlog):
             gone = self._facts.popleft() if self._turns is None else self._turns.make_room(message.topic)
@@ -128,8 +130,8 @@ class TopicSubscription(Subscription[C]):
             self.lost += 1
         self._put(message)
 
-    async def __anext__(self) -> C:
-        message = await super().__anext__()
+    def _take(self) -> C:
+        message = super()._take()
         self._bytes -= len(message.payload)
         return message
 

@@ -31,7 +31,7 @@ from gateway.iot.commands_running import Running
 from gateway.iot.entity import Capability, EntityId, StateChanged, Value
 from gateway.iot.link import DeviceRefusedError, Link, LinkDownError, PromptLink
 from gateway.iot.registry import Registry
-from gateway.pubsub import Publisher, Subscription
+from gateway.pubsub import Publisher
 from gateway.schema import FieldError
 from gateway.store import Store, StoreError
 
@@ -119,7 +119,7 @@ class Commands:
                         if lost.id not in kept and (end := _ended(lost)) is not None:
                             self.changes.publish(end)
                     ready()
-                    await self._watch(changes)
+                    await changes.heed_each(self._heed)
             finally:
                 self._tasks = None
                 with suppress(StoreError, TimeoutError):
@@ -326,19 +326,26 @@ class Commands:
             await self._move(running, CommandState.ACKNOWLEDGED)
         return True
 
-    async def _watch(self, changes: Subscription[StateChanged]) -> None:
-        async for change in changes:
-            running = self._open.get(change.after.entity.id) if change.after is not None else None
-            if running is None or not running.handed:
-                continue
-            if confirms(change, running.command, running.since()):
-                await self._move(running, CommandState.CONFIRMED)
-            elif _was_away(change):
-                # It was not to be reached: the order may never have got there.
-                running.away = True
-                self._miss(running)
-            elif change.live and running.away:
-                self._miss(running)
+    def _heed(self, change: StateChanged) -> None:
+        running = self._open.get(change.after.entity.id) if change.after is not None else None
+        if running is None or not running.handed:
+            return
+        if confirms(change, running.command, running.since()):
+            self._confirm(running)
+        elif _was_away(change):
+            # It was not to be reached: the order may never have got there.
+            running.away = True
+            self._miss(running)
+        elif change.live and running.away:
+            self._miss(running)
+
+    def _confirm(self, running: Running) -> None:
+        if not running.promised:
+            self._become(running, CommandState.CONFIRMED)
+            return
+        command = self._advance(running, CommandState.CONFIRMED, None)
+        if command is not None and self._tasks is not None:
+            self._tasks.create_task(self._write(command), name="command-confirmed")
 
     def _miss(self, running: Running) -> None:
         running.missed.set()
@@ -350,13 +357,17 @@ class Commands:
             return
         command = self._advance(running, state, code)
         if command is not None:
-            try:
-                await self._store.write(lambda db: commands_table.update(db, command))
-            except StoreError as error:
-                # What it came to is known all the same, and on the disk when that has room again.
-                log.warning("%s", error.line())
-                self._kept.soon(command)
-            self._say(command)
+            await self._write(command)
+
+    async def _write(self, command: Command) -> None:
+        """Keep what became of a command that was promised, then tell everybody."""
+        try:
+            await self._store.write(lambda db: commands_table.update(db, command))
+        except StoreError as error:
+            # What it came to is known all the same, and on the disk when that has room again.
+            log.warning("%s", error.line())
+            self._kept.soon(command)
+        self._say(command)
 
     def _become(self, running: Running, state: CommandState, code: str | None = None) -> None:
         command = self._advance(running, state, code)

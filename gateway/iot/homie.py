@@ -135,7 +135,7 @@ class HomieLink:
             self._roll.begin(self._devices)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._learn(ears), name="homie-devices")
-                tasks.create_task(self._hear(values), name="homie-values")
+                tasks.create_task(values.heed_each(self._hear_value), name="homie-values")
                 tasks.create_task(self._echo.run(), name="homie-echo")
                 tasks.create_task(
                     self._roll.run(lambda device: self._give_up(device, ears)), name="homie-roll"
@@ -312,19 +312,18 @@ class HomieLink:
                 known.told[each.entity.id] = available
                 self.events.publish(Availability(each.entity.id, available))
 
-    async def _hear(self, values: TopicSubscription[Message]) -> None:
-        async for message in in_turns(values):
-            known = self._by_topic.get(message.topic)
-            if known is None or not message.payload:
-                continue
-            try:
-                value = known.read(message.payload)
-            except (ValueError, KeyError):
-                self.unreadable += 1
-                log.debug("%s said something that is not %s", known.entity.id, known.datatype)
-                continue
-            now, live = datetime.now(UTC), not message.retain
-            self.events.publish(Reading(known.entity.id, value, now, live=live, sure=live))
+    def _hear_value(self, message: Message) -> None:
+        known = self._by_topic.get(message.topic)
+        if known is None or not message.payload:
+            return
+        try:
+            value = known.read(message.payload)
+        except (ValueError, KeyError):
+            self.unreadable += 1
+            log.debug("%s said something that is not %s", known.entity.id, known.datatype)
+            return
+        now, live = datetime.now(UTC), not message.retain
+        self.events.publish(Reading(known.entity.id, value, now, live=live, sure=live))
 
     def _refuse(self, device: str, why: str) -> None:
         self.refusals += 1

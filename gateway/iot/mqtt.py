@@ -153,7 +153,7 @@ class MqttLink:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._learn(announcements, reports), name="mqtt-announcements")
-                    tasks.create_task(self._hear(reports), name="mqtt-reports")
+                    tasks.create_task(reports.heed_each(self._hear_report), name="mqtt-reports")
                     tasks.create_task(self._forget_old_reports(), name="mqtt-expire")
                     tasks.create_task(self._questions.run(), name="mqtt-questions")
                     tasks.create_task(self._eye.run(), name="mqtt-pictures")
@@ -236,10 +236,6 @@ class MqttLink:
         log.info("The announcement on %s is gone", topic)
         self._kept.discard(topic)
         self._hear_announcement(Message(topic, b""), reports)
-
-    async def _hear(self, reports: TopicSubscription[Message]) -> None:
-        async for message in in_turns(reports):
-            self._hear_report(message)
 
     def _hear_announcement(self, message: Message, reports: TopicSubscription[Message]) -> None:
         try:

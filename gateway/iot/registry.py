@@ -9,13 +9,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 
 from gateway.iot.body import BodyConfig, is_plausible
 from gateway.iot.entity import Device, DeviceId, Entity, EntityId, Quality, Reading, State, StateChanged
 from gateway.iot.link import Availability, Found, Link, LinkEvent, Lost
 from gateway.iot.measured import is_sound
-from gateway.pubsub import Publisher, in_turns
+from gateway.pubsub import Publisher
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +86,7 @@ class Registry:
     async def _heed(self, link: Link, listening: asyncio.Event) -> None:
         with link.events.subscribe(BACKLOG) as events:
             listening.set()
-            async for event in in_turns(events):
-                self._apply(link, event)
+            await events.heed_each(partial(self._apply, link))
 
     def _apply(self, link: Link, event: LinkEvent) -> None:
         if isinstance(event, Found):

@@ -28,7 +28,7 @@ from gateway.iot.rules_loops import LoopGuard
 from gateway.iot.rules_model import Rule, RuleId
 from gateway.iot.rules_runs import Action, Runs
 from gateway.iot.rules_times import Sky
-from gateway.pubsub import Publisher, Subscription, in_turns
+from gateway.pubsub import Publisher, Subscription
 from gateway.store import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -226,17 +226,21 @@ class Rules:
 
     async def _follow(self, changes: Subscription[StateChanged]) -> None:
         lost = 0
-        async for change in in_turns(changes):
+
+        def heed(change: StateChanged) -> bool:
+            nonlocal lost
             now_s = time.monotonic()
-            if self._heed(self._engine.heed(change, now_s)):
-                # What it set off begins before the next report counts, however many wait.
-                await asyncio.sleep(0)
+            begun = self._heed(self._engine.heed(change, now_s))
             self._wake()
             if changes.lost > lost:
                 lost = changes.lost
                 log.warning("the home changes faster than rules can follow; they go by its present state")
                 for state in tuple(self._home.states.values()):
                     self._heed(self._engine.heed(StateChanged(state, state, repeated=True), now_s))
+            # What it set off begins before the next report counts, however many wait.
+            return begun
+
+        await changes.heed_each(heed)
 
     def _act(self, tasks: asyncio.TaskGroup, runs: Runs, outcomes: Iterable[Outcome]) -> bool:
         """Do what follows; return whether any of it has a task that is to begin."""

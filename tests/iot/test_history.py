@@ -170,8 +170,9 @@ async def test_a_flood_costs_the_others_nothing(serve: Serve, tmp_path: Path) ->
     async with remembering(serve, tmp_path) as house:
         for at in range(20_000):
             house.say("flood", at, at / 10_000)
-            if at % 5_000 == 0:
+            if at % 10_000 == 0:
                 house.say("calm", at, at / 10_000)
+            if at % 5_000 == 0:
                 await asyncio.sleep(0)
         async with asyncio.timeout(20):
             while 19_999 not in [point.value for point in (await house.points("flood"))[1]]:  # noqa: ASYNC110 - as above
@@ -182,7 +183,8 @@ async def test_a_flood_costs_the_others_nothing(serve: Serve, tmp_path: Path) ->
 
     assert flood[-1] == 19_999
     assert len(flood) < 100
-    assert {5_000, 15_000} <= set(calm)
+    # A second apart, so that neither takes the place of the other, whenever the disk has its turn.
+    assert calm == [0, 10_000]
     assert dropped == 0
 
 
