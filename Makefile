@@ -21,7 +21,7 @@ run: setup       ## the box with a demo head-end and demo devices; prints the ad
 	@exec $(RUN)gateway demo --state $(STATE) --port $(PORT)
 
 test: setup-test lint types contracts web  ## every check that needs no hardware
-	@packaging/lanes -m "not board"
+	@packaging/lanes
 
 check: setup-test lint types contracts web fast  ## what must hold before each commit, in a few minutes
 

@@ -22,7 +22,7 @@ from tests.acceptance.pictures import Album, look_at, shown
 from tests.acceptance.started import Parts, child_named, children, children_named, end, gone
 from tests.media.player_fixtures import Framebuffer, framebuffer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(600)]
 
 PLAYER, BROKER = "gateway.media.vlc_worker", "mosquitto -c"
 NUMBERS = [channel.number for channel in Extent.QUICK.channels]

@@ -112,10 +112,12 @@ class Home:
 
     async def reported(self, name: str, *, within_s: float = 60, **wanted: object) -> None:
         """Wait until the box says of a lamp what is `wanted`."""
+        await self.box.until(
+            lambda said: wanted.items() <= records(said).get(f"coap.{name}", {}).items(), within_s
+        )
 
-        def fits(said: list[str]) -> bool:
-            documents = (json.loads(line) for line in said[-1:] if line.startswith("["))
-            records = {each["id"]: each for document in documents for each in document}
-            return bool(wanted.items() <= records.get(f"coap.{name}", {}).items())
 
-        await self.box.until(fits, within_s)
+def records(said: list[str]) -> dict[str, dict[str, object]]:
+    """Return what the box said last of each lamp, by its id."""
+    documents = (json.loads(line) for line in said[-1:] if line.startswith("["))
+    return {each["id"]: each for document in documents for each in document}

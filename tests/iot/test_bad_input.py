@@ -114,6 +114,7 @@ async def test_a_flood_of_announcements_leaves_the_newest(
     assert set(home.registry.states) == {PLUG, ROOM, "mqtt.loud_3000"}
 
 
+@pytest.mark.alone
 async def test_ten_thousand_kept_announcements_hold_up_nobody(
     tmp_path: Path, serve: Serve, broker_port: int
 ) -> None:

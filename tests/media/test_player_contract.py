@@ -28,7 +28,9 @@ class Stage:
 
 
 REAL = [
-    pytest.param((kind, two), marks=pytest.mark.slow, id=f"{kind}{'-pair' if two else ''}")
+    pytest.param(
+        (kind, two), marks=[pytest.mark.slow, pytest.mark.alone], id=f"{kind}{'-pair' if two else ''}"
+    )
     for kind in ("vlc", "mpv")
     for two in (False, True)
 ]

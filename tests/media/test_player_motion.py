@@ -17,7 +17,7 @@ from tests.media.player_fixtures import COLOURS, SECONDS, Framebuffer, Origin, f
 ONE_FRAME_S = 0.04
 ZAPS = 5
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

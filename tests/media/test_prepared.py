@@ -19,7 +19,7 @@ from tests.media.player_fixtures import BLACK, COLOURS, Framebuffer, Origin, fir
 AT_ONCE_S = 0.04
 BACK_WITHIN_S = 2.0
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 @pytest.fixture(name="pair", params=["vlc", "mpv"])

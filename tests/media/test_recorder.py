@@ -33,7 +33,7 @@ def ahead(seconds: float) -> datetime:
 
 async def test_a_programme_is_recorded_from_its_beginning_to_its_end(tmp_path: Path, serve: Serve) -> None:
     parts = Parts(folder=tmp_path)
-    news = programme("新闻", 0.3, 1.2)
+    news = programme("新闻", 1.5, 2.4)
     parts.guide.become(news)
     async with parts.studio(serve) as studio:
         planned = await studio.recorder.record_programme(news.id)

@@ -13,6 +13,8 @@ from gateway.media.vlc_tracks import numbered
 from tests.conftest import Serve
 from tests.media.player_fixtures import Framebuffer, Origin, first_of
 
+pytestmark = pytest.mark.alone
+
 
 async def test_a_display_that_is_not_there_is_a_clear_error() -> None:
     player = ProcessPlayer(VLC, display=":4711")

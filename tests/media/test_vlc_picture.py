@@ -68,7 +68,7 @@ EARLY_MS, LATE_MS, USUALLY_MS = 40, 400, 60
 
 BACK_WITHIN_S = 2.0
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 async def test_each_zap_puts_the_right_channel_on_the_screen(
