@@ -128,9 +128,10 @@ class PreparedPlayer:
     async def _forward(self, player: ProcessPlayer) -> None:
         with player.events.subscribe() as events:
             async for event in events:
+                if isinstance(event, Restarted):
+                    # Whichever came back: the order in which they say so is not that of their windows.
+                    self._seen.lie_above(self._hidden.window)
                 if player is self._seen:
-                    if isinstance(event, Restarted):
-                        player.lie_above(self._hidden.window)
                     self.events.publish(event)
                     await self._leave()
                 elif isinstance(event, Restarted) and self._wanted:

@@ -5,15 +5,19 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from statistics import median
 from typing import Literal
 
 import pytest
 
 from gateway.media.player import FirstFrame, PlayerEvent, Restarted
+from gateway.media.player_process import ProcessPlayer
 from gateway.media.prepared import PreparedPlayer
 from gateway.media.tv_player import choose_player
+from gateway.media.vlc import VLC
 from tests.conftest import Serve
+from tests.media.late_vlc import UP_AFTER, WINDOW_AFTER
 from tests.media.player_fixtures import BLACK, COLOURS, Framebuffer, Origin, first_of
 
 AT_ONCE_S = 0.04
@@ -57,6 +61,44 @@ async def test_what_is_prepared_is_seen_sooner_than_what_is_not(
         prepared_s.append(await shown(pair, screen, origin, ready))
         cold_s.append(await shown(pair, screen, origin, cold))
     assert median(prepared_s) < median(cold_s) / 1.5
+
+
+def kill(pid: int | None) -> None:
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+async def test_of_two_that_came_back_the_seen_one_lies_above(
+    screen: Framebuffer, serve: Serve, origin: Origin
+) -> None:
+    """The hidden one's window is there first, and is told of last."""
+    seen, hidden = (
+        ProcessPlayer(
+            replace(VLC, module="tests.media.late_vlc", options=(late, *VLC.options)), display=screen.display
+        )
+        for late in (f"{WINDOW_AFTER}1.0", f"{UP_AFTER}2.5")
+    )
+    pair = PreparedPlayer(seen, hidden)
+    async with serve(pair), asyncio.timeout(60):
+        while pair.hidden_pid is None:  # noqa: ASYNC110 - published to nobody
+            await asyncio.sleep(0.01)
+        await shown(pair, screen, origin, "red")
+        await pair.prepare(origin.url("blue"))
+        await until_prepared(pair, origin.url("blue"))
+        with pair.events.subscribe() as events:
+            kill(pair.hidden_pid)
+            while pair.hidden_pid is not None:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.001)
+            # Now the one that is seen has nobody to take its place.
+            kill(killed := pair.pid)
+            await screen.until(BLACK, within_s=5)
+            while pair.pid in (None, killed):
+                await first_of(Restarted, events)
+        await shown(pair, screen, origin, "red")
+        await pair.prepare(origin.url("blue"))
+        await until_prepared(pair, origin.url("blue"))
+        await asyncio.sleep(0.3)
+        assert screen.shows(COLOURS["red"])
 
 
 async def test_preparing_does_not_touch_the_picture(
