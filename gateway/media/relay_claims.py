@@ -113,13 +113,13 @@ class Claims:
 
     @property
     def is_guess(self) -> bool:
-        """Whether nobody reads it, nor is about to, but perhaps a player that is only prepared."""
+        """Whether nobody reads it, nor is about to: a player that is only prepared must not run dry either."""
         now = self._clock()
         held = {weight for weight, count in self._streams.items() if count}
         for weight, at in self._asked.items():
             if now - at < (PHONE_PAUSE_S if weight is Weight.PHONE else GRACE_S):
                 held.add(weight)
-        return held <= {Weight.WARM} and not (self._players and self.on_screen)
+        return held <= {Weight.WARM} and not self._players
 
     @property
     def age_key(self) -> tuple[bool, float]:
