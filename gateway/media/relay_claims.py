@@ -113,7 +113,7 @@ class Claims:
 
     @property
     def is_guess(self) -> bool:
-        """Whether nobody reads it, nor is about to: a player that is only prepared must not run dry either."""
+        """Whether nobody reads it nor is about to: a prepared player must not run dry either."""
         now = self._clock()
         held = {weight for weight, count in self._streams.items() if count}
         for weight, at in self._asked.items():
