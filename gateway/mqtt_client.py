@@ -13,11 +13,12 @@ from asyncio import Future
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
 
 from gateway.errors import GatewayError, ungrouped
 from gateway.mqtt import MAX_BACKLOG, MAX_PAYLOAD_BYTES, BrokerAddress, BrokerError, Message
-from gateway.mqtt_connection import Connection
-from gateway.mqtt_floods import Floods
+from gateway.mqtt_connection import KEEPALIVE_S, Connection
+from gateway.mqtt_floods import FloodLimits, Floods
 from gateway.pubsub import Publisher
 from gateway.topics import Routes, TopicSubscription
 
@@ -36,6 +37,19 @@ STEADY_S = 5.0
 """A connection that lived this long was a good one: the next loss is retried at once."""
 
 _FILTERS_PER_REQUEST = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttLimits:
+    """What a broker and its devices may do.
+
+    Attributes:
+        keepalive_s: A broker that is silent for so long is asked whether it is there.
+        flood: What one topic may say.
+    """
+
+    keepalive_s: int = KEEPALIVE_S
+    flood: FloodLimits = field(default_factory=FloodLimits)
 
 
 class MqttClient:
@@ -58,6 +72,7 @@ class MqttClient:
         *,
         will: Message | None = None,
         birth: Message | None = None,
+        limits: MqttLimits | None = None,
     ) -> None:
         """Connect nowhere yet.
 
@@ -67,11 +82,13 @@ class MqttClient:
             client_id: A random part is added, so that no device can take our place by its name.
             will: The broker publishes it when we vanish; we publish it ourselves when we leave.
             birth: Published after each connection.
+            limits: What a broker and its devices may do; as on a box if not given.
         """
         self.connected = False
         self.changes: Publisher[bool] = Publisher()
         self.dropped = 0
-        self.floods = Floods(self._hand_on, self._mute, self._listen)
+        self._limits = limits or MqttLimits()
+        self.floods = Floods(self._limits.flood, self._hand_on, self._mute, self._listen)
         self._address: Callable[[], BrokerAddress] = (
             (lambda: address) if isinstance(address, BrokerAddress) else address
         )
@@ -197,7 +214,7 @@ class MqttClient:
     async def _connected(self, address: BrokerAddress) -> AsyncIterator[Connection]:
         connection = Connection(self._client_id, self._deliver, will=self._will)
         try:
-            await connection.open(address)
+            await connection.open(address, self._limits.keepalive_s)
             yield connection
         finally:
             connection.close()

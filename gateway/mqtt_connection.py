@@ -76,8 +76,8 @@ class Connection:
         self._paho.on_unsubscribe = self._on_answer
         self._paho.on_message = self._on_message
 
-    async def open(self, address: BrokerAddress) -> None:
-        """Return when the broker has greeted us.
+    async def open(self, address: BrokerAddress, keepalive_s: int = KEEPALIVE_S) -> None:
+        """Return when the broker has greeted us; ask it every `keepalive_s` whether it is there.
 
         Raises:
             BrokerError: it is not there, or does not want us.
@@ -87,7 +87,7 @@ class Connection:
         # Names are looked up in a thread, where nothing can interrupt it: the outcome is waited
         # for even when cancelled, or its socket would be left.
         connecting = self._loop.run_in_executor(
-            None, self._paho.connect, address.host, address.port, KEEPALIVE_S
+            None, self._paho.connect, address.host, address.port, keepalive_s
         )
         try:
             await asyncio.shield(connecting)

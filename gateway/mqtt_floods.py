@@ -15,15 +15,25 @@ from gateway.mqtt import Message
 
 log = logging.getLogger(__name__)
 
-WINDOW_S = 10.0
-MOST_AT_ONCE = 25_000
-"""Messages on one topic in `WINDOW_S`: a burst of so many is heard whole, what is more is a flood."""
-CALM = 1_000
-"""A flood is over when its topic is listened to for `WINDOW_S` and says no more than this."""
 EVERY_S = 1.0
 """How often the newest message of a flood is heard."""
 MAX_NAMED = 200
 _SHOWN_CHARS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloodLimits:
+    """What one topic may say.
+
+    Attributes:
+        window_s: Whole seconds over which its messages are counted.
+        most_at_once: A burst of so many is heard whole, what is more is a flood.
+        calm: A flood is over when its topic is listened to for a window and says no more than this.
+    """
+
+    window_s: int = 10
+    most_at_once: int = 25_000
+    calm: int = 1_000
 
 
 @dataclass(slots=True)
@@ -41,16 +51,22 @@ class Floods:
     """
 
     def __init__(
-        self, deliver: Callable[[Message], None], mute: Callable[[str], None], listen: Callable[[str], None]
+        self,
+        limits: FloodLimits,
+        deliver: Callable[[Message], None],
+        mute: Callable[[str], None],
+        listen: Callable[[str], None],
     ) -> None:
         """Begin without a flood.
 
         Args:
+            limits: What is a flood.
             deliver: Takes what is heard late.
             mute: Has the broker say no more on a topic, where that is possible.
             listen: Takes that back; what the broker keeps there is then heard again.
         """
         self.passed_over: Counter[str] = Counter()
+        self._limits = limits
         self._deliver = deliver
         self._mute = mute
         self._listen = listen
@@ -63,7 +79,7 @@ class Floods:
         heard = self._heard[topic] = self._heard.get(topic, 0) + 1
         flood = self._floods.get(topic)
         if flood is None:
-            if heard <= MOST_AT_ONCE:
+            if heard <= self._limits.most_at_once:
                 return True
             # Written as it is read: who chooses topics must not write lines of the log.
             log.warning("A flood on %r: it is listened to now and then only", topic[:_SHOWN_CHARS])
@@ -71,7 +87,7 @@ class Floods:
         if flood.newest is not None and (topic in self.passed_over or len(self.passed_over) < MAX_NAMED):
             self.passed_over[topic] += 1
         flood.newest = message
-        if not flood.muted and heard > CALM:
+        if not flood.muted and heard > self._limits.calm:
             flood.muted = True
             self._mute(topic)
         return False
@@ -79,7 +95,7 @@ class Floods:
     async def run(self) -> None:
         """Let the newest of each flood be heard, and floods end, until cancelled."""
         while True:
-            for _ in range(round(WINDOW_S / EVERY_S)):
+            for _ in range(round(self._limits.window_s / EVERY_S)):
                 await asyncio.sleep(EVERY_S)
                 self._hear()
             for topic, flood in tuple(self._floods.items()):

@@ -24,7 +24,7 @@ from gateway.iot.mqtt import MqttLink
 from gateway.iot.registry import Registry
 from gateway.iot.rules_runs import Action
 from gateway.mqtt import BrokerAddress, Message
-from gateway.mqtt_client import MqttClient
+from gateway.mqtt_client import MqttClient, MqttLimits
 from gateway.store import Store
 from gateway.supervisor import Service
 from tests.conftest import Serve
@@ -144,6 +144,7 @@ async def house(
     bridge: BridgeConfig | None = None,
     deadline_s: float = 5.0,
     coap_port: int = 0,
+    limits: MqttLimits | None = None,
 ) -> AsyncIterator[House]:
     """The house for the length of a block."""
     migrations = {
@@ -155,7 +156,13 @@ async def house(
     store = Store(folder / "gateway.db", migrations)
     will = Message(f"gateway/{BOX}/status", b"offline", retain=True)
     birth = Message(f"gateway/{BOX}/status", b"online", retain=True)
-    client = MqttClient(BrokerAddress("127.0.0.1", broker_port), "gateway-test", will=will, birth=birth)
+    client = MqttClient(
+        BrokerAddress("127.0.0.1", broker_port),
+        "gateway-test",
+        will=will,
+        birth=birth,
+        limits=limits,
+    )
     config = CoapConfig(port=coap_port, admission="open", longest_pause_s=1, margin_s=0.5)
     endpoint = CoapEndpoint(config)
     link = CoapLink(config, endpoint, store)

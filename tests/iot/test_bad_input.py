@@ -11,11 +11,12 @@ import aiocoap
 import aiomqtt
 import pytest
 
-from gateway import mqtt_floods
 from gateway.child import running
 from gateway.iot.commands_model import CommandState
 from gateway.iot.entity import EntityId
 from gateway.mqtt import Message
+from gateway.mqtt_client import MqttLimits
+from gateway.mqtt_floods import FloodLimits
 from tests.conftest import Serve
 from tests.iot.coap_peers import Value as Resource
 from tests.iot.coap_peers import peer
@@ -33,17 +34,18 @@ async def broker_port(tmp_path: Path) -> AsyncIterator[int]:
 
 
 @pytest.fixture
-def quick_floods(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is a flood is one sooner, and over sooner."""
-    monkeypatch.setattr(mqtt_floods, "MOST_AT_ONCE", 500)
-    monkeypatch.setattr(mqtt_floods, "CALM", 100)
-    monkeypatch.setattr(mqtt_floods, "WINDOW_S", 1)
+def flood() -> FloodLimits:
+    """What is a flood; a test that makes one sets its own."""
+    return FloodLimits()
 
 
 @pytest.fixture
-async def home(tmp_path: Path, serve: Serve, broker_port: int) -> AsyncIterator[House]:
+async def home(tmp_path: Path, serve: Serve, broker_port: int, flood: FloodLimits) -> AsyncIterator[House]:
     """A house with a lamp that works and a thermometer."""
-    async with house(tmp_path, serve, broker_port, deadline_s=15) as home, serve(Plug(broker_port)):
+    async with (
+        house(tmp_path, serve, broker_port, deadline_s=15, limits=MqttLimits(flood=flood)) as home,
+        serve(Plug(broker_port)),
+    ):
         await home.retain("homeassistant/sensor/room/config", {**ROOM_CONFIG, "unit_of_meas": "°C"})
         await home.retain("room/state", b"20")
         await home.state(PLUG, value=False)
@@ -58,7 +60,7 @@ async def obeys(home: House) -> None:
 
 
 @pytest.mark.parametrize("qos", ["0", "1"])
-@pytest.mark.usefixtures("quick_floods")
+@pytest.mark.parametrize("flood", [FloodLimits(most_at_once=500, calm=100, window_s=1)])
 async def test_a_device_that_floods_is_named_and_the_others_are_obeyed(
     home: House, caplog: pytest.LogCaptureFixture, qos: str
 ) -> None:
@@ -93,13 +95,10 @@ async def test_a_device_that_floods_is_named_and_the_others_are_obeyed(
     await home.state(ROOM, value=77)
 
 
-async def test_a_flood_of_announcements_leaves_the_newest(
-    home: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("flood", [FloodLimits(most_at_once=300, calm=100)])
+async def test_a_flood_of_announcements_leaves_the_newest(home: House) -> None:
     """A filter that covers everybody's announcements cannot be given up for one of them."""
     asyncio.get_running_loop().set_debug(False)
-    monkeypatch.setattr(mqtt_floods, "MOST_AT_ONCE", 300)
-    monkeypatch.setattr(mqtt_floods, "CALM", 100)
     argv = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(home.broker_port), "-q", "1", "-l"]
     argv += ["-t", "homeassistant/sensor/loud/config"]
     async with running(argv, stdin=PIPE, stdout=DEVNULL) as flooding:

@@ -15,13 +15,13 @@ import aiocoap
 import aiomqtt
 import pytest
 
-from gateway import mqtt_connection
 from gateway.iot import commands, commands_model, commands_running, mqtt, registry
 from gateway.iot.bridge import BridgeConfig
 from gateway.iot.commands_model import Command, CommandState
 from gateway.iot.entity import EntityId, Value
 from gateway.iot.rules_loops import LONGEST_CHAIN
 from gateway.mqtt import Message
+from gateway.mqtt_client import MqttLimits
 from gateway.store import StoreError
 from tests.conftest import Serve
 from tests.iot.coap_peers import Value as Resource
@@ -190,11 +190,14 @@ async def test_a_bell_whose_acknowledgement_is_lost_is_not_rung_again(
 
 
 async def test_a_silent_connection_is_noticed_though_nobody_orders_anything(
-    tmp_path: Path, serve: Serve, broker_port: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, serve: Serve, broker_port: int
 ) -> None:
-    monkeypatch.setattr(mqtt_connection, "KEEPALIVE_S", 1)
     wire, plug = Wire(broker_port), Plug(broker_port)
-    async with serve(wire), house(tmp_path, serve, wire.port) as home, serve(plug):
+    async with (
+        serve(wire),
+        house(tmp_path, serve, wire.port, limits=MqttLimits(keepalive_s=1)) as home,
+        serve(plug),
+    ):
         await home.state(PLUG, value=False, available=True)
         with home.registry.changes.subscribe() as changes:
             wire.fall_silent()
