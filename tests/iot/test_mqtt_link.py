@@ -1,9 +1,10 @@
 """Devices of the Home Assistant kind, on a real broker."""
 
 import asyncio
+import gc
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -349,7 +350,20 @@ async def test_the_limit_of_entities_holds(serve: Serve, mqtt: MqttClient, tool:
         assert "2 entities already" in link.refused["homeassistant/sensor/c/config"]
 
 
+@pytest.fixture
+def settled_heap() -> Iterator[None]:
+    """What is there now is not looked through again for garbage, as in the daemon after its start.
+
+    Beside a thousand tests' leavings one pass takes longer than the storm.
+    """
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("settled_heap")
 async def test_a_storm_of_kept_announcements_does_not_hold_up_the_loop(
     serve: Serve, mqtt: MqttClient, tool: Publishing
 ) -> None:
