@@ -149,6 +149,7 @@ async def _zap(player: str, who: Peer | Product, channel: Channel, seen: Screen,
         light_ms=it.light_ms if it else None,
         freeze_ms=it.freeze_ms if it else None,
         frames=it.frames if it else 0,
+        frozen_at_ms=it.frozen_at_ms if it else None,
         how=said.how if said else None,
         player_ms=said.player_ms if said else None,
         order_ms=said.order_ms if said else None,
@@ -175,9 +176,9 @@ def _memory() -> Path | None:
 
 
 def _tell(zap: Zap, number: int, zaps: int) -> None:
-    light = (
-        "nothing" if zap.light_ms is None else f"{zap.light_ms:5.0f} ms, freeze {zap.freeze_ms or 0:4.0f} ms"
-    )
+    light = "nothing"
+    if zap.light_ms is not None:
+        light = f"{zap.light_ms:5.0f} ms, freeze {zap.freeze_ms or 0:4.0f} ms at {zap.frozen_at_ms or 0:4.0f}"
     how = f", {zap.how}, says {zap.order_ms} ms, player {zap.player_ms} ms" if zap.how else ""
     count = "not counted" if number < 0 else f"{number + 1}/{zaps}"
     print(f"{zap.player:24} {zap.kind:6} {count:>11}: {light}{how}", flush=True)  # noqa: T201 - a bench prints

@@ -57,11 +57,13 @@ class Seen:
     Attributes:
         light_ms: From the command to the new channel's first frame on the screen.
         freeze_ms: The longest time without a new frame that began in the `WATCHED_S` after.
+        frozen_at_ms: When that began, from the first frame on.
         frames: New frames in that time.
     """
 
     light_ms: float
     freeze_ms: float
+    frozen_at_ms: float
     frames: int
 
 
@@ -82,8 +84,9 @@ def judge(changes: Sequence[Change], colour: Colour, pressed_s: float, until_s: 
     gaps = [
         after - before for before, after in zip(frames, [*frames[1:], max(until_s, frames[-1])], strict=True)
     ]
-    within = [gap for at_s, gap in zip(frames, gaps, strict=True) if at_s < lit_s + WATCHED_S]
-    return Seen((lit_s - pressed_s) * 1000, max(within) * 1000, len(within))
+    within = [(gap, at_s) for at_s, gap in zip(frames, gaps, strict=True) if at_s < lit_s + WATCHED_S]
+    freeze_s, frozen_s = max(within)
+    return Seen((lit_s - pressed_s) * 1000, freeze_s * 1000, (frozen_s - lit_s) * 1000, len(within))
 
 
 class Framebuffer:

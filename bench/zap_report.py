@@ -32,6 +32,7 @@ class Zap:
         light_ms: From the command to the first frame on the screen; None if it never came.
         freeze_ms: The longest wait for a new frame in the two seconds after.
         frames: New frames in that time.
+        frozen_at_ms: When the longest wait began, from the first frame on.
         how: What the product says it was: predicted, warm or cold; None for direct players.
         player_ms: What the product's player says it took.
         order_ms: What the product says it took from the order on.
@@ -42,6 +43,7 @@ class Zap:
     light_ms: float | None
     freeze_ms: float | None
     frames: int
+    frozen_at_ms: float | None = None
     how: str | None = None
     player_ms: float | None = None
     order_ms: float | None = None

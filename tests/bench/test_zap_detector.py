@@ -212,6 +212,7 @@ def test_a_still_that_waits_is_a_freeze() -> None:
     assert seen is not None
     assert seen.light_ms == pytest.approx(100)
     assert seen.freeze_ms == pytest.approx(700)
+    assert seen.frozen_at_ms == pytest.approx(0)
 
 
 def test_black_in_between_is_a_freeze() -> None:
@@ -219,6 +220,7 @@ def test_black_in_between_is_a_freeze() -> None:
     seen = judge(changes, BLUE, 10.0, 14.0)
     assert seen is not None
     assert seen.freeze_ms == pytest.approx(640)
+    assert seen.frozen_at_ms == pytest.approx(160)
 
 
 def test_a_picture_that_stands_for_ever_freezes_until_the_end() -> None:
