@@ -4,17 +4,13 @@ One rule: the sensor and the light are the same for every player; who needs to
 be told where they are is told by Home Assistant's discovery, or by CoAP's.
 """
 
-import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import aiocoap
-from aiocoap import resource
-
 from bench.iot_circuit import LOW, Circuit, Seen
+from bench.iot_coap_wire import Resource, coap_wire
 from bench.iot_wire import Wire, wire
 
 SENSOR, LIGHT, LIGHT_STATE = "bench/temp/state", "bench/light/set", "bench/light/state"
@@ -32,8 +28,8 @@ class Devices:
         """Describe them; `silent` is a light that does not say over MQTT what it became."""
         self._silent = silent
         self.over_mqtt, self.over_coap = Seen(), Seen()
-        self.thermometer = Thermometer()
-        self.lamp = Lamp(self.over_coap)
+        self.thermometer = Resource(LOW)
+        self.lamp = Resource(b"0", lambda _, at_s: self.over_coap.note(at_s))
         self.wire: Wire
 
     def heard(self, topic: str, _payload: bytes, at_s: float) -> None:
@@ -52,7 +48,11 @@ class Devices:
                 burst=lambda values: self.wire.burst(SENSOR, values),
                 seen=seen,
             )
-        return Circuit(tell=self.thermometer.become, burst=self.thermometer.burst, seen=seen)
+        return Circuit(
+            tell=self.thermometer.become,
+            burst=lambda values: self.thermometer.become(*values),
+            seen=seen,
+        )
 
     async def announce(self) -> None:
         """Say by Home Assistant's discovery what there is."""
@@ -110,73 +110,11 @@ def crowd() -> list[tuple[int, str]]:
     return [(at // CROWD_ENTITIES, f"crowd_{at}") for at in range(2, CROWD * CROWD_ENTITIES)]
 
 
-class Thermometer(resource.ObservableResource):  # type: ignore[misc]  # aiocoap has no types
-    """A CoAP sensor that notifies of each value, none left out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._text = LOW
-        self._rendered = asyncio.Event()
-        self._watched = asyncio.Event()
-
-    async def become(self, value: bytes) -> None:
-        """Measure `value` and notify whoever observes."""
-        await self._watched.wait()
-        self._text = value
-        self._rendered.clear()
-        self.updated_state()
-        await self._rendered.wait()
-
-    async def burst(self, values: Sequence[bytes]) -> None:
-        """Measure them one after the other; the library sends the next when the last was acknowledged."""
-        for value in values:
-            await self.become(value)
-
-    def update_observation_count(self, newcount: int) -> None:
-        """Remember whether somebody observes."""
-        if newcount:
-            self._watched.set()
-        else:
-            self._watched.clear()
-
-    async def render_get(self, _request: aiocoap.Message) -> aiocoap.Message:
-        """Answer with the value."""
-        self._rendered.set()
-        return aiocoap.Message(payload=self._text, content_format=0, max_age=600)
-
-
-class Lamp(resource.ObservableResource):  # type: ignore[misc]  # aiocoap has no types
-    """A CoAP light."""
-
-    def __init__(self, seen: Seen) -> None:
-        super().__init__()
-        self._seen = seen
-        self._text = b"0"
-
-    async def render_get(self, _request: aiocoap.Message) -> aiocoap.Message:
-        """Answer with its state."""
-        return aiocoap.Message(payload=self._text, content_format=0, max_age=600)
-
-    async def render_put(self, request: aiocoap.Message) -> aiocoap.Message:
-        """Become what it is told."""
-        self._seen.note(time.monotonic())
-        self._text = request.payload
-        self.updated_state()
-        return aiocoap.Message(code=aiocoap.CHANGED)
-
-
 @asynccontextmanager
 async def plugged_in(broker: int, coap: int, *, silent: bool = False) -> AsyncIterator[Devices]:
     """Connect the devices: to the broker on one port, answering on the other."""
     devices = Devices(silent=silent)
-    site = resource.Site()
-    site.add_resource(_THERMOMETER.split("/"), devices.thermometer)
-    site.add_resource(_LAMP.split("/"), devices.lamp)
-    site.add_resource([".well-known", "core"], resource.WKCResource(site.get_resources_as_linkheader, None))
-    context = await aiocoap.Context.create_server_context(site, bind=("127.0.0.1", coap), transports=["udp6"])
-    try:
-        async with wire(broker, "bench-devices", devices.heard) as devices.wire:
-            await devices.wire.listen(LIGHT)
-            yield devices
-    finally:
-        await context.shutdown()
+    resources = {_THERMOMETER: devices.thermometer, _LAMP: devices.lamp}
+    async with coap_wire(coap, resources), wire(broker, "bench-devices", devices.heard) as devices.wire:
+        await devices.wire.listen(LIGHT)
+        yield devices
