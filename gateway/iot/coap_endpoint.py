@@ -10,28 +10,24 @@ import errno
 import ipaddress
 import logging
 import socket
-import struct
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 from urllib.parse import urlsplit
 
 import aiocoap
-from aiocoap import error, interfaces, resource
-from aiocoap.message import Direction
+from aiocoap import interfaces, resource
 from aiocoap.numbers.constants import TransportTuning
 from aiocoap.tokenmanager import TokenManager
-from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
 
 from gateway.errors import GatewayError
+from gateway.iot.coap_ear import Ear
 from gateway.iot.coap_repeats import Repeats
 from gateway.iot.link import LinkDownError
 from gateway.pubsub import Publisher
 from gateway.schema import FieldError
 
 COAP_PORT = 5683
-MAX_REQUESTS_PER_S = 1000
 MAX_BEHIND = 1000
 _MAX_PORT = 65_535
 
@@ -210,8 +206,8 @@ class CoapEndpoint:
         context = aiocoap.Context(serversite=guard or self.site, loggername="gateway.coap.wire")
         # Its warnings are about malformed datagrams: a stranger must not fill the log.
         context.log.setLevel(logging.ERROR)
-        await context._append_tokenmanaged_messagemanaged_transport(  # noqa: SLF001 - the only way to `_Ear`
-            lambda manager: _Ear.create_server_transport_endpoint(
+        await context._append_tokenmanaged_messagemanaged_transport(  # noqa: SLF001 - the only way to `Ear`
+            lambda manager: Ear.create_server_transport_endpoint(
                 manager,
                 log=context.log,
                 loop=asyncio.get_running_loop(),
@@ -237,51 +233,6 @@ class CoapEndpoint:
             except OSError as error:
                 why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
                 raise CoapPortError(f"CoAP port {self._config.host}:{self._config.port} {why}") from error
-
-
-class _Memory(TransportTuning):  # type: ignore[misc]  # aiocoap has no types
-    """Remember a request, to answer its repetition, for as long as peers repeat (not 247 s)."""
-
-    EXCHANGE_LIFETIME = 60.0
-
-
-class _Ear(MessageInterfaceUDP6):  # type: ignore[misc]  # aiocoap has no types
-    """The transport, with two things aiocoap leaves to others.
-
-    It is deaf to datagrams on which the decoder stumbles, and takes no more requests than it can
-    remember: each costs memory for a minute, and UDP senders cost nothing.
-    """
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - handed on as they are
-        super().__init__(*arguments, **named)
-        self._allowance = float(MAX_REQUESTS_PER_S)
-        self._counted_s = time.monotonic()
-        self.takes: Callable[[aiocoap.Message], bool] = lambda _: True
-
-    def datagram_msg_received(
-        self, data: bytes, ancdata: Sequence[tuple[int, int, bytes]], _flags: int, address: tuple[object, ...]
-    ) -> None:
-        local = (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)
-        pktinfo = next((value for level, kind, value in ancdata if (level, kind) == local), None)
-        try:
-            message = aiocoap.Message.decode(data, UDP6EndpointAddress(address, self, pktinfo=pktinfo))
-        except (ValueError, LookupError, ArithmeticError, struct.error, error.Error):
-            return
-        if message.code.is_request() and not (self.takes(message) and self._has_room()):
-            return
-        message.direction = Direction.INCOMING
-        message.transport_tuning = _Memory()
-        self._ctx.dispatch_message(message)
-
-    def _has_room(self) -> bool:
-        now_s = time.monotonic()
-        earned = (now_s - self._counted_s) * MAX_REQUESTS_PER_S
-        self._counted_s = now_s
-        self._allowance = min(self._allowance + earned, float(MAX_REQUESTS_PER_S))
-        if self._allowance < 1:
-            return False
-        self._allowance -= 1
-        return True
 
 
 def is_endpoint_name(name: str) -> bool:

@@ -1,0 +1,96 @@
+"""How the box's CoAP socket hears, and finds whom it speaks to.
+
+One rule: what a stranger can send at no cost must cost nothing here.
+"""
+
+import ipaddress
+import socket
+import struct
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import aiocoap
+from aiocoap import error
+from aiocoap.message import Direction
+from aiocoap.numbers.constants import COAP_PORT, TransportTuning
+from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
+from aiocoap.util import hostportsplit
+
+MAX_REQUESTS_PER_S = 1000
+
+
+class _Memory(TransportTuning):  # type: ignore[misc]  # aiocoap has no types
+    """Remember a request, to answer its repetition, for as long as peers repeat (not 247 s)."""
+
+    EXCHANGE_LIFETIME = 60.0
+
+
+class Ear(MessageInterfaceUDP6):  # type: ignore[misc]  # aiocoap has no types
+    """The transport, with three things aiocoap leaves to others.
+
+    It is deaf to datagrams on which the decoder stumbles; it takes no more requests than it can
+    remember: each costs memory for a minute, and UDP senders cost nothing; and whoever is named by
+    an address is not looked up, for which aiocoap takes a thread and a socket each time.
+
+    Attributes:
+        takes: Whether a request is to be heard at all.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - handed on as they are
+        super().__init__(*arguments, **named)
+        self._allowance = float(MAX_REQUESTS_PER_S)
+        self._counted_s = time.monotonic()
+        self.takes: Callable[[aiocoap.Message], bool] = lambda _: True
+
+    def datagram_msg_received(
+        self, data: bytes, ancdata: Sequence[tuple[int, int, bytes]], _flags: int, address: tuple[object, ...]
+    ) -> None:
+        local = (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)
+        pktinfo = next((value for level, kind, value in ancdata if (level, kind) == local), None)
+        try:
+            message = aiocoap.Message.decode(data, UDP6EndpointAddress(address, self, pktinfo=pktinfo))
+        except (ValueError, LookupError, ArithmeticError, struct.error, error.Error):
+            return
+        if message.code.is_request() and not (self.takes(message) and self._has_room()):
+            return
+        message.direction = Direction.INCOMING
+        message.transport_tuning = _Memory()
+        self._ctx.dispatch_message(message)
+
+    async def determine_remote(self, request: aiocoap.Message) -> UDP6EndpointAddress | None:
+        """Return where `request` goes, or None if that is not for this transport."""
+        place = request.unresolved_remote if request.requested_scheme in ("coap", None) else None
+        sockaddr = None if place is None else literal(*hostportsplit(place))
+        if sockaddr is None:
+            return await super().determine_remote(request)
+        remote = UDP6EndpointAddress(sockaddr, self)
+        remote.maximum_block_size_exp = min(
+            remote.maximum_block_size_exp, request.remote.maximum_block_size_exp
+        )
+        return remote
+
+    def _has_room(self) -> bool:
+        now_s = time.monotonic()
+        earned = (now_s - self._counted_s) * MAX_REQUESTS_PER_S
+        self._counted_s = now_s
+        self._allowance = min(self._allowance + earned, float(MAX_REQUESTS_PER_S))
+        if self._allowance < 1:
+            return False
+        self._allowance -= 1
+        return True
+
+
+def literal(host: str | None, port: int | None) -> tuple[str, int, int, int] | None:
+    """Return the socket's address of `host`, as the kernel writes it; None for names and for zones."""
+    try:
+        address = ipaddress.ip_address(host or "")
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv4Address):
+        packed = bytes(10) + b"\xff\xff" + address.packed
+    elif address.is_link_local or address.scope_id is not None:
+        return None
+    else:
+        packed = address.packed
+    return socket.inet_ntop(socket.AF_INET6, packed), port or COAP_PORT, 0, 0
