@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gateway.errors import GatewayError
 from gateway.iot.bridge_topics import Topics, component_of, object_id, ordered, state_text
 from gateway.iot.commands import Commands
-from gateway.iot.entity import Capability, EntityId, State, StateChanged
+from gateway.iot.entity import Capability, Entity, EntityId, State, StateChanged
 from gateway.iot.registry import Registry
 from gateway.mqtt import Broker, BrokerError, Message
 from gateway.pubsub import Subscription
@@ -51,6 +51,7 @@ class _Shown:
     """What the broker has of an object."""
 
     component: str = ""
+    entity: Entity | None = None
     document: bytes = b""
     availability: bytes = b""
 
@@ -199,25 +200,33 @@ class BridgeOut:
             state = None
         shown = self._shown.setdefault(entity, _Shown())
         name = object_id(entity)
-        component = component_of(state.entity) if state else ""
-        if shown.component and shown.component != component:
-            await self._take_back(self._topics.announcement(shown.component, name), name)
-            shown.component, shown.document, shown.availability = "", b"", b""
+        if state is None or state.entity is not shown.entity:
+            await self._announce(entity, state.entity if state else None, shown)
         if state is None:
             del self._shown[entity]
             self._by_object.pop(name, None)
             return
-        self._by_object[name] = entity
-        document = self._topics.document(state.entity)
-        if shown.document != document:
-            await self._retain(self._topics.announcement(component, name), document)
-            shown.component, shown.document = component, document
         availability = b"online" if state.available else b"offline"
         if shown.availability != availability:
             await self._retain(self._topics.below(name, "availability"), availability)
             shown.availability = availability
         if text := state_text(state):
             await self._retain(self._topics.below(name, "state"), text)
+
+    async def _announce(self, entity_id: EntityId, entity: Entity | None, shown: _Shown) -> None:
+        """Have the broker know `entity` as it is now, and not as something else; as nothing if it is None."""
+        name = object_id(entity_id)
+        component = component_of(entity) if entity else ""
+        if shown.component and shown.component != component:
+            await self._take_back(self._topics.announcement(shown.component, name), name)
+            shown.component, shown.document, shown.availability = "", b"", b""
+        if entity is None:
+            return
+        self._by_object[name] = entity_id
+        document = self._topics.document(entity)
+        if shown.document != document:
+            await self._retain(self._topics.announcement(component, name), document)
+        shown.component, shown.document, shown.entity = component, document, entity
 
     async def _take_back_if_there(self, announcement: str, name: str) -> None:
         try:
