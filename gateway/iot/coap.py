@@ -36,13 +36,16 @@ from gateway.iot.coap_sealed import Sealed
 from gateway.iot.coap_sealing import NobodyThereError, Sealing
 from gateway.iot.coap_senml import SENML_JSON, Record, encode, plain_text
 from gateway.iot.coap_watch import Pause, Watcher
-from gateway.iot.entity import Device, EntityId, Value
+from gateway.iot.entity import Device, EntityId, Reading, Value
 from gateway.iot.link import DeviceRefusedError, LinkDownError, LinkEvent
 from gateway.iot.lwm2m_objects import Explored, inventory
 from gateway.pubsub import Publisher, Subscription
 from gateway.store import Store
 
 log = logging.getLogger(__name__)
+
+WORD_WITHIN_S = 0.3
+"""A device that is observed says by then what it became, or is asked."""
 
 _Keep = Callable[[asyncio.Event], Coroutine[None, None, None]]
 
@@ -159,7 +162,10 @@ class CoapLink:
         resource = self._announced.get(entity)
         if resource is None:
             raise LinkDownError(f"{entity} is not known over CoAP now")
-        await self._put(resource, value)
+        with self._events.subscribe() as said:
+            await self._put(resource, value)
+            if self._watcher.observes(entity) and await _becomes(said, entity, value):
+                return True
         # Not every device notifies of a value that it had already: ask what it is now.
         with contextlib.suppress(GatewayError):
             read = aiocoap.Message(
@@ -347,6 +353,18 @@ class CoapLink:
         sleeps_s = registration.lifetime_s if registration.sleeps else None
         device = _device(registration)
         return self._announced.announce(device, lwm2m_resources(device, session, explored, sleeps_s))
+
+
+async def _becomes(said: Subscription[LinkEvent], entity: EntityId, value: Value) -> bool:
+    """Wait a moment for `entity` to say by itself that it is `value`; tell whether it did."""
+    try:
+        async with asyncio.timeout(WORD_WITHIN_S):
+            async for event in said:
+                if isinstance(event, Reading) and (event.entity, event.value) == (entity, value):
+                    return True
+    except TimeoutError:
+        pass
+    return False
 
 
 @lru_cache(maxsize=1024)

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -31,6 +31,8 @@ _BACKLOG = 64
 _FAREWELL_S = 1.0
 
 Answer: TypeAlias = aiocoap.Message
+Heed: TypeAlias = Callable[[Answer], bool]
+"""Takes a notification where it arrives, or leaves it: then it waits for the reader.  Raises nothing."""
 
 
 def is_newer(before: int, before_s: float, after: int, after_s: float) -> bool:
@@ -106,8 +108,10 @@ class Interest:
     checks: bool = False
 
 
-async def observe(context: aiocoap.Context, interest: Interest) -> AsyncGenerator[Answer, None]:
-    """Yield a resource now and after each change, in order.
+async def observe(
+    context: aiocoap.Context, interest: Interest, heed: Heed = lambda _: False
+) -> AsyncGenerator[Answer, None]:
+    """Yield a resource now and after each change, in order, but for what `heed` took already.
 
     Ends when the device has said nothing for Max-Age and a margin, or ended it by itself: the
     caller then begins anew.  A resource that cannot be observed is yielded once.
@@ -115,18 +119,14 @@ async def observe(context: aiocoap.Context, interest: Interest) -> AsyncGenerato
     Raises:
         LinkDownError: no first answer in time, or the network says no.
     """
-    observation = _Observation(context, interest)
+    observation = _Observation(context, interest, heed)
     try:
         answer: Answer | None = await observation.first(interest.timeout_s)
         while answer is not None:
             yield answer
             if answer.opt.observe is None:
                 return
-            quiet_s = _max_age_s(answer) + interest.margin_s
-            following = await observation.following(quiet_s)
-            if following is None and interest.checks and not observation.is_over:
-                following = await _check(context, interest, answer)
-            answer = following
+            answer = await observation.following(answer)
     finally:
         await observation.close()
 
@@ -150,8 +150,10 @@ def _max_age_s(answer: Answer) -> int:
 class _Observation:
     """One token's stream of answers."""
 
-    def __init__(self, context: aiocoap.Context, interest: Interest) -> None:
+    def __init__(self, context: aiocoap.Context, interest: Interest, heed: Heed) -> None:
         self._context = context
+        self._interest = interest
+        self._heed = heed
         try:
             self._request = aiocoap.Message(
                 code=aiocoap.GET,
@@ -167,6 +169,8 @@ class _Observation:
         self._arrived = asyncio.Event()
         self._forget = self._pipe.on_event(self._on_event)
         self._newest: tuple[int, float] | None = None
+        self._heeded: Answer | None = None
+        self._listens = False
         self._over = False
 
     async def first(self, timeout_s: float) -> Answer:
@@ -183,22 +187,28 @@ class _Observation:
             raise LinkDownError("no answer")
         return answer
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the device ended it."""
-        return self._over
-
-    async def following(self, within_s: float) -> Answer | None:
-        try:
-            async with asyncio.timeout(within_s):
-                return await self._next()
-        except TimeoutError:
-            return None
-        except (error.Error, OSError) as failed:
-            raise LinkDownError(f"lost: {failed or type(failed).__name__}") from failed
+    async def following(self, last: Answer) -> Answer | None:
+        """Return what comes after `last` and is not heeded where it arrives, or None if nothing is."""
+        self._heeded, heard_s = last, time.monotonic()
+        while True:
+            quiet_s = _max_age_s(self._heeded) + self._interest.margin_s
+            try:
+                async with asyncio.timeout(heard_s + quiet_s - time.monotonic()):
+                    return await self._next()
+            except TimeoutError:
+                pass
+            except (error.Error, OSError) as failed:
+                raise LinkDownError(f"lost: {failed or type(failed).__name__}") from failed
+            if self._newest is not None and self._newest[1] > heard_s:
+                heard_s = self._newest[1]  # what was heeded meanwhile
+            elif self._interest.checks and not self._over:
+                return await _check(self._context, self._interest, self._heeded)
+            else:
+                return None
 
     async def close(self) -> None:
         """Tell the device that we no longer listen (RFC 7641, section 3.6), if it can be told."""
+        self._heeded = None  # what comes now is for nobody
         if not self._over and self._newest is not None:
             with contextlib.suppress(error.Error, GatewayError, OSError, TimeoutError):
                 await self._say_farewell()
@@ -224,11 +234,15 @@ class _Observation:
                 if self._over:
                     return None
                 self._arrived.clear()
-                await self._arrived.wait()
+                self._listens = True
+                try:
+                    await self._arrived.wait()
+                finally:
+                    self._listens = False
             event = self._events.popleft()
             if event.exception is not None:
                 raise event.exception
-            if event.message is not None and self._is_in_order(event.message):
+            if event.message is not None:
                 return event.message
 
     def _is_in_order(self, answer: Answer) -> bool:
@@ -241,7 +255,16 @@ class _Observation:
         return True
 
     def _on_event(self, event: Pipe.Event) -> bool:
-        self._events.append(event)
         self._over = self._over or event.is_last
-        self._arrived.set()
+        if event.message is None or self._is_in_order(event.message):
+            if self._is_heeded(event):
+                self._heeded = event.message
+            else:
+                self._events.append(event)
+                self._arrived.set()
         return not event.is_last
+
+    def _is_heeded(self, event: Pipe.Event) -> bool:
+        """Have what `event` says heeded now, if it may be; return whether it was."""
+        may_be = self._listens and self._heeded is not None and not self._events and not event.is_last
+        return may_be and event.message is not None and self._heed(event.message)

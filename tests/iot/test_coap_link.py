@@ -219,6 +219,41 @@ async def test_a_command_is_refused_lost_or_done(start: Start) -> None:
             await box.link.command(EntityId("coap.nobody.1"), value=False)
 
 
+class Lamp(Value):
+    """A lamp that says by itself what it became, or keeps that to itself.
+
+    Attributes:
+        asked: How often it was, beside being observed.
+    """
+
+    def __init__(self, *, mute: bool) -> None:
+        super().__init__("0")
+        self.asked = 0
+        self._mute = mute
+
+    async def render_get(self, request: aiocoap.Message) -> aiocoap.Message:
+        self.asked += request.opt.observe is None
+        return await super().render_get(request)
+
+    async def render_put(self, request: aiocoap.Message) -> aiocoap.Message:
+        if not self._mute:
+            return await super().render_put(request)
+        self.text = request.payload.decode()
+        return aiocoap.Message(code=aiocoap.CHANGED)
+
+
+@pytest.mark.parametrize("mute", [False, True], ids=["says so", "mute"])
+async def test_a_lamp_is_asked_what_it_became_if_it_does_not_say_so(start: Start, mute: bool) -> None:
+    lamp = Lamp(mute=mute)
+    async with start(CoapConfig(port=0, admission="open")) as box, peer({"/3306/0/5850": lamp}) as device:
+        await device.register(box.port, "</3306/0/5850>;obs")
+        await box.until(SWITCH, value=False)
+        for value in (True, False):
+            assert await box.link.command(SWITCH, value=value)
+            await box.until(SWITCH, value=value)
+    assert lamp.asked == (2 if mute else 0)
+
+
 async def test_a_device_of_the_configuration_is_found_by_its_own_list(start: Start) -> None:
     site = {"/3303/0/5700": Value("20")}
     port = free_port()
