@@ -266,5 +266,8 @@ class _Observation:
 
     def _is_heeded(self, event: Pipe.Event) -> bool:
         """Have what `event` says heeded now, if it may be; return whether it was."""
-        may_be = self._listens and self._heeded is not None and not self._events and not event.is_last
-        return may_be and event.message is not None and self._heed(event.message)
+        answer, last = event.message, self._heeded
+        if answer is None or last is None or event.is_last or self._events or not self._listens:
+            return False
+        # Another patience is for the reader, who measures it.
+        return _max_age_s(answer) == _max_age_s(last) and self._heed(answer)

@@ -15,13 +15,14 @@ class Value(resource.ObservableResource):  # type: ignore[misc]  # aiocoap has n
 
     Attributes:
         observers: How many there are, whenever that changes.
+        max_age_s: How long what it says is good for.
     """
 
     def __init__(self, text: str, *, max_age_s: int = 60, refuses: bool = False) -> None:
         super().__init__()
         self.observers: Publisher[int] = Publisher()
         self.text = text
-        self._max_age_s = max_age_s
+        self.max_age_s = max_age_s
         self._refuses = refuses
 
     def become(self, text: str) -> None:
@@ -35,7 +36,7 @@ class Value(resource.ObservableResource):  # type: ignore[misc]  # aiocoap has n
 
     async def render_get(self, _request: aiocoap.Message) -> aiocoap.Message:
         """Answer with the text."""
-        return aiocoap.Message(payload=self.text.encode(), content_format=0, max_age=self._max_age_s)
+        return aiocoap.Message(payload=self.text.encode(), content_format=0, max_age=self.max_age_s)
 
     async def render_put(self, request: aiocoap.Message) -> aiocoap.Message:
         """Take the text, or refuse it."""

@@ -53,6 +53,18 @@ async def test_what_is_heeded_is_not_yielded_and_counts_as_a_sign_of_life(contex
     assert quiet_s >= MAX_AGE_S + MARGIN_S
 
 
+async def test_who_promises_to_speak_sooner_is_missed_sooner(context: aiocoap.Context) -> None:
+    value = Value("20", max_age_s=600)
+
+    async with peer({"/value": value}) as device:
+        answers = observe(context, interest(device.url), lambda _: True)
+        assert (await anext(answers)).payload == b"20"
+        value.max_age_s = MAX_AGE_S
+        value.become("21")
+        async with asyncio.timeout(20):
+            assert [answer.payload async for answer in answers] == [b"21"]
+
+
 async def test_what_is_left_waits_for_the_reader_in_its_order(context: aiocoap.Context) -> None:
     value, heeded = Value("0"), asyncio.Queue[bytes]()
 
