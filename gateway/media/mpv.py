@@ -9,9 +9,9 @@ MPV = Backend(
     module="gateway.media.mpv_worker",
     options=(
         "--cache=no",
-        # A stream that began with a part of a segment may run dry until the next part.  To wait for a
-        # second of media, as is usual, made 300 ms of 15; later pieces are longer than this anyway.
-        "--cache-pause-wait=0.3",
+        # A stream that began with a part of a segment is dry, to mpv, as soon as the decoders have it.
+        # To wait for a second of media, as is usual, made 300 ms of 15; whole segments follow anyway.
+        "--cache-pause-wait=0.1",
         "--demuxer-termination-timeout=0",
         "--demuxer-lavf-probe-info=nostreams",
         "--demuxer-lavf-analyzeduration=0.1",
