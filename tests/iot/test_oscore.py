@@ -204,6 +204,13 @@ def store(folder: Path, *, durable: bool = True) -> Store:
     )
 
 
+def _record(id_: bytes, number: int) -> bytes:
+    """One line of 16 bytes: the kernel may end a killed write between two pages, and 16 divides a page."""
+    record = f"{id_.hex()} {number:>10}\n".encode()
+    assert len(record) == 16
+    return record
+
+
 async def _burn(folder: Path, used: int, cut: Callable[[], None]) -> None:
     """Use numbers of `ep1` one after another, each written down as it goes on the wire, until cut."""
     kept, ready = store(folder), asyncio.Event()
@@ -218,7 +225,7 @@ async def _burn(folder: Path, used: int, cut: Callable[[], None]) -> None:
         assert sealed is not None
         cut()
         while True:
-            os.write(used, f"{sealed.keys.recipient_id.hex()} {await sealed.number()}\n".encode())
+            os.write(used, _record(sealed.keys.recipient_id, await sealed.number()))
             await asyncio.sleep(0)
 
 
