@@ -136,8 +136,15 @@ class Publisher(Generic[T]):
             self._publishing = False
 
     def _give(self, fact: T) -> None:
+        patient = []
         for subscription in tuple(self._subscriptions):
-            subscription._put(fact)  # noqa: SLF001 - the two classes are one mechanism
+            if subscription._heed is None:  # noqa: SLF001 - the two classes are one mechanism
+                patient.append(subscription)
+            else:
+                subscription._put(fact)  # noqa: SLF001
+        # Behind: what a reader sets off is not to wait for tasks that only take note.
+        for subscription in patient:
+            subscription._put(fact)  # noqa: SLF001
 
     @contextmanager
     def subscribe(self, backlog: int = DEFAULT_BACKLOG) -> Iterator[Subscription[T]]:

@@ -68,6 +68,48 @@ async def test_a_fact_that_finds_nobody_waiting_is_heeded_where_it_is_published(
         assert heard == [1, 2], "who was ended heeds nothing"
 
 
+async def test_who_heeds_at_once_comes_before_who_is_woken() -> None:
+    publisher: Publisher[int] = Publisher()
+    order: list[str] = []
+
+    async def read(facts: Subscription[int]) -> None:
+        await anext(facts)
+        order.append("woken")
+
+    def heed(_: int) -> None:
+        order.append("heeded")
+        begun.append(asyncio.create_task(follow()))
+
+    async def follow() -> None:
+        order.append("what follows from it")
+
+    begun: list[asyncio.Task[None]] = []
+    with publisher.subscribe() as first, publisher.subscribe() as second:
+        reading = asyncio.create_task(read(first))
+        async with heeding(second, heed):
+            publisher.publish(1)
+            await asyncio.gather(reading, *begun)
+    assert order == ["heeded", "what follows from it", "woken"]
+
+
+async def test_what_a_reader_publishes_in_its_own_turn_waits_until_it_is_through() -> None:
+    publisher: Publisher[int] = Publisher()
+    heard: list[str] = []
+
+    def answer(fact: int) -> None:
+        heard.append(f"begin {fact}")
+        if fact == 2:
+            publisher.publish(3)
+        heard.append(f"end {fact}")
+
+    with publisher.subscribe() as facts:
+        async with heeding(facts, answer):
+            publisher.publish(1)
+            publisher.publish(2)
+            await asyncio.sleep(0.01)
+    assert heard == ["begin 1", "end 1", "begin 2", "end 2", "begin 3", "end 3"]
+
+
 @given(st.lists(st.integers(0, 3), max_size=60))
 async def test_facts_are_heeded_in_their_order_whenever_they_come(pauses: list[int]) -> None:
     publisher: Publisher[int] = Publisher()

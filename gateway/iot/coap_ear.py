@@ -8,6 +8,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import aiocoap
@@ -18,12 +19,27 @@ from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
 from aiocoap.util import hostportsplit
 
 MAX_REQUESTS_PER_S = 1000
+_ADDRESS_BYTES = 16
 
 
 class _Memory(TransportTuning):  # type: ignore[misc]  # aiocoap has no types
     """Remember a request, to answer its repetition, for as long as peers repeat (not 247 s)."""
 
     EXCHANGE_LIFETIME = 60.0
+
+
+class Peer(UDP6EndpointAddress):  # type: ignore[misc]  # aiocoap has no types
+    """An address that is not written and read again each time to tell whether it is one of many."""
+
+    @property
+    def is_multicast(self) -> bool:
+        """Whether what goes there goes to many."""
+        return _is_multicast(self.sockaddr[0])
+
+    @property
+    def is_multicast_locally(self) -> bool:
+        """Whether what came from there came to many."""
+        return _is_multicast(self.pktinfo[:_ADDRESS_BYTES])
 
 
 class Ear(MessageInterfaceUDP6):  # type: ignore[misc]  # aiocoap has no types
@@ -49,7 +65,7 @@ class Ear(MessageInterfaceUDP6):  # type: ignore[misc]  # aiocoap has no types
         local = (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)
         pktinfo = next((value for level, kind, value in ancdata if (level, kind) == local), None)
         try:
-            message = aiocoap.Message.decode(data, UDP6EndpointAddress(address, self, pktinfo=pktinfo))
+            message = aiocoap.Message.decode(data, Peer(address, self, pktinfo=pktinfo))
         except (ValueError, LookupError, ArithmeticError, struct.error, error.Error):
             return
         if message.code.is_request() and not (self.takes(message) and self._has_room()):
@@ -64,7 +80,7 @@ class Ear(MessageInterfaceUDP6):  # type: ignore[misc]  # aiocoap has no types
         sockaddr = None if place is None else literal(*hostportsplit(place))
         if sockaddr is None:
             return await super().determine_remote(request)
-        remote = UDP6EndpointAddress(sockaddr, self)
+        remote = Peer(sockaddr, self)
         remote.maximum_block_size_exp = min(
             remote.maximum_block_size_exp, request.remote.maximum_block_size_exp
         )
@@ -81,6 +97,13 @@ class Ear(MessageInterfaceUDP6):  # type: ignore[misc]  # aiocoap has no types
         return True
 
 
+@lru_cache(maxsize=1024)
+def _is_multicast(address: str | bytes) -> bool:
+    here = ipaddress.IPv6Address(address)
+    return (here.ipv4_mapped or here).is_multicast
+
+
+@lru_cache(maxsize=1024)
 def literal(host: str | None, port: int | None) -> tuple[str, int, int, int] | None:
     """Return the socket's address of `host`, as the kernel writes it; None for names and for zones."""
     try:

@@ -16,6 +16,7 @@ import aiocoap
 from aiocoap import error
 from aiocoap.numbers.constants import TransportTuning
 from aiocoap.pipe import Pipe
+from aiocoap.protocol import Request
 
 from gateway.errors import GatewayError
 from gateway.iot.coap_sealing import Sealing
@@ -61,7 +62,7 @@ async def ask(
     """
     try:
         async with asyncio.timeout(timeout_s):
-            answer: Answer = await context.request(request, handle_blockwise=False).response
+            answer = await _answer(context, request)
             while whole and answer.opt.block2 is not None and answer.opt.block2.more:
                 answer = await _longer(context, request, answer)
             return answer
@@ -69,6 +70,15 @@ async def ask(
         raise LinkDownError(f"no answer within {timeout_s:g} s") from late
     except (error.Error, OSError, ValueError) as failed:
         raise LinkDownError(f"no answer: {failed or type(failed).__name__}") from failed
+
+
+async def _answer(context: aiocoap.Context, request: aiocoap.Message) -> Answer:
+    """Send `request` now; aiocoap would have a task do that, a turn of the loop later."""
+    pipe = Pipe(request, context.log)
+    answered: asyncio.Future[Answer] = Request(pipe, context.loop, context.log).response
+    interface = await context.find_remote_and_interface(request)
+    interface.request(pipe)
+    return await answered
 
 
 async def _longer(context: aiocoap.Context, request: aiocoap.Message, answer: Answer) -> Answer:
@@ -79,7 +89,7 @@ async def _longer(context: aiocoap.Context, request: aiocoap.Message, answer: An
     if held.start + held.size != len(answer.payload):
         raise LinkDownError("its answer does not begin at the beginning")
     following = request._generate_next_block2_request(answer).copy(remote=answer.remote)  # noqa: SLF001 - see above
-    block: Answer = await context.request(following, handle_blockwise=False).response
+    block = await _answer(context, following)
     if block.opt.block2 is None:
         return block
     answer._append_response_block(block)  # noqa: SLF001 - see above

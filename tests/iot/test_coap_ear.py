@@ -1,10 +1,11 @@
-"""Whom the CoAP socket finds without asking anybody."""
+"""What the CoAP socket knows of addresses without asking anybody."""
 
 import socket
 
 import pytest
+from aiocoap.transports.udp6 import UDP6EndpointAddress
 
-from gateway.iot.coap_ear import literal
+from gateway.iot.coap_ear import Peer, literal
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,20 @@ def test_a_port_that_is_not_named_is_coaps_own() -> None:
 @pytest.mark.parametrize("host", ["lamp.local", "fe80::1", "fe80::1%1", "", None])
 def test_who_has_a_name_or_a_zone_is_looked_up(host: str | None) -> None:
     assert literal(host, 5683) is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["192.0.2.7", "223.255.255.255", "224.0.1.187", "239.1.2.3", "240.0.0.1", "fe80::1", "ff02::fd", "::1"],
+)
+def test_many_are_told_from_one_as_the_library_does(host: str) -> None:
+    address = host if ":" in host else f"::ffff:{host}"
+    # The interface is the caller's; an address only refers to it.
+    pktinfo, interface = socket.inet_pton(socket.AF_INET6, address) + bytes(4), literal
+    ours, theirs = (
+        kind((address, 5683, 0, 0), interface, pktinfo=pktinfo) for kind in (Peer, UDP6EndpointAddress)
+    )
+    assert ours.is_multicast is theirs.is_multicast
+    assert ours.is_multicast_locally is theirs.is_multicast_locally
+    assert ours.is_multicast is (host.startswith("ff") or host in ("224.0.1.187", "239.1.2.3"))
+    assert ours == theirs
