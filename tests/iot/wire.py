@@ -45,6 +45,8 @@ class Wire:
     def fall_silent(self, *, broker_hears: bool = False) -> None:
         """Let every connection that is open now stay so and carry nothing, as half-open ones do.
 
+        That the other end gives it up is not carried either.
+
         Args:
             broker_hears: Lose only what the broker says.
         """
@@ -63,6 +65,8 @@ class Wire:
                 tasks.create_task(self._pass(reader, back))
                 tasks.create_task(self._pass(there, writer))
         finally:
+            for each in mine:
+                each.transport.abort()
             self._open -= mine
             self._dead -= mine
             self._towards_broker.discard(back)
@@ -74,4 +78,5 @@ class Wire:
                     continue
                 writer.write(chunk)
                 await writer.drain()
-        writer.transport.abort()
+        if writer not in self._dead:
+            writer.transport.abort()
