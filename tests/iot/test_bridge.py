@@ -1,3 +1,4 @@
+import asyncio
 import json
 import math
 from collections.abc import AsyncIterator, Callable
@@ -24,6 +25,12 @@ LINKS = '</3303/0/5700>;title="Cellar",</3306/0/5850>'
 TEMPERATURE_TOPIC = f"gateway/{BOX}/coap_ep1_3303_0_5700"
 SWITCH_TOPIC = f"gateway/{BOX}/coap_ep1_3306_0_5850"
 TEMPERATURE_CONFIG = "homeassistant/sensor/gateway_box-1/coap_ep1_3303_0_5700/config"
+THERMOMETER = Entity(
+    id=TEMPERATURE,
+    device=Device(id=DeviceId("coap.ep1"), name="ep1", link="coap"),
+    name="Cellar",
+    capability=Capability.SENSOR,
+)
 
 
 def entity_of(
@@ -145,21 +152,34 @@ async def test_what_an_earlier_run_left_behind_is_swept(
             assert await others.next("homeassistant/switch/stranger/x/config") == "{}"
 
 
+async def test_what_an_earlier_run_announced_and_is_there_again_stays(
+    tmp_path: Path, serve: Serve, broker_port: int
+) -> None:
+    ghost = "homeassistant/switch/gateway_box-1/coap_ghost/config"
+    async with house(tmp_path, serve, broker_port) as home, home.listening("homeassistant/#") as listener:
+        for announcement in (TEMPERATURE_CONFIG, ghost):
+            await home.retain(announcement, {"unique_id": "x", "state_topic": "of/an/earlier/life"})
+        link = SilentLink()
+        registry = Registry([link])
+        bridge = BridgeOut(Topics(BOX), home.client, registry, home.commands, BridgeConfig(sweep_after_s=1))
+        async with serve(registry), serve(bridge):
+            # A device registers a moment after the box has heard what it left behind.
+            await asyncio.sleep(0.3)
+            link.events.publish(Found(THERMOMETER))
+            await listener.until(ghost, "")
+            async with home.listening(TEMPERATURE_CONFIG) as later:
+                assert "Cellar" in await later.next(TEMPERATURE_CONFIG)
+
+
 async def test_what_went_while_the_bridge_was_down_is_swept(
     tmp_path: Path, serve: Serve, broker_port: int
 ) -> None:
-    thermometer = Entity(
-        id=TEMPERATURE,
-        device=Device(id=DeviceId("coap.ep1"), name="ep1", link="coap"),
-        name="Cellar",
-        capability=Capability.SENSOR,
-    )
     async with house(tmp_path, serve, broker_port) as home, home.listening("homeassistant/#") as listener:
         link = SilentLink()
         registry = Registry([link])
         bridge = BridgeOut(Topics(BOX), home.client, registry, home.commands, BridgeConfig(sweep_after_s=1))
         async with serve(registry):
-            link.events.publish(Found(thermometer))
+            link.events.publish(Found(THERMOMETER))
             async with serve(bridge):
                 await listener.next(TEMPERATURE_CONFIG)
             with registry.changes.subscribe() as changes:
