@@ -222,11 +222,16 @@ def _television_set(tv: Tv) -> television.Television:
     async def switch(on: bool) -> None:
         await (tv.wake() if on else tv.standby())
 
+    async def hold(still: bool) -> None:
+        await (tv.pause() if still else tv.resume())
+
     return television.Television(
         changes=tv.changes,
         is_on=lambda: tv.state.is_on,
         number=lambda: tv.state.channel.number if tv.state.channel else None,
+        is_paused=lambda: tv.state.paused,
         switch=switch,
+        hold=hold,
     )
 
 

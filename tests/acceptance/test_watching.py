@@ -165,12 +165,13 @@ async def test_live_is_held_gone_on_with_gone_back_in_and_live_again(
 
     await ordered(tv, "pause")
     await tv.tv(lambda state: state["paused"])
+    await tv.entity("tv.paused", lambda one: one["value"] is True)
     await asyncio.sleep(0.3)  # what was in the pipe of the screen is drawn
     held = second_shown(screen)
     await asyncio.sleep(3)  # the pause itself
     assert seconds_apart(second_shown(screen), held) < 0.7
 
-    await ordered(tv, "resume")
+    assert (await tv.end_of(await tv.order("tv.paused", False)))["state"] == "confirmed"
     await playing(tv, name, "timeshift")
     async with asyncio.timeout(PICTURE_S):
         while (second_shown(screen) - held) % 60 < 1:  # noqa: ASYNC110 - light
