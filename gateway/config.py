@@ -215,8 +215,11 @@ def _rules_problems(config: GatewayConfig) -> Iterator[Problem]:
     try:
         said = read_file(config.iot.rules)
         for i, rule in enumerate(said.rules):
-            if rule.when.sun and config.box.place is None:
-                yield Problem("iot.rules", f"rules[{i}].when.sun: needs box.latitude and box.longitude")
+            if config.box.place is None and rule.needs_place:
+                where = ["when.sun"] if rule.when.sun else []
+                where += [f"if[{j}].between" for j, one in enumerate(rule.conditions) if one.needs_place]
+                for each in where:
+                    yield Problem("iot.rules", f"rules[{i}].{each}: needs box.latitude and box.longitude")
     except RulesFileError as error:
         yield Problem("iot.rules", str(error))
     except SchemaError as error:

@@ -186,7 +186,7 @@ class Rules:
         Raises:
             NoPlaceError: it waits for the sun, and nobody said where the box stands.
         """
-        if rule.when.sun and self._senses.sky is None:
+        if rule.needs_place and self._senses.sky is None:
             raise NoPlaceError(f"{rule.id} waits for the sun, and the box does not know where it stands")
         await self._book.put(rule)
         self._arrange()
@@ -274,7 +274,7 @@ class Rules:
         self._remembered = frozenset(met)
         log.info("%d rules", len(self.rules))
         for rule in self.rules:
-            if rule.when.sun and self._senses.sky is None:
+            if rule.needs_place and self._senses.sky is None:
                 log.warning("Rule %s never fires: %s", rule.id, NoPlaceError.hint)
 
     async def _remember_regularly(self) -> None:

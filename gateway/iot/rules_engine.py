@@ -113,6 +113,7 @@ class _Entry:
         self.rule = rule
         self.gate = _Gate(when)
         self.conditions = [_Gate(test) for test in rule.conditions if test.entity]
+        self._sky = sky
         self.hours = [test.between for test in rule.conditions if test.between is not None]
         self.daily = Daily(when.at, when.days) if when.at else None
         self.solar = Solar(when.sun, when.offset_s, when.days, sky) if when.sun and sky else None
@@ -139,7 +140,7 @@ class _Entry:
     def holds(self, now_s: float, local: datetime) -> bool:
         """Whether all conditions are so."""
         return all(condition.is_so(now_s) for condition in self.conditions) and all(
-            is_between(hours, local) for hours in self.hours
+            is_between(hours, local, self._sky) for hours in self.hours
         )
 
     def look(self, now_s: float, local: datetime) -> bool:

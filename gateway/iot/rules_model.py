@@ -12,7 +12,7 @@ from typing import NewType
 from gateway.iot.entity import EntityId, Value
 from gateway.iot.household import check_id
 from gateway.iot.rules_steps import MAX_STEPS, MAX_STEPS_IN_ALL, Step, every
-from gateway.iot.rules_times import DAYS, minutes_of
+from gateway.iot.rules_times import DAYS, SUN_WORDS, minutes_of
 from gateway.iot.sun import SunEvent
 from gateway.schema import FieldError
 
@@ -63,8 +63,8 @@ class Test:
         key: Happens when this key of the remote is pressed.
         quiet: Happens when none of these entities told of life for `for_s`; `REMOTE` stands for
             any key of the remote.
-        between: So from one time of day to before another: ``{"from": "22:00", "to": "06:00"}``.
-            With `quiet`, the hours that count.
+        between: So from one time of day to before another: ``{"from": "22:00", "to": "06:00"}``, or from
+            or to what the sun does, as ``sunset``.  With `quiet`, the hours that count, without the sun.
     """
 
     __test__ = False
@@ -102,11 +102,16 @@ class Test:
         if not set(self.days) <= set(DAYS):
             raise FieldError("days", f"must be some of {', '.join(DAYS)}")
         if self.between is not None:
-            _check_hours(self.between)
+            _check_hours(self.between, by_sun=not self.quiet)
         if len(self.key) > MAX_KEY_CHARS:
             raise FieldError("key", f"must have at most {MAX_KEY_CHARS} characters")
         if len(self.quiet) > MAX_QUIET or len(set(self.quiet)) < len(self.quiet) or not all(self.quiet):
             raise FieldError("quiet", f"must be at most {MAX_QUIET} different entities")
+
+    @property
+    def needs_place(self) -> bool:
+        """Whether it asks for the sun, which is another one elsewhere."""
+        return self.sun is not None or not SUN_WORDS.isdisjoint((self.between or {}).values())
 
     def _check_value(self) -> None:
         given = [self.above is not None, self.below is not None, self.equals is not None, self.changes]
@@ -143,11 +148,14 @@ def _check_time(field: str, text: str) -> None:
         raise FieldError(field, str(error)) from error
 
 
-def _check_hours(hours: dict[str, str]) -> None:
+def _check_hours(hours: dict[str, str], *, by_sun: bool) -> None:
     if hours.keys() != {"from", "to"}:
         raise FieldError("between", "must be from and to")
     for name, text in hours.items():
-        _check_time(f"between.{name}", text)
+        if text not in SUN_WORDS:
+            _check_time(f"between.{name}", text)
+        elif not by_sun:
+            raise FieldError(f"between.{name}", "cannot be the sun's with quiet; use times of day")
     if hours["from"] == hours["to"]:
         raise FieldError("between", "from and to are the same")
 
@@ -169,6 +177,11 @@ class Rule:
     conditions: tuple[Test, ...] = ()
     do: tuple[Step, ...]
     mode: Mode = Mode.SINGLE
+
+    @property
+    def needs_place(self) -> bool:
+        """Whether it goes by the sun."""
+        return any(test.needs_place for test in (self.when, *self.conditions))
 
     def __post_init__(self) -> None:
         check_id(self.id)

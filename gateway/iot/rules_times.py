@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from gateway.iot.sun import SunEvent
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SUN_WORDS = frozenset(event.value for event in SunEvent)
 SET_S = 90.0
 """By more than this a clock does not err: somebody set it, and nothing between then and now has passed."""
 
@@ -30,11 +31,29 @@ def minutes_of(text: str) -> int:
     return int(found[1]) * 60 + int(found[2])
 
 
-def is_between(hours: Mapping[str, str], local: datetime) -> bool:
-    """Return whether `local` is from ``hours["from"]`` to before ``hours["to"]``, maybe over midnight."""
-    begin, end = minutes_of(hours["from"]), minutes_of(hours["to"])
+Sky = Callable[[SunEvent, date, tzinfo], datetime | None]
+"""When the sun does something on a day of a zone; `None` on a day when it does not."""
+
+
+def is_between(hours: Mapping[str, str], local: datetime, sky: Sky | None = None) -> bool:
+    """Return whether `local` is from ``hours["from"]`` to before ``hours["to"]``, maybe over midnight.
+
+    Either may be what the sun does that day by `sky`; where or when it does not do that, nothing is between.
+    """
+    begin, end = (_minutes_on(local, hours[name], sky) for name in ("from", "to"))
+    if begin is None or end is None:
+        return False
     now = local.hour * 60 + local.minute
-    return begin <= now < end if begin < end else now >= begin or now < end
+    return begin <= now < end if begin <= end else now >= begin or now < end
+
+
+def _minutes_on(local: datetime, text: str, sky: Sky | None) -> int | None:
+    if text not in SUN_WORDS:
+        return minutes_of(text)
+    if sky is None or local.tzinfo is None:
+        return None
+    at = sky(SunEvent(text), local.date(), local.tzinfo)
+    return None if at is None else at.hour * 60 + at.minute
 
 
 class Watch:
@@ -61,10 +80,6 @@ class Watch:
             return None
         begin, end = before[1].replace(tzinfo=None), local.replace(tzinfo=None)
         return (begin, end) if begin < end else None
-
-
-Sky = Callable[[SunEvent, date, tzinfo], datetime | None]
-"""When the sun does something on a day of a zone; `None` on a day when it does not."""
 
 
 class Solar:

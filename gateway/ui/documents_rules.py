@@ -20,6 +20,9 @@ ShortName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
 ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+ClockOrSun = Annotated[
+    str, msgspec.Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|dawn|sunrise|sunset|dusk)$")
+]
 DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -30,13 +33,20 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     stop: ClockTime = msgspec.field(name="to")
 
 
+class SunnyHours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same, or from or to what the sun does that day where the box stands."""
+
+    start: ClockOrSun = msgspec.field(name="from")
+    stop: ClockOrSun = msgspec.field(name="to")
+
+
 class RuleCondition(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
     """Something that is so: of an entity, by exactly one of `above`, `below`, `equals`; or `between`."""
 
     entity: EntityName | msgspec.UnsetType = msgspec.UNSET
-    between: Hours | msgspec.UnsetType = msgspec.UNSET
+    between: SunnyHours | msgspec.UnsetType = msgspec.UNSET
     above: Threshold | msgspec.UnsetType = msgspec.UNSET
     below: Threshold | msgspec.UnsetType = msgspec.UNSET
     equals: WantedValue | msgspec.UnsetType = msgspec.UNSET

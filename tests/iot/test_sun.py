@@ -14,7 +14,7 @@ from gateway.iot.rules_engine import Engine
 from gateway.iot.rules_file import decode_rule, document_of
 from gateway.iot.rules_model import Rule, RuleId, Test
 from gateway.iot.rules_steps import NoticeStep, Step
-from gateway.iot.rules_times import Sky
+from gateway.iot.rules_times import Sky, is_between
 from gateway.iot.sun import Place, SunEvent
 from gateway.schema import SchemaError, decode
 from gateway.store import Store
@@ -102,6 +102,56 @@ def test_a_clock_that_is_set_repeats_nothing_and_makes_up_nothing() -> None:
 
 def test_without_a_place_nothing_fires() -> None:
     assert Days(MIDNIGHT, None, rule(sun="sunset")).go_on(timedelta(days=1)) == []
+    assert Days(MIDNIGHT, None, daily("22:00", DARK)).go_on(timedelta(days=1)) == []
+
+
+DARK = {"from": "sunset", "to": "sunrise"}
+
+
+def daily(at: str, between: dict[str, str]) -> Rule:
+    return Rule(
+        id=RuleId("lamp"),
+        when=Test(at=at),
+        conditions=(Test(between=between),),
+        do=(Step(notice=NoticeStep(text="now")),),
+    )
+
+
+@pytest.mark.parametrize(("at", "so"), [("18:55", False), ("19:15", True), ("06:45", True), ("07:10", False)])
+def test_a_rule_holds_in_the_dark_only(at: str, so: bool) -> None:
+    assert len(Days(MIDNIGHT, CHONGQING, daily(at, DARK)).go_on(timedelta(days=3))) == (3 if so else 0)
+
+
+@pytest.mark.parametrize(
+    ("hours", "at", "so"),
+    [
+        (DARK, "23:59", True),
+        (DARK, "00:00", True),
+        (DARK, "12:00", False),
+        ({"from": "sunrise", "to": "sunset"}, "12:00", True),
+        ({"from": "sunrise", "to": "sunset"}, "19:15", False),
+        ({"from": "dawn", "to": "22:00"}, "06:30", False),
+        ({"from": "dawn", "to": "22:00"}, "06:45", True),
+        ({"from": "dawn", "to": "22:00"}, "22:00", False),
+        ({"from": "17:00", "to": "dusk"}, "19:20", True),
+        ({"from": "17:00", "to": "dusk"}, "19:40", False),
+    ],
+)
+def test_hours_may_begin_and_end_with_the_sun(hours: dict[str, str], at: str, so: bool) -> None:
+    local = datetime.combine(MIDNIGHT.date(), time.fromisoformat(at), SHANGHAI)
+    assert is_between(hours, local, CHONGQING) is so
+
+
+def test_where_the_sun_does_not_set_there_is_no_dark() -> None:
+    summer = datetime(2026, 6, 21, tzinfo=OSLO)
+    assert not any(is_between(DARK, summer + timedelta(hours=hour), TROMSO) for hour in range(24))
+
+
+def test_an_hour_of_the_sun_that_is_an_hour_of_the_clock_leaves_nothing_between() -> None:
+    at = CHONGQING(SunEvent.DAWN, MIDNIGHT.date(), SHANGHAI)
+    assert at is not None
+    hours = {"from": f"{at:%H:%M}", "to": "dawn"}
+    assert not any(is_between(hours, MIDNIGHT + timedelta(minutes=each), CHONGQING) for each in range(1440))
 
 
 @pytest.mark.parametrize(
@@ -112,6 +162,12 @@ def test_without_a_place_nothing_fires() -> None:
         ({"sun": "sunset", "offset_s": 15_000}, "offset_s: must be -14400 to 14400 seconds"),
         ({"at": "20:00", "offset_s": 60}, "offset_s: goes only with sun"),
         ({"sun": "sunset", "for_s": 60}, "for_s: goes only with entity or quiet"),
+        ({"between": {"from": "sunset", "to": "noon"}}, "between.to: must be a time of day in quotes"),
+        ({"between": {"from": "sunset", "to": "sunset"}}, "between: from and to are the same"),
+        (
+            {"quiet": ["mqtt.door"], "for_s": 60, "between": {"from": "sunrise", "to": "22:00"}},
+            "between.from: cannot be the sun's with quiet",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_named(when: dict[str, object], why: str) -> None:
@@ -123,6 +179,7 @@ def test_a_rule_reads_as_it_was_written() -> None:
     document = {
         "id": "lamp",
         "when": {"sun": "sunset", "offset_s": -1800.0},
+        "if": [{"between": {"from": "sunset", "to": "22:00"}}],
         "do": [{"notice": {"text": "now"}}],
         "mode": "single",
     }
@@ -142,7 +199,10 @@ def test_a_place_is_on_earth(box: dict[str, float], why: str) -> None:
         decode(box, BoxConfig)
 
 
-WAITS = "rules:\n- {id: lamp, when: {sun: sunset}, do: [{notice: {text: now}}]}\n"
+WAITS = """rules:
+- {id: lamp, when: {sun: sunset}, do: [{notice: {text: now}}]}
+- {id: hall, when: {key: red}, if: [{between: {from: sunset, to: sunrise}}], do: [{notice: {text: now}}]}
+"""
 
 
 def test_the_installer_is_told_which_rule_wants_a_place(tmp_path: Path) -> None:
@@ -150,7 +210,8 @@ def test_the_installer_is_told_which_rule_wants_a_place(tmp_path: Path) -> None:
     file.write_text(WAITS)
     config.write_text(f"iot: {{rules: {file}}}\n")
     assert [str(each) for each in problems_of(config)] == [
-        "iot.rules: rules[0].when.sun: needs box.latitude and box.longitude"
+        "iot.rules: rules[0].when.sun: needs box.latitude and box.longitude",
+        "iot.rules: rules[1].if[0].between: needs box.latitude and box.longitude",
     ]
     config.write_text(f"box: {{latitude: 29.56, longitude: 106.55}}\niot: {{rules: {file}}}\n")
     assert problems_of(config) == ()
@@ -175,8 +236,11 @@ async def test_the_api_takes_such_a_rule_where_the_place_is_known(
         async with serve(lost):
             with pytest.raises(NoPlaceError, match="evening waits for the sun"):
                 await lost.put(evening)
+            with pytest.raises(NoPlaceError, match="lamp waits for the sun"):
+                await lost.put(daily("22:00", DARK))
+            assert "Rule hall never fires: Set box.latitude and box.longitude" in caplog.text
             assert "Rule lamp never fires: Set box.latitude and box.longitude" in caplog.text
         placed = working(CHONGQING)
         async with serve(placed):
             await placed.put(evening)
-            assert [one.id for one in placed.rules] == ["lamp", "evening"]
+            assert [one.id for one in placed.rules] == ["lamp", "hall", "evening"]
