@@ -218,6 +218,18 @@ async def test_a_hostile_report_changes_nothing(home: House, word: bytes) -> Non
     assert home.mqtt.unreadable == 1
 
 
+async def test_a_report_that_is_too_long_is_not_read_however_good_it_is(home: House) -> None:
+    words = {"unique_id": "meter", "state_topic": "meter/state", "unit_of_meas": "W"}
+    await home.retain("homeassistant/sensor/meter/config", {**words, "value_template": "{{ value_json.w }}"})
+    await home.retain("meter/state", b'{"w": 20}')
+    await home.state(EntityId("mqtt.meter"), value=20)
+    await home.client.publish(Message("meter/state", json.dumps({"w": 21, "more": "x" * 65_536}).encode()))
+    await home.client.publish(Message("room/state", b"21"))
+    await home.state(ROOM, value=21)
+    assert home.registry.states[EntityId("mqtt.meter")].value == 20
+    assert home.mqtt.unreadable == 1
+
+
 async def test_a_coap_device_that_floods_is_heard_and_the_others_are_obeyed(home: House) -> None:
     asyncio.get_running_loop().set_debug(False)
     loud, calm = Resource("0"), Resource("5")
