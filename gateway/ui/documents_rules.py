@@ -33,7 +33,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     stop: ClockTime = msgspec.field(name="to")
 
 
-class SunnyHours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ClockOrSunHours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The same, or from or to what the sun does that day where the box stands."""
 
     start: ClockOrSun = msgspec.field(name="from")
@@ -46,7 +46,7 @@ class RuleCondition(
     """Something that is so: of an entity, by exactly one of `above`, `below`, `equals`; or `between`."""
 
     entity: EntityName | msgspec.UnsetType = msgspec.UNSET
-    between: SunnyHours | msgspec.UnsetType = msgspec.UNSET
+    between: ClockOrSunHours | msgspec.UnsetType = msgspec.UNSET
     above: Threshold | msgspec.UnsetType = msgspec.UNSET
     below: Threshold | msgspec.UnsetType = msgspec.UNSET
     equals: WantedValue | msgspec.UnsetType = msgspec.UNSET
