@@ -1,11 +1,21 @@
-"""What the CoAP socket knows of addresses without asking anybody."""
+"""How the CoAP socket hears, and what it knows of addresses without asking anybody."""
 
+import asyncio
 import socket
+import struct
 
+import aiocoap
 import pytest
 from aiocoap.transports.udp6 import UDP6EndpointAddress
 
-from gateway.iot.coap_ear import Peer, literal
+from gateway.iot.coap_ear import MOST_AT_ONCE, Peer, literal
+from gateway.iot.coap_endpoint import CoapConfig, CoapEndpoint, HomeTuning
+from gateway.iot.coap_observe import ask
+from gateway.iot.link import LinkDownError
+from tests.conftest import Serve
+
+PING, RESET = 0x40, 0x70
+"""First byte of an empty message that wants an answer, and of that answer (RFC 7252, section 4.3)."""
 
 
 @pytest.mark.parametrize(
@@ -40,3 +50,38 @@ def test_many_are_told_from_one_as_the_library_does(host: str) -> None:
     assert ours.is_multicast_locally is theirs.is_multicast_locally
     assert ours.is_multicast is (host.startswith("ff") or host in ("224.0.1.187", "239.1.2.3"))
     assert ours == theirs
+
+
+async def test_what_came_together_is_heard_together(serve: Serve) -> None:
+    endpoint = CoapEndpoint(CoapConfig(host="127.0.0.1", port=0))
+    many, turns = 4 * MOST_AT_ONCE, 12
+    async with serve(endpoint):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.connect(("127.0.0.1", endpoint.port))
+            peer.setblocking(False)
+            for number in range(many):
+                peer.send(struct.pack(">BBH", PING, 0, number))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            answers = [peer.recv(64) for _ in range(many)]
+    assert answers == [struct.pack(">BBH", RESET, 0, number) for number in range(many)]
+
+
+async def test_a_port_that_nobody_has_is_known_at_once_and_the_others_are_heard_all_the_same(
+    serve: Serve,
+) -> None:
+    endpoint, peer = CoapEndpoint(CoapConfig(port=0)), CoapEndpoint(CoapConfig(port=0))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        gone = nobody.getsockname()[1]
+    async with serve(endpoint), serve(peer):
+
+        def asked(port: int) -> aiocoap.Message:
+            uri = f"coap://127.0.0.1:{port}/.well-known/core"
+            return aiocoap.Message(code=aiocoap.GET, uri=uri, transport_tuning=HomeTuning())
+
+        for _ in range(3):
+            with pytest.raises(LinkDownError, match="Network error"):
+                await ask(endpoint.context, asked(gone), 5)
+            # It has no such resource; but it answers.
+            assert (await ask(endpoint.context, asked(peer.port), 5)).code is aiocoap.NOT_FOUND
