@@ -3,13 +3,14 @@ import json
 import math
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gateway.iot.bridge import BridgeConfig, BridgeOut
 from gateway.iot.bridge_topics import Topics, component_of, ordered, state_text
-from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, State
+from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, Reading, State
 from gateway.iot.entity import Value as EntityValue
 from gateway.iot.link import Found, LinkEvent, Lost
 from gateway.iot.registry import Registry
@@ -187,6 +188,24 @@ async def test_what_went_while_the_bridge_was_down_is_swept(
                 await anext(changes)
             async with serve(bridge):
                 await listener.until(TEMPERATURE_CONFIG, "")
+
+
+async def test_who_speaks_without_a_pause_is_told_with_pauses_and_its_newest_word_stands(
+    home: House, serve: Serve
+) -> None:
+    link = SilentLink()
+    registry = Registry([link])
+    bridge = BridgeOut(Topics(BOX), home.client, registry, home.commands, BridgeConfig())
+    said, heard = 500, list[str]()
+    async with serve(registry), serve(bridge), home.listening(f"{TEMPERATURE_TOPIC}/state") as listener:
+        link.events.publish(Found(THERMOMETER))
+        for number in range(said + 1):
+            link.events.publish(Reading(TEMPERATURE, number, datetime.now(UTC)))
+            await asyncio.sleep(0)
+        while not heard or heard[-1] != str(said):
+            heard.append(await listener.next(f"{TEMPERATURE_TOPIC}/state"))
+    assert heard == sorted(heard, key=int)
+    assert len(heard) < said / 4
 
 
 async def test_the_box_does_not_take_its_own_announcements_for_devices(home: House) -> None:
