@@ -5,7 +5,6 @@ One rule: a value without a sound form is refused, never guessed.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
@@ -53,8 +52,7 @@ class PayloadError(BadInputError):
     hint = "Update or replace the device; what it sends cannot be read."
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """One value in a payload.
 
     Attributes:

@@ -4,9 +4,10 @@ One rule: only the device's own live report, heard after the command was
 given, makes it ``confirmed``; no life goes back, and none out of its end.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+import msgspec
 
 from gateway.iot.entity import EntityId, StateChanged, Value
 
@@ -36,8 +37,7 @@ class CommandState(StrEnum):
         return self in (CommandState.CONFIRMED, CommandState.FAILED, CommandState.EXPIRED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(msgspec.Struct, frozen=True, kw_only=True):
     """An order to one entity.
 
     Attributes:
@@ -63,7 +63,7 @@ def moved(command: Command, state: CommandState, at: datetime, code: str | None 
     """Return `command` in `state`; `None` if its life does not lead there: not back, not out of an end."""
     if command.state.over or state in (command.state, CommandState.SENT):
         return None
-    return replace(command, state=state, changed_at=max(at, command.changed_at), code=code)
+    return msgspec.structs.replace(command, state=state, changed_at=max(at, command.changed_at), code=code)
 
 
 def confirms(change: StateChanged, command: Command, since: datetime | None = None) -> bool:

@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
+import msgspec
+
 EntityId = NewType("EntityId", str)
 DeviceId = NewType("DeviceId", str)
 
@@ -173,8 +175,7 @@ class Entity:
         return math.isclose(reported, wanted, rel_tol=1e-6, abs_tol=self.step / 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """What a device said of one of its entities.
 
     Attributes:
@@ -198,8 +199,7 @@ class Reading:
     quality: Quality = Quality.GOOD
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """All that is known of an entity.
 
     Attributes:
@@ -220,8 +220,7 @@ class State:
     quality: Quality = Quality.GOOD
 
 
-@dataclass(frozen=True, slots=True)
-class StateChanged:
+class StateChanged(msgspec.Struct, frozen=True):
     """A state is no longer what it was.
 
     Attributes:

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 
+from msgspec.structs import replace as changed
+
 from gateway.iot.body import BodyConfig, is_plausible
 from gateway.iot.entity import Device, DeviceId, Entity, EntityId, Quality, Reading, State, StateChanged
 from gateway.iot.link import Availability, Found, Link, LinkEvent, Lost
@@ -98,7 +100,7 @@ class Registry:
         elif isinstance(event, Availability):
             before = self._states.get(event.entity)
             if before is not None and before.available is not event.available:
-                self._put(before, replace(before, available=event.available))
+                self._put(before, changed(before, available=event.available))
         else:
             self._read(event)
 
@@ -118,7 +120,7 @@ class Registry:
         if before is None or before.entity.capability is not entity.capability:
             self._put(before, State(entity))
         elif before.entity != entity:
-            self._put(before, replace(before, entity=entity))
+            self._put(before, changed(before, entity=entity))
 
     def _read(self, reading: Reading) -> None:
         before = self._states.get(reading.entity)
@@ -137,7 +139,7 @@ class Registry:
         # What is repeated to us says nothing of when it was so.
         again = repeated and before.sure and not reading.sure and not reading.dated
         at = before.reported_at if again else reading.at
-        after = replace(before, value=reading.value, reported_at=at, sure=sure, quality=reading.quality)
+        after = changed(before, value=reading.value, reported_at=at, sure=sure, quality=reading.quality)
         self._put(before, after, repeated=repeated, live=reading.live)
 
     def _judged(self, reading: Reading, entity: Entity) -> Reading:
@@ -146,17 +148,17 @@ class Registry:
         if body is None:
             # A clock may be ahead of ours, but nothing was measured in the future.
             in_memory = not reading.live and is_sound(reading.at, now)
-            return replace(reading, at=min(reading.at, now), dated=in_memory)
+            return changed(reading, at=min(reading.at, now), dated=in_memory)
         if not reading.dated and not reading.live:
-            reading = replace(reading, quality=Quality.UNDATED)
+            reading = changed(reading, quality=Quality.UNDATED)
         elif reading.dated and not is_sound(reading.at, now):
-            reading = replace(reading, at=now, dated=False, quality=Quality.UNDATED)
+            reading = changed(reading, at=now, dated=False, quality=Quality.UNDATED)
         elif reading.dated:
             at = min(reading.at, now)
             fresh = now - at <= FRESH
-            reading = replace(reading, at=at, live=reading.live and fresh, sure=reading.sure and fresh)
+            reading = changed(reading, at=at, live=reading.live and fresh, sure=reading.sure and fresh)
         if reading.value is not None and not is_plausible(body, reading.value, entity.unit):
-            reading = replace(reading, quality=Quality.IMPLAUSIBLE)
+            reading = changed(reading, quality=Quality.IMPLAUSIBLE)
         return reading
 
     def _is_older(self, reading: Reading, before: State) -> bool:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as changed
 
 from gateway.iot.entity import (
     Capability,
@@ -76,7 +77,7 @@ async def registry(serve: Serve, link: SayingLink) -> AsyncIterator[Registry]:
 async def test_an_entity_is_found_reports_goes_and_comes(registry: Registry, link: SayingLink) -> None:
     new = State(SENSOR)
     warm = State(SENSOR, 20, NOW)
-    away = replace(warm, available=False)
+    away = changed(warm, available=False)
     with registry.changes.subscribe() as changes:
         link.say(Found(SENSOR), reading(20), Availability(SENSOR.id, available=False), Lost(SENSOR.id))
         assert await take(changes, 4) == [
@@ -111,7 +112,7 @@ async def test_what_was_only_kept_is_not_sure_until_the_device_says_it(
     registry: Registry, link: SayingLink
 ) -> None:
     def kept(value: Value, after_s: float) -> Reading:
-        return replace(reading(value, after_s, live=False), sure=False)
+        return changed(reading(value, after_s, live=False), sure=False)
 
     said = [kept(1, 0), reading(1, 1), kept(1, 2), kept(2, 3), kept(2, 4), reading(2, 5)]
     with registry.changes.subscribe() as changes:
@@ -129,7 +130,7 @@ async def test_what_was_measured_of_a_body_hours_ago_is_no_news_for_a_rule(
     registry = Registry([link], clock=lambda: NOW + timedelta(hours=3))
     cuff = replace(SENSOR, name="Systolic", unit="mmHg")
     said = [
-        replace(reading(value, after_s), dated=True) for value, after_s in ((181, 0), (182, 3 * 3600 - 60))
+        changed(reading(value, after_s), dated=True) for value, after_s in ((181, 0), (182, 3 * 3600 - 60))
     ]
     async with serve(registry):
         with registry.changes.subscribe() as changes:

@@ -1,8 +1,8 @@
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace as changed
 
 from gateway.iot.entity import Capability, Device, DeviceId, Entity, EntityId, State, StateChanged, Value
 from gateway.iot.rules_engine import Engine, Fire
@@ -194,7 +194,7 @@ def test_what_was_quiet_while_nobody_was_at_home_is_asked_about_later_and_not_ne
     gone = State(Entity(id=away, device=device, name="away", capability=Capability.SWITCH), True)
     clocks.engine.heed(StateChanged(None, gone), clocks.now_s)
     assert clocks.go_on(timedelta(hours=2)) == []
-    clocks.engine.heed(StateChanged(gone, replace(gone, value=False)), clocks.now_s)
+    clocks.engine.heed(StateChanged(gone, changed(gone, value=False)), clocks.now_s)
     assert clocks.go_on(timedelta(hours=3)) == [datetime(2026, 3, 4, 11, tzinfo=SHANGHAI)]
 
 
