@@ -3,7 +3,7 @@ PORT ?= 8080
 STATE ?= state
 RUN = .venv/bin/
 
-.PHONY: help setup setup-test run test check format lint types contracts web fast clean bench-idle bench-relay bench-guide setup-bench bench-zap bench-iot
+.PHONY: help setup setup-test run test check format lint types contracts web fast clean bench-idle bench-relay bench-guide setup-bench bench-zap bench-iot bench-iot-flash
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -60,6 +60,9 @@ bench-zap: setup-bench  ## a change of channel, seen in light, beside five other
 
 bench-iot: setup-bench  ## from a sensor's report to the command, beside Home Assistant and bare clients (ten minutes)
 	$(RUN)python -m bench.iot $(IOT)
+
+bench-iot-flash: setup-test  ## what a house of a hundred devices writes to the flash (a quarter of an hour)
+	$(RUN)python -m bench.iot_flash
 
 clean:           ## everything that was made here, the demo's state too
 	rm -rf .venv build dist state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -71,15 +71,15 @@ async def run(plan: Plan) -> list[Figures]:
 
 
 async def _one(player: Player, plan: Plan, folder: Path) -> Figures:
-    device = free(socket.SOCK_DGRAM)
+    ports = tuple(free(socket.SOCK_DGRAM) for _ in range(player.pairs))
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(broker(folder))
-        devices = await stack.enter_async_context(plugged_in(port, device, silent=plan.silent))
+        devices = await stack.enter_async_context(plugged_in(port, ports, silent=plan.silent))
         await devices.announce()
         if player.crowded:
             await devices.announce_crowd()
         circuit = devices.circuit(*player.way)
-        argv = player.argv(House(folder=folder, broker=port, device=device, mode=plan.mode))
+        argv = player.argv(House(folder=folder, broker=port, devices=ports, mode=plan.mode))
         if player.keeps:
             async with playing(argv, folder) as pid:
                 await first_answer(circuit, FIRST_START_S)

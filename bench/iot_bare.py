@@ -3,12 +3,14 @@
 One rule: nothing that a bare client needs not: no devices, no states, no
 outcome.  This is the floor of what a library on this machine can do.
 
-``python -m bench.iot_bare paho|aiomqtt|aiocoap BROKER [DEVICE]``: ports; the CoAP device is observed.
+``python -m bench.iot_bare paho|aiomqtt|aiocoap BROKER [DEVICE ...]``: ports; CoAP devices are observed.
 """
 
 import argparse
 import asyncio
+import itertools
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 import aiocoap
@@ -16,7 +18,8 @@ import aiomqtt
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
-SENSOR, LIGHT = "bench/temp/state", "bench/light/set"
+from bench.iot_devices import THERMOMETER, light_topic, sensor_topic
+
 THRESHOLD = 25.0
 
 
@@ -38,13 +41,13 @@ def with_paho(port: int) -> None:
 
     def on_message(client: Client, _data: object, message: MQTTMessage) -> None:
         if edge.crossed(message.payload):
-            client.publish(LIGHT, b"ON", 1)
+            client.publish(light_topic(0), b"ON", 1)
 
     client = Client(CallbackAPIVersion.VERSION2)
     client.on_message = on_message
     client.on_socket_open = without_delay
     client.connect("127.0.0.1", port)
-    client.subscribe(SENSOR, 1)
+    client.subscribe(sensor_topic(0), 1)
     client.loop_forever()
 
 
@@ -52,26 +55,32 @@ async def with_aiomqtt(port: int) -> None:
     """Run as the documentation of aiomqtt shows."""
     edge = Edge()
     async with aiomqtt.Client("127.0.0.1", port) as client:
-        await client.subscribe(SENSOR, 1)
+        await client.subscribe(sensor_topic(0), 1)
         async for message in client.messages:
             if isinstance(message.payload, bytes) and edge.crossed(message.payload):
-                await client.publish(LIGHT, b"ON", 1)
+                await client.publish(light_topic(0), b"ON", 1)
 
 
-async def with_aiocoap(port: int, device: int) -> None:
+async def with_aiocoap(port: int, devices: Sequence[int]) -> None:
     """Observe as the documentation of aiocoap shows, and command by paho with TCP_NODELAY."""
-    edge = Edge()
     client = Client(CallbackAPIVersion.VERSION2)
     client.on_socket_open = without_delay
     client.connect("127.0.0.1", port)
     client.loop_start()
     context = await aiocoap.Context.create_client_context()
-    question = aiocoap.Message(code=aiocoap.GET, uri=f"coap://127.0.0.1:{device}/3303/0/5700", observe=0)
-    request = context.request(question)
-    await request.response
-    async for answer in request.observation:
-        if edge.crossed(answer.payload):
-            client.publish(LIGHT, b"ON", 1)
+
+    async def follow(number: int, device: int) -> None:
+        edge = Edge()
+        question = aiocoap.Message(
+            code=aiocoap.GET, uri=f"coap://127.0.0.1:{device}/{THERMOMETER}", observe=0
+        )
+        request = context.request(question)
+        await request.response
+        async for answer in request.observation:
+            if edge.crossed(answer.payload):
+                client.publish(light_topic(number), b"ON", 1)
+
+    await asyncio.gather(*itertools.starmap(follow, enumerate(devices)))
 
 
 def without_delay(_client: Client, _data: object, opened: Any) -> None:  # noqa: ANN401 - paho's own word
@@ -84,14 +93,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("library", choices=("paho", "aiomqtt", "aiocoap"))
     parser.add_argument("broker", type=int)
-    parser.add_argument("device", type=int, nargs="?", default=5683)
+    parser.add_argument("devices", type=int, nargs="*")
     said = parser.parse_args()
     if said.library == "paho":
         with_paho(said.broker)
     elif said.library == "aiomqtt":
         asyncio.run(with_aiomqtt(said.broker))
     else:
-        asyncio.run(with_aiocoap(said.broker, said.device))
+        asyncio.run(with_aiocoap(said.broker, said.devices))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """From a sensor's word to the command that follows from it: how long, how many, how many lost.
 
 One rule: every crossing counts.  One that no command follows is lost, and
-slower than all others; the light answers each command, as lights do.
+slower than all others; the light answers each command, as lights do.  Only
+where a newer wish takes the place of one that waits, a burst is judged by what
+the lights are in the end.
 """
 
 import asyncio
@@ -10,8 +12,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-HIGH, LOW, LOWER = b"30", b"20", b"19"
-"""On either side of the threshold, which is 25."""
+HIGH, LOW, LOWER, COLD = b"30", b"20", b"19", b"10"
+"""On either side of the threshold, which is 25; below 15 some lights are told to go off."""
 
 GIVEN_UP_S = 5.0
 QUIET_S = 3.0
@@ -55,17 +57,22 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Circuit:
-    """A sensor, a light, and whoever is between them.
+    """Sensors, a light for each, and whoever is between them.
 
     Attributes:
-        tell: Makes the sensor report; returns when its carrier has it.
-        burst: The same many times, as fast as the carrier takes it.
-        seen: What the light was told.
+        tell: Makes the first sensor report; returns when its carrier has it.
+        stream: The same many times, as fast as the carrier takes it.
+        burst: Makes all sensors together cross so many times, as fast as the carrier takes it.
+        seen: What the lights were told.
+        wrong: Where a newer wish takes the place of one that waits: how many lights are not what the
+            last report of a burst wants them to be.
     """
 
     tell: Callable[[bytes], Awaitable[None]]
-    burst: Callable[[Sequence[bytes]], Awaitable[None]]
+    stream: Callable[[Sequence[bytes]], Awaitable[None]]
+    burst: Callable[[int], Awaitable[None]]
     seen: Seen
+    wrong: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +93,14 @@ class Burst:
     Attributes:
         events: Reports sent, every other one a crossing.
         took_s: From the first report to the last command.
-        lost: Crossings without a command.
+        lost: Crossings without a command; or lights that are wrong in the end, see `Circuit.wrong`.
+        told: Commands that came.
     """
 
     events: int
     took_s: float
     lost: int
+    told: int = 0
 
     @property
     def events_per_s(self) -> float:
@@ -151,11 +160,17 @@ async def burst(circuit: Circuit, events: int, *, quiet_s: float = QUIET_AFTER_B
     await circuit.tell(LOW)
     had, crossings = len(circuit.seen.times), events // 2
     begun_s = time.monotonic()
-    await circuit.burst([HIGH, LOW] * crossings)
-    await circuit.seen.until(had + crossings, quiet_s)
+    await circuit.burst(crossings)
+    if circuit.wrong is None:
+        await circuit.seen.until(had + crossings, quiet_s)
+        lost = max(0, crossings - len(circuit.seen.times) + had)
+    else:
+        while await circuit.seen.until(len(circuit.seen.times) + 1, min(quiet_s, QUIET_S)):
+            pass
+        lost = circuit.wrong()
     came = circuit.seen.times[had:]
     took_s = came[-1] - begun_s if came else time.monotonic() - begun_s
-    return Burst(events=2 * crossings, took_s=took_s, lost=max(0, crossings - len(came)))
+    return Burst(events=2 * crossings, took_s=took_s, lost=lost, told=len(came))
 
 
 async def intake(circuit: Circuit, events: int) -> float:
@@ -165,7 +180,7 @@ async def intake(circuit: Circuit, events: int) -> float:
     """
     await circuit.tell(LOW)
     had, begun_s = len(circuit.seen.times), time.monotonic()
-    await circuit.burst([*[LOWER, LOW] * (events // 2), HIGH])
+    await circuit.stream([*[LOWER, LOW] * (events // 2), HIGH])
     if not await circuit.seen.until(had + 1, LONGEST_INTAKE_S):
         return 0.0
     return events / (circuit.seen.times[had] - begun_s)

@@ -1,84 +1,113 @@
-"""The devices of the bench: one sensor and one light, over MQTT or over CoAP, and a crowd of others.
+"""The devices of the bench: sensors with a light each, over MQTT or over CoAP, and a crowd of others.
 
-One rule: the sensor and the light are the same for every player; who needs to
-be told where they are is told by Home Assistant's discovery, or by CoAP's.
+One rule: the first sensor and its light are the same for every player; who needs
+to be told where they are is told by Home Assistant's discovery, or by CoAP's.
 """
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
-from bench.iot_circuit import LOW, Circuit, Seen
+from bench.iot_circuit import COLD, HIGH, LOW, Circuit, Seen
 from bench.iot_coap_wire import Resource, coap_wire
 from bench.iot_wire import Wire, wire
 
-SENSOR, LIGHT, LIGHT_STATE = "bench/temp/state", "bench/light/set", "bench/light/state"
 CROWD, CROWD_ENTITIES = 500, 10
 """Devices and entities of each; the bench's own sensor and light are two of them."""
 
-_THERMOMETER, _LAMP = "3303/0/5700", "3311/0/5850"
+THERMOMETER, LAMP = "3303/0/5700", "3311/0/5850"
 _PREFIX = "homeassistant"
 
 
 class Devices:
-    """The sensor and the light."""
+    """The sensors and the lights; they are numbered, and each sensor has the light of its number."""
 
-    def __init__(self, *, silent: bool) -> None:
-        """Describe them; `silent` is a light that does not say over MQTT what it became."""
+    def __init__(self, pairs: int, *, silent: bool) -> None:
+        """Describe them; `silent` are lights that do not say over MQTT what they became."""
         self._silent = silent
         self.over_mqtt, self.over_coap = Seen(), Seen()
-        self.thermometer = Resource(LOW)
-        self.lamp = Resource(b"0", lambda _, at_s: self.over_coap.note(at_s))
+        self.thermometers = [Resource(LOW) for _ in range(pairs)]
+        self.lamps = [Resource(b"0", partial(self._told, number)) for number in range(pairs)]
+        self._became: dict[int, bytes] = {}
+        self.lights = {light_topic(number): light_state_topic(number) for number in range(pairs)}
         self.wire: Wire
 
     def heard(self, topic: str, _payload: bytes, at_s: float) -> None:
-        """The light is told something over MQTT, and says what it became."""
-        if topic == LIGHT:
+        """A light is told something over MQTT, and says what it became."""
+        if topic in self.lights:
             self.over_mqtt.note(at_s)
             if not self._silent:
-                self.wire.send(LIGHT_STATE, b"ON")
+                self.wire.send(self.lights[topic], b"ON")
 
     def circuit(self, source: str, target: str) -> Circuit:
-        """Return the way from the sensor of one world to the light of the other; ``mqtt`` or ``coap``."""
+        """Return the way from the sensors of one world to the lights of the other; ``mqtt`` or ``coap``."""
         seen = self.over_mqtt if target == "mqtt" else self.over_coap
         if source == "mqtt":
+            newest = target == "coap"
             return Circuit(
-                tell=lambda value: self.wire.say(SENSOR, value),
-                burst=lambda values: self.wire.burst(SENSOR, values),
+                tell=lambda value: self.wire.say(sensor_topic(0), value),
+                stream=lambda values: self.wire.burst([(sensor_topic(0), value) for value in values]),
+                burst=partial(self._cross_over_mqtt, (COLD, HIGH) if newest else (HIGH, LOW)),
                 seen=seen,
+                wrong=self._lamps_not_on if newest else None,
             )
+        first = self.thermometers[0]
         return Circuit(
-            tell=self.thermometer.become,
-            burst=lambda values: self.thermometer.become(*values),
+            tell=first.become,
+            stream=lambda values: first.become(*values),
+            burst=self._cross_over_coap,
             seen=seen,
         )
 
+    def _told(self, number: int, value: bytes, at_s: float) -> None:
+        self._became[number] = value
+        self.over_coap.note(at_s)
+
+    def _lamps_not_on(self) -> int:
+        return sum(self._became.get(number) != b"1" for number in range(len(self.lamps)))
+
+    async def _cross_over_mqtt(self, values: tuple[bytes, bytes], crossings: int) -> None:
+        pairs = len(self.thermometers)
+        round_ = [(sensor_topic(number), value) for value in values for number in range(pairs)]
+        await self.wire.burst(round_ * (crossings // pairs))
+
+    async def _cross_over_coap(self, crossings: int) -> None:
+        each = [HIGH, LOW] * (crossings // len(self.thermometers))
+        await asyncio.gather(*(one.become(*each) for one in self.thermometers))
+
     async def announce(self) -> None:
         """Say by Home Assistant's discovery what there is."""
-        device = {"identifiers": ["bench"], "name": "Bench"}
+        for number in range(len(self.thermometers)):
+            await self._announce_pair(number)
+
+    async def _announce_pair(self, number: int) -> None:
+        device = {"identifiers": [f"bench{number}"], "name": f"Bench {number}"}
         sensor = {
-            "unique_id": "bench_temp",
-            "object_id": "bench_temp",
+            "unique_id": sensor_name(number),
+            "object_id": sensor_name(number),
             "name": "Temperature",
-            "state_topic": SENSOR,
+            "state_topic": sensor_topic(number),
             "device_class": "temperature",
             "unit_of_measurement": "°C",
-            "device": device,
-        }
-        light = {
-            "unique_id": "bench_light",
-            "object_id": "bench_light",
-            "name": "Light",
-            "command_topic": LIGHT,
-            "state_topic": LIGHT_STATE,
             "qos": 1,
             "device": device,
         }
-        await self._announce("sensor", "bench_temp", sensor | {"qos": 1})
-        await self._announce("light", "bench_light", light)
-        await self.wire.say(LIGHT_STATE, b"OFF", retain=True)
-        await self.wire.say(SENSOR, LOW, retain=True)
+        light = {
+            "unique_id": light_name(number),
+            "object_id": light_name(number),
+            "name": "Light",
+            "command_topic": light_topic(number),
+            "state_topic": light_state_topic(number),
+            "qos": 1,
+            "device": device,
+        }
+        await self._announce("sensor", sensor_name(number), sensor)
+        await self._announce("light", light_name(number), light)
+        await self.wire.say(light_state_topic(number), b"OFF", retain=True)
+        await self.wire.say(sensor_topic(number), LOW, retain=True)
 
     async def announce_crowd(self) -> None:
         """Say that there are many others, each of which reported something once."""
@@ -110,11 +139,38 @@ def crowd() -> list[tuple[int, str]]:
     return [(at // CROWD_ENTITIES, f"crowd_{at}") for at in range(2, CROWD * CROWD_ENTITIES)]
 
 
+def sensor_name(number: int) -> str:
+    """Return what a sensor is called over MQTT."""
+    return f"bench_temp_{number}" if number else "bench_temp"
+
+
+def light_name(number: int) -> str:
+    """Return what a light is called over MQTT."""
+    return f"bench_light_{number}" if number else "bench_light"
+
+
+def sensor_topic(number: int) -> str:
+    """Return where a sensor reports."""
+    return f"bench/{number}/temp/state"
+
+
+def light_topic(number: int) -> str:
+    """Return where a light is told."""
+    return f"bench/{number}/light/set"
+
+
+def light_state_topic(number: int) -> str:
+    """Return where a light says what it became."""
+    return f"bench/{number}/light/state"
+
+
 @asynccontextmanager
-async def plugged_in(broker: int, coap: int, *, silent: bool = False) -> AsyncIterator[Devices]:
-    """Connect the devices: to the broker on one port, answering on the other."""
-    devices = Devices(silent=silent)
-    resources = {_THERMOMETER: devices.thermometer, _LAMP: devices.lamp}
-    async with coap_wire(coap, resources), wire(broker, "bench-devices", devices.heard) as devices.wire:
-        await devices.wire.listen(LIGHT)
+async def plugged_in(broker: int, coap: Sequence[int], *, silent: bool = False) -> AsyncIterator[Devices]:
+    """Connect the devices: to the broker on its port, and each pair answering on one of `coap`."""
+    devices = Devices(len(coap), silent=silent)
+    async with AsyncExitStack() as stack:
+        for port, thermometer, lamp in zip(coap, devices.thermometers, devices.lamps, strict=True):
+            await stack.enter_async_context(coap_wire(port, {THERMOMETER: thermometer, LAMP: lamp}))
+        devices.wire = await stack.enter_async_context(wire(broker, "bench-devices", devices.heard))
+        await devices.wire.listen(*devices.lights)
         yield devices

@@ -20,6 +20,7 @@ from gateway import child
 
 Argv = list[str | Path]
 ROOT = Path(__file__).parents[1]
+COAP_PAIRS = 20
 STOP_S = 20.0
 """Home Assistant takes its time to say goodbye."""
 
@@ -31,13 +32,13 @@ class House:
     Attributes:
         folder: Its own.
         broker: Port of the broker.
-        device: Port of the CoAP device.
+        devices: Ports of the CoAP devices, a sensor and its light on each.
         mode: Of the product's rule.
     """
 
     folder: Path
     broker: int
-    device: int
+    devices: tuple[int, ...]
     mode: str
 
 
@@ -48,6 +49,8 @@ class Player:
     Attributes:
         argv: Writes what it needs into the house and returns how it is started.
         way: The world of the sensor and of the light.
+        pairs: Sensors that take part in the burst, each with its light.  A CoAP device may have one
+            message under way (RFC 7252, section 4.7), so many at once are those of many devices.
         crowded: Whether 5,000 entities are announced.
         keeps: Whether it keeps something between two starts.
         fill: Puts a past into its folder, between the first start and the measured one.
@@ -56,6 +59,7 @@ class Player:
     name: str
     argv: Callable[[House], Argv]
     way: tuple[str, str] = ("mqtt", "mqtt")
+    pairs: int = 1
     crowded: bool = False
     keeps: bool = True
     fill: Callable[[Path], Awaitable[int]] | None = None
@@ -80,18 +84,21 @@ def _home_assistant(house: House) -> Argv:
 
 
 def _bare(library: str, house: House) -> Argv:
-    return [sys.executable, "-m", "bench.iot_bare", library, str(house.broker), str(house.device)]
+    return [sys.executable, "-m", "bench.iot_bare", library, str(house.broker), *map(str, house.devices)]
 
 
 def _product(way: tuple[str, str], house: House) -> Argv:
-    file = iot_product.write(house.folder, broker=house.broker, device=house.device, way=way, mode=house.mode)
+    file = iot_product.write(
+        house.folder, broker=house.broker, devices=house.devices, way=way, mode=house.mode
+    )
     return iot_product.argv(house.folder, file)
 
 
 def _ours(name: str, source: str, target: str, *, crowded: bool = False) -> Player:
     way = (source, target)
     fill = iot_product.record_an_hour if crowded else None
-    return Player(name=name, argv=partial(_product, way), way=way, crowded=crowded, fill=fill)
+    pairs = COAP_PAIRS if "coap" in way else 1
+    return Player(name=name, argv=partial(_product, way), way=way, pairs=pairs, crowded=crowded, fill=fill)
 
 
 HOME_ASSISTANT, PRODUCT = "home assistant", "product"
@@ -103,7 +110,9 @@ PLAYERS = {
         Player(name=HOME_ASSISTANT, argv=_home_assistant),
         Player(name=PAHO, argv=partial(_bare, "paho"), keeps=False),
         Player(name=AIOMQTT, argv=partial(_bare, "aiomqtt"), keeps=False),
-        Player(name=AIOCOAP, argv=partial(_bare, "aiocoap"), way=("coap", "mqtt"), keeps=False),
+        Player(
+            name=AIOCOAP, argv=partial(_bare, "aiocoap"), way=("coap", "mqtt"), pairs=COAP_PAIRS, keeps=False
+        ),
         _ours(PRODUCT, "mqtt", "mqtt"),
         _ours(FROM_COAP, "coap", "mqtt"),
         _ours(TO_COAP, "mqtt", "coap"),

@@ -10,19 +10,18 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from bench.iot_devices import crowd
+from bench.iot_devices import LAMP, THERMOMETER, crowd, light_name, sensor_name
 from bench.iot_machine import free
 from gateway.iot import history, history_table
 from gateway.iot.entity import EntityId
 from gateway.iot.history_table import MS
 from gateway.store import Store
 
-SENSORS = {"mqtt": "mqtt.bench_temp", "coap": "coap.bench.3303.0.5700"}
-LIGHTS = {"mqtt": "mqtt.bench_light", "coap": "coap.bench.3311.0.5850"}
 RECORDED = timedelta(hours=1)
 _EVERY = timedelta(minutes=1)
 _FLOOR = "import asyncio, json, logging, sqlite3, ssl, dataclasses, uuid, yaml, msgspec"
@@ -30,37 +29,63 @@ _MODULES = ("mqtt", "homie", "coap", "coap_server", "bridge", "registry", "comma
 _HELD = "import sys; print(next(x for x in open('/proc/self/smaps_rollup') if x.startswith('Pss:')))"
 
 
-def write(folder: Path, *, broker: int, device: int, way: tuple[str, str], mode: str) -> Path:
-    """Write the configuration and the rule from the sensor to the light; return the file.
+def write(folder: Path, *, broker: int, devices: Sequence[int], way: tuple[str, str], mode: str) -> Path:
+    """Write the configuration and the rules from each sensor to its light; return the file.
 
     Args:
         folder: Where.
         broker: Its port.
-        device: Port of the CoAP device.
-        way: The world of the sensor and the world of the light.
-        mode: What happens when the rule fires while it works.
+        devices: Ports of the CoAP devices.
+        way: The world of the sensors and the world of the lights.
+        mode: What happens when a rule fires while it works.
     """
     source, target = way
-    rule = {
-        "id": "hot",
-        "when": {"entity": SENSORS[source], "above": 25},
-        "do": [{"command": {"entity": LIGHTS[target], "value": True}}],
-        "mode": mode,
-    }
-    rules = folder / "rules.yaml"
-    rules.write_text(json.dumps({"rules": [rule]}))  # YAML is a superset
+    # A CoAP light is told to go off as well, so that a burst shows whether the newest wish stands.
+    tests: list[tuple[str, str, int]] = [("hot", "above", 25)]
+    if target == "coap":
+        tests.append(("cold", "below", 15))
+    rules = [
+        {
+            "id": f"{name}{number}",
+            "when": {"entity": _sensor(source, number), side: limit},
+            "do": [{"command": {"entity": _light(target, number), "value": name == "hot"}}],
+            "mode": mode,
+        }
+        for number in range(len(devices))
+        for name, side, limit in tests
+    ]
+    rules_file = folder / "rules.yaml"
+    rules_file.write_text(json.dumps({"rules": rules}))  # YAML is a superset
     page, apps = (free(socket.SOCK_STREAM) for _ in range(2))
-    named = [{"endpoint": "bench", "url": f"coap://127.0.0.1:{device}"}] if "coap" in way else []
+    named = [
+        {"endpoint": f"bench{number}", "url": f"coap://127.0.0.1:{port}"}
+        for number, port in enumerate(devices)
+    ]
     configuration = {
         "board": {"name": "simulated"},
         "broker": {"mode": "external", "url": f"mqtt://127.0.0.1:{broker}"},
         "ui": {"port": page, "host": "127.0.0.1"},
         "apps": {"port": apps, "host": "127.0.0.1"},
-        "iot": {"rules": str(rules), "coap": {"port": free(socket.SOCK_DGRAM), "devices": named}},
+        "iot": {
+            "rules": str(rules_file),
+            "coap": {"port": free(socket.SOCK_DGRAM), "devices": named if "coap" in way else []},
+        },
     }
     file = folder / "gateway.yaml"
     file.write_text(json.dumps(configuration))
     return file
+
+
+def _sensor(world: str, number: int) -> str:
+    return f"mqtt.{sensor_name(number)}" if world == "mqtt" else _coap_entity(number, THERMOMETER)
+
+
+def _light(world: str, number: int) -> str:
+    return f"mqtt.{light_name(number)}" if world == "mqtt" else _coap_entity(number, LAMP)
+
+
+def _coap_entity(number: int, path: str) -> str:
+    return f"coap.bench{number}.{path.replace('/', '.')}"
 
 
 def argv(folder: Path, file: Path) -> list[str | Path]:

@@ -44,11 +44,11 @@ class Wire(asyncio.Protocol):
         self.send(topic, payload, retain=retain)
         await self.settled()
 
-    async def burst(self, topic: str, payloads: Sequence[bytes]) -> None:
-        """Publish all as fast as the broker takes them, and wait until it has them."""
-        for first in range(0, len(payloads), WINDOW // 5):
-            part = payloads[first : first + WINDOW // 5]
-            self._write(b"".join(self._packet(topic, each) for each in part))
+    async def burst(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Publish all, topic and payload, as fast as the broker takes them; wait until it has them."""
+        for first in range(0, len(messages), WINDOW // 5):
+            part = messages[first : first + WINDOW // 5]
+            self._write(b"".join(self._packet(*each) for each in part))
             await self.settled(WINDOW - len(part))
         await self.settled()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.iot_circuit import HIGH, Burst, Circuit, Latency, Seen, burst, closed_loop, matched_ms, paced
+from bench.iot_circuit import HIGH, LOW, Burst, Circuit, Latency, Seen, burst, closed_loop, matched_ms, paced
 from bench.iot_machine import broker
 from bench.iot_players import HOME_ASSISTANT, PAHO, PRODUCT
 from bench.iot_report import Figures, goals, p50, p99, table
@@ -33,7 +33,10 @@ def through(answers: Sequence[bool]) -> Circuit:
         for value in values:
             await tell(value)
 
-    return Circuit(tell=tell, burst=tell_all, seen=seen)
+    async def cross(crossings: int) -> None:
+        await tell_all([HIGH, LOW] * crossings)
+
+    return Circuit(tell=tell, stream=tell_all, burst=cross, seen=seen)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,12 @@ async def test_a_forgetful_player_is_seen_to_forget() -> None:
     assert (len(steady.each_ms), steady.lost) == (20, 2)
     loop = await closed_loop(through([True]), 30)
     assert (len(loop.each_ms), loop.lost) == (30, 0)
+
+
+async def test_lights_that_are_wrong_in_the_end_are_lost_however_many_were_told() -> None:
+    told = replace(through([True, False]), wrong=lambda: 3)
+    many = await burst(told, 2_000, quiet_s=0.05)
+    assert (many.events, many.lost, many.told) == (2_000, 3, 500)
 
 
 def test_what_was_lost_was_not_dealt_with() -> None:
@@ -148,7 +157,7 @@ async def test_the_wire_brings_back_all_that_a_real_broker_was_given(tmp_path: P
         wire(port, "speaker", lambda *_: None) as speaker,
     ):
         await listener.listen("many/things")
-        await speaker.burst("many/things", sent)
+        await speaker.burst([("many/things", each) for each in sent])
         await all_came.wait()
     assert heard == sent
 

@@ -26,11 +26,12 @@ CROSSINGS = 5
     ],
 )
 async def test_each_crossing_is_followed_by_a_command(name: str, tmp_path: Path) -> None:
-    player, device = PLAYERS[name], free(socket.SOCK_DGRAM)
-    async with asyncio.timeout(90), broker(tmp_path) as port, plugged_in(port, device) as devices:
+    player = PLAYERS[name]
+    ports = tuple(free(socket.SOCK_DGRAM) for _ in range(player.pairs))
+    async with asyncio.timeout(90), broker(tmp_path) as port, plugged_in(port, ports) as devices:
         await devices.announce()
         circuit = devices.circuit(*player.way)
-        argv = player.argv(House(folder=tmp_path, broker=port, device=device, mode="queued"))
+        argv = player.argv(House(folder=tmp_path, broker=port, devices=ports, mode="queued"))
         async with playing(argv, tmp_path) as pid:
             await first_answer(circuit, 60)
             had = len(circuit.seen.times)
