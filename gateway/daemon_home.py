@@ -239,8 +239,8 @@ def _rule_actions(tv: Tv, commands: Commands, scenes: Scenes, voice: Voice) -> M
     def command(*, entity: EntityId, value: Value) -> None:
         commands.tell(entity, value)
 
-    def notice(*, text: Mapping[str, str]) -> None:
-        voice.notices.put(text)
+    def notice(*, text: Mapping[str, str], camera: EntityId | None = None) -> None:
+        voice.notices.put(text, camera=camera)
 
     async def tune(*, number: int | None = None, channel: str | None = None) -> None:
         if number is not None:

@@ -13,7 +13,7 @@ from inspect import iscoroutinefunction
 
 from gateway.errors import GatewayError
 from gateway.iot.rules_model import Mode, Rule, RuleId
-from gateway.iot.rules_steps import AskStep, Step
+from gateway.iot.rules_steps import AskStep, NoticeStep, Step
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class Runs:
             self._say(rule, name, failure)
 
     async def _ask(self, rule: RuleId, ask: AskStep) -> None:
-        words: dict[str, object] = {"text": ask.by_locale, "after_s": ask.after_s}
+        words = _said(ask) | {"after_s": ask.after_s}
         answer, failure = await self._try("ask", words, ask.after_s + STEP_TIMEOUT_S)
         self._say(rule, "ask", failure)
         steps = ask.otherwise if not isinstance(answer, bool) else ask.yes if answer else ask.no
@@ -152,12 +152,17 @@ def words_of(step: Step) -> tuple[str, dict[str, object]]:
     if step.command is not None:
         return "command", {"entity": step.command.entity, "value": step.command.value}
     if step.notice is not None:
-        return "notice", {"text": step.notice.by_locale}
+        return "notice", _said(step.notice)
     if step.notify is not None:
-        return "notify", {"text": step.notify.by_locale}
+        return "notify", _said(step.notify)
     if step.scene is not None:
         return "scene", {"scene": step.scene}
     assert step.tune is not None  # noqa: S101 - Step has exactly one, checked when it was made
     if step.tune.number is not None:
         return "tune", {"number": step.tune.number}
     return "tune", {"channel": step.tune.channel}
+
+
+def _said(step: NoticeStep | AskStep) -> dict[str, object]:
+    text: dict[str, object] = {"text": step.by_locale}
+    return text if step.camera is None else text | {"camera": step.camera}

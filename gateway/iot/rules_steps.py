@@ -14,6 +14,7 @@ MAX_STEPS_IN_ALL = 64
 MAX_DEPTH = 2
 """Of questions within the steps of questions."""
 MAX_TEXT_CHARS = 200
+MAX_NAME_CHARS = 512
 LEAST_AFTER_S, MOST_AFTER_S = 0.1, 3_600.0
 
 
@@ -27,12 +28,18 @@ class CommandStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeStep:
-    """Say `text`; one text for all, or one per locale."""
+    """Say `text`; one text for all, or one per locale.
+
+    Attributes:
+        camera: What it sees is shown beside the text; it need not be one that is there.
+    """
 
     text: str | dict[str, str]
+    camera: EntityId | None = None
 
     def __post_init__(self) -> None:
         _check_text(self.text)
+        _check_camera(self.camera)
 
     @property
     def by_locale(self) -> dict[str, str]:
@@ -58,6 +65,7 @@ class AskStep:
 
     Attributes:
         text: The question, like that of a notice.
+        camera: As of a notice.
         after_s: So long somebody may think.
         yes: What is done when the answer is yes.
         no: What is done when it is no.
@@ -66,12 +74,14 @@ class AskStep:
 
     text: str | dict[str, str]
     after_s: float
+    camera: EntityId | None = None
     yes: tuple["Step", ...] = ()
     no: tuple["Step", ...] = ()
     otherwise: tuple["Step", ...] = ()
 
     def __post_init__(self) -> None:
         _check_text(self.text)
+        _check_camera(self.camera)
         if not LEAST_AFTER_S <= self.after_s <= MOST_AFTER_S:
             raise FieldError("after_s", f"must be {LEAST_AFTER_S:g} to {MOST_AFTER_S:g} seconds")
         for name in ("yes", "no", "otherwise"):
@@ -134,6 +144,11 @@ def _check_text(text: str | dict[str, str]) -> None:
     texts = [text] if isinstance(text, str) else list(text.values())
     if not texts or not all(0 < len(each) <= MAX_TEXT_CHARS for each in texts):
         raise FieldError("text", f"must have 1 to {MAX_TEXT_CHARS} characters")
+
+
+def _check_camera(camera: EntityId | None) -> None:
+    if camera is not None and not 0 < len(camera) <= MAX_NAME_CHARS:
+        raise FieldError("camera", f"must have 1 to {MAX_NAME_CHARS} characters")
 
 
 def _by_locale(text: str | dict[str, str]) -> dict[str, str]:

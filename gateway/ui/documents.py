@@ -242,11 +242,15 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the household is asked; OK on the remote is yes, Back is no."""
+    """Something the household is asked; OK on the remote is yes, Back is no.
+
+    What `camera` sees is shown beside it.
+    """
 
     id: str
     text: dict[str, str]
     expires_at: datetime
+    camera: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -315,12 +319,16 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the screen tells the household for some seconds; what is `urgent` before all else."""
+    """Something the screen tells the household for some seconds; what is `urgent` before all else.
+
+    What `camera` sees is shown beside it.
+    """
 
     text: dict[str, str]
     code: str | None
     at: datetime
     urgent: bool = False
+    camera: str | None = None
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

@@ -87,10 +87,11 @@ class RuleCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     value: WantedValue
 
 
-class RuleNotice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Show a text on the television; one for all, or one per locale."""
+class RuleNotice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Show a text on the television, one for all or one per locale, and beside it what `camera` sees."""
 
     text: NoticeText | Annotated[dict[str, NoticeText], msgspec.Meta(min_length=1, max_length=16)]
+    camera: EntityName | msgspec.UnsetType = msgspec.UNSET
 
 
 class RuleLastStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from gateway.iot.entity import EntityId
 from gateway.store import Store
 from gateway.ui import documents as doc
 from gateway.ui.notices import NoticeBoard
@@ -43,13 +44,13 @@ class Messages:
         ready()
         await asyncio.Event().wait()
 
-    async def notify(self, text: Mapping[str, str]) -> None:
-        """Tell everybody `text`, by locale.
+    async def notify(self, text: Mapping[str, str], camera: EntityId | None = None) -> None:
+        """Tell everybody `text`, by locale; on the screen beside what `camera` sees, which is not kept.
 
         Raises:
             StoreError: it could not be kept; it was shown on the screen all the same.
         """
-        self._notices.put(text, urgent=True)
+        self._notices.put(text, urgent=True, camera=camera)
         now = datetime.now(UTC)
         number = max((each.id for each in self._known), default=0) + 1
         try:

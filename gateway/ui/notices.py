@@ -7,6 +7,7 @@ to every page that comes, for as long as it is true.
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
+from gateway.iot.entity import EntityId
 from gateway.pubsub import Publisher
 from gateway.ui import documents as doc
 
@@ -32,12 +33,22 @@ class NoticeBoard:
         """What every new page is told."""
         return tuple(self._standing())
 
-    def put(self, text: Mapping[str, str], *, code: str | None = None, urgent: bool = False) -> None:
+    def put(
+        self,
+        text: Mapping[str, str],
+        *,
+        code: str | None = None,
+        urgent: bool = False,
+        camera: EntityId | None = None,
+    ) -> None:
         """Show a message once.
 
         Args:
             text: By locale.
             code: One of ``docs/errors.md``, if it is about an error.
             urgent: Whether it goes before what is shown, and what waits to be.
+            camera: What it sees is shown beside the text.
         """
-        self.changes.publish(doc.Notice(text=dict(text), code=code, at=datetime.now(UTC), urgent=urgent))
+        self.changes.publish(
+            doc.Notice(text=dict(text), code=code, at=datetime.now(UTC), urgent=urgent, camera=camera)
+        )

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from gateway.errors import BadInputError, GatewayError
+from gateway.iot.entity import EntityId
 from gateway.pubsub import Publisher
 from gateway.ui import documents as doc
 
@@ -48,8 +49,12 @@ class Questions:
         """Those that wait for an answer, the oldest first."""
         return tuple(question for question, _ in self._open.values())
 
-    async def ask(self, text: Mapping[str, str], after_s: float) -> bool | None:
+    async def ask(
+        self, text: Mapping[str, str], after_s: float, camera: EntityId | None = None
+    ) -> bool | None:
         """Ask `text`, by locale; return the answer, `None` if there is none after `after_s`.
+
+        What `camera` sees is shown beside it.
 
         Raises:
             TooManyQuestionsError: there are too many open ones.
@@ -60,6 +65,7 @@ class Questions:
             id=secrets.token_hex(ID_BYTES),
             text=dict(text),
             expires_at=datetime.now(UTC) + timedelta(seconds=after_s),
+            camera=camera,
         )
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._open[question.id] = (question, answer)

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.focus import Priority
-from gateway.iot.entity import State
+from gateway.iot.entity import EntityId, State
 from gateway.ui import views
 from gateway.ui.server import UiConfig
 from tests.ui.conftest import Box, lived_in
@@ -337,6 +338,30 @@ async def test_a_message_is_there_for_a_phone_that_looks_later(box: Box) -> None
     await box.living.messages.notify({"zh": "报警", "en": "alarm"})
     (message,) = await ask(box, "GET", "messages")
     assert message["text"] == {"zh": "报警", "en": "alarm"}
+
+
+async def test_what_a_camera_sees_stands_beside_notices_messages_and_questions(box: Box) -> None:
+    camera, told = EntityId("mqtt.door_cam"), {"en": "at the door"}
+    async with box.client.ws_connect(box.at("events")) as socket:
+        await heard(socket, "snapshot")
+        box.living.house.notices.put(told, camera=camera)
+        assert (await heard(socket, "notice"))["notice"]["camera"] == camera
+        await box.living.messages.notify(told, camera=camera)
+        assert (await heard(socket, "notice"))["notice"]["camera"] == camera
+        asking = asyncio.create_task(box.living.questions.ask(told, 60, camera=camera), name="ask")
+        (question,) = (await heard(socket, "questions"))["questions"]
+        assert question["camera"] == camera
+        await ask(box, "POST", f"questions/{question['id']}/answer", {"yes": True}, status=204)
+    assert await asking is True
+    step = {"notice": {"text": "x", "camera": camera}}
+    rule = {"when": {"key": "red"}, "do": [step, {"ask": {**step["notice"], "after_s": 5, "no": [step]}}]}
+    kept = await ask(box, "PUT", "rules/door", rule)
+    assert kept["do"] == rule["do"]
+    refused = await ask(
+        box, "PUT", "rules/door", rule | {"do": [{"notice": {"text": "x", "camera": ""}}]}, status=400
+    )
+    assert "camera" in json.dumps(refused)
+    await ask(box, "DELETE", "rules/door", status=204)
 
 
 async def test_an_app_is_opened_on_its_own_origin_and_has_the_screen(box: Box) -> None:

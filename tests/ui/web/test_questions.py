@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.async_api import expect
 
@@ -17,6 +18,7 @@ from tests.ui.web.test_screenshots import MODES, shoot
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DOOR = "mqtt.door cam"
 SETTLED = "new Promise((done) => setTimeout(() => done(true), 1100))"
 """The page takes no answer in the first second of a question."""
 
@@ -91,6 +93,51 @@ async def test_a_page_that_comes_later_asks_too(turn_on: TurnOn, material: Path)
     house.questions = {WELL.id: WELL}
     tv = await turn_on(house)
     await expect(tv.see(".question .what")).to_have_text("您好，一切都好吗？")
+
+
+async def see_the_door(tv: Television) -> None:
+    tv.house.entities[DOOR] = msgspec.structs.replace(
+        tv.house.entities["mqtt.soil"], id=DOOR, name="门口", device="mqtt.cam", unit="",
+        device_name="门口摄像头", capability="camera", device_class="", value=None, available=True,
+    )  # fmt: skip
+    await tv.house.report(DOOR, value="image/png")
+
+
+def at_the_door(camera: str) -> news.NoticeEvent:
+    text = {"zh": "有人按门铃", "en": "Somebody is at the door"}
+    return news.NoticeEvent(notice=doc.Notice(text=text, code=None, at=NOW, camera=camera))
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_who_is_at_the_door_is_seen_beside_the_words(turn_on: TurnOn, mode: str) -> None:
+    tv = await turn_on(**MODES[mode])
+    await see_the_door(tv)
+    await tv.house.tell(at_the_door(DOOR))
+    await expect(tv.see(".pill")).to_be_visible()
+    picture = tv.see(".seen img")
+    await expect(picture).to_have_js_property("naturalWidth", 16)
+    await shoot(tv, f"door-{mode}")
+    before = await picture.get_attribute("src")
+    assert before is not None
+    await tv.house.report(DOOR, value="image/png")
+    await expect(picture).not_to_have_attribute("src", before)
+    await tv.house.report(DOOR, available=False, reported_at=NOW)
+    await expect(tv.see(".seen")).to_contain_text("Cannot be reached" if mode == "english" else "没有联系上")
+    asked = question("door", "有人在门口，要开门吗？", "Somebody is at the door. Open it?")
+    await tv.house.ask(msgspec.structs.replace(asked, camera=DOOR))
+    await expect(tv.see(".question .seen img")).to_have_js_property("naturalWidth", 16)
+    await expect(tv.see(".seen")).to_have_count(1)
+    await shoot(tv, f"door-question-{mode}")
+
+
+async def test_a_camera_that_showed_nothing_or_is_not_there_is_not_seen(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    await see_the_door(tv)
+    await tv.house.report(DOOR, value=None)
+    for camera in (DOOR, "mqtt.gone", "mqtt.lamp"):
+        await tv.house.tell(at_the_door(camera))
+        await expect(tv.see(".pill")).to_contain_text("有人按门铃")
+        await expect(tv.see(".seen")).to_have_count(0)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -8,11 +8,14 @@
 import { html, Icon } from "./html.js";
 import { house } from "./house.js";
 import { stays } from "./preferences.js";
+import { Seen } from "./seen.js";
 import { CallError } from "./session.js";
 import { redraw } from "./stage.js";
 import { advice, clock, localised, t } from "./words.js";
 
 const NOTICE_MS = 6_000;
+/** Who is at the door is looked at, not only read. */
+const SEEN_MS = 20_000;
 const LOUDNESS_MS = 2_000;
 const WAITING_NOTICES = 5;
 
@@ -62,7 +65,7 @@ function waitForNotice() {
     shown.notices.shift();
     if (shown.notices.length) waitForNotice();
     redraw();
-  }, stays(NOTICE_MS));
+  }, stays(shown.notices[0].camera ? SEEN_MS : NOTICE_MS));
 }
 
 /** The number being typed on a remote; empty when it is done. @param {string} digits @param {string|null} channel */
@@ -97,6 +100,7 @@ export function hud() {
     <div class="pills">
       ${house.link === "lost" && html`<div class="pill" role="status"><b class="dot amber" />${t("link.lost")}</div>`}
       ${notice && html`<div class="pill" role="alert"><${Icon} name="bell" color="var(--amber)" />${localised(notice.text)}${notice.code && html`<small>${notice.code}</small>`}</div>`}
+      ${!house.questions.length && html`<${Seen} camera=${notice?.camera} />`}
       ${shown.silenced && !notice && html`<div class="pill" role="status"><${Icon} name="silent" color="var(--amber)" />${t("picture.silenced")}</div>`}
     </div>
     ${shown.digits && html`<div class="digits num" role="status"><strong>${shown.digits}</strong><span>${channel?.name ?? t("digits.unknown")}</span></div>`}

@@ -50,8 +50,8 @@
  * @typedef {{endpoint: string, label: string, made_at: string}} CoapKey
  * @typedef {{waiting: WaitingDevice[], devices: JudgedDevice[], accounts: DeviceAccount[],
  *   keys: CoapKey[]}} DevicePairing
- * @typedef {{text: Record<string, string>, code: string|null, at: string, urgent?: boolean}} Notice
- * @typedef {{id: string, text: Record<string, string>, expires_at: string}} Question
+ * @typedef {{text: Record<string, string>, code: string|null, at: string, urgent?: boolean, camera?: string|null}} Notice
+ * @typedef {{id: string, text: Record<string, string>, expires_at: string, camera?: string|null}} Question
  * @typedef {{id: number, text: Record<string, string>, at: string}} Message
  * @typedef {{id: string, name: string|Record<string, string>, do: {entity: string, value: Value}[]}} Scene
  * @typedef {{entity: string, value: Value, command: Command|null, code: string|null}} SceneOrder

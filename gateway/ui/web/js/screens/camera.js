@@ -8,6 +8,7 @@
 
 import { html } from "../html.js";
 import { house } from "../house.js";
+import { pictureOf } from "../seen.js";
 import { close } from "../stage.js";
 import { reportedWhen } from "../things_told.js";
 import { t } from "../words.js";
@@ -20,10 +21,9 @@ export function camera(entity) {
     idleMs: 120_000,
     view() {
       const fresh = house.entities.get(entity.id) ?? entity;
-      const source = `/api/v1/entities/${encodeURIComponent(fresh.id)}/image?at=${encodeURIComponent(fresh.reported_at ?? "")}`;
       return html`<div class="veil"><section class="camera" role="dialog" aria-label=${fresh.name}>
         <h1>${fresh.name}</h1>
-        ${fresh.value === null ? html`<p>${t("camera.none")}</p>` : html`<img src=${source} alt=${fresh.name} />`}
+        ${fresh.value === null ? html`<p>${t("camera.none")}</p>` : html`<img src=${pictureOf(fresh)} alt=${fresh.name} />`}
         <p role="status">${fresh.value === null ? "" : reportedWhen(fresh)}</p>
       </section></div>`;
     },

@@ -9,6 +9,7 @@
 import { html } from "../html.js";
 import { house } from "../house.js";
 import { tellFailure } from "../hud.js";
+import { Seen } from "../seen.js";
 import { call } from "../session.js";
 import { open, remove, top } from "../stage.js";
 import { localised, t } from "../words.js";
@@ -28,6 +29,7 @@ const screen = {
   covers: false,
   view: () => html`<div class="veil asking"><section class="question" role="alertdialog" aria-label=${t("question")}>
     <p class="what">${asked && localised(asked.text)}</p>
+    <${Seen} camera=${asked?.camera} />
     <div class="answers"><span class="answer f" role="button" tabindex="-1"><b>OK</b>${t("question.yes")}</span>
       <span class="answer" role="button"><b>${t("key.back")}</b>${t("question.no")}</span></div>
   </section></div>`,
