@@ -34,18 +34,15 @@ from gateway.iot.coap_observe import ask
 from gateway.iot.coap_rd import LINK_FORMAT, Register, RegistrationDirectory
 from gateway.iot.coap_sealed import Sealed
 from gateway.iot.coap_sealing import NobodyThereError, Sealing
-from gateway.iot.coap_senml import SENML_JSON, Record, encode, plain_text
+from gateway.iot.coap_telling import Teller
 from gateway.iot.coap_watch import Pause, Watcher
-from gateway.iot.entity import Device, EntityId, Reading, Value
+from gateway.iot.entity import Device, EntityId, Value
 from gateway.iot.link import DeviceRefusedError, LinkDownError, LinkEvent
 from gateway.iot.lwm2m_objects import Explored, inventory
 from gateway.pubsub import Publisher, Subscription
 from gateway.store import Store
 
 log = logging.getLogger(__name__)
-
-WORD_WITHIN_S = 0.3
-"""A device that is observed says by then what it became, or is asked."""
 
 _Keep = Callable[[asyncio.Event], Coroutine[None, None, None]]
 
@@ -87,6 +84,7 @@ class CoapLink:
         self._events: Publisher[LinkEvent] = Publisher()
         self._announced = Announced(self._events)
         self._watcher = Watcher(endpoint, config, self._announced, self._events)
+        self._teller = Teller(endpoint, config, self._announced, self._watcher, self._events)
         self._peers: dict[str, _Peer] = {}
         self._sessions: dict[str, Lwm2mSession] = {}
         self._explored: dict[str, Explored] = {}
@@ -159,22 +157,7 @@ class CoapLink:
                 site.remove_resource(["rd"])
 
     async def command(self, entity: EntityId, value: Value) -> bool:
-        resource = self._announced.get(entity)
-        if resource is None:
-            raise LinkDownError(f"{entity} is not known over CoAP now")
-        with self._events.subscribe() as said:
-            await self._put(resource, value)
-            if self._watcher.observes(entity) and await _becomes(said, entity, value):
-                return True
-        # Not every device notifies of a value that it had already: ask what it is now.
-        with contextlib.suppress(GatewayError):
-            read = aiocoap.Message(
-                code=aiocoap.GET, uri=resource.url, accept=resource.accept, transport_tuning=HomeTuning()
-            )
-            await self._watcher.take(
-                resource, await ask(self._endpoint.context, read, self._config.command_timeout_s)
-            )
-        return True
+        return await self._teller.tell(entity, value)
 
     def lwm2m(self, endpoint: str) -> Lwm2mSession:
         """Return the LwM2M device that registered as `endpoint`, to read, write and execute.
@@ -194,22 +177,6 @@ class CoapLink:
             for endpoint, session in self._sessions.items()
             if number in session.inventory.objects and not self._directory.is_lapsed(endpoint)
         )
-
-    async def _put(self, resource: Resource, value: Value) -> None:
-        if resource.lwm2m is not None:
-            session, path = resource.lwm2m
-            await session.write(path, value)
-            return
-        request = aiocoap.Message(
-            code=aiocoap.PUT,
-            uri=resource.url,
-            payload=encode(Record(value)) if resource.put == SENML_JSON else plain_text(value),
-            content_format=resource.put,
-            transport_tuning=HomeTuning(),
-        )
-        answer = await ask(self._endpoint.context, request, self._config.command_timeout_s)
-        if not answer.code.is_successful():
-            raise DeviceRefusedError(f"{resource.entity.id} answered {answer.code}")
 
     def _is_static(self, endpoint: str) -> bool:
         return any(endpoint == device.endpoint for device in self._config.devices)
@@ -353,18 +320,6 @@ class CoapLink:
         sleeps_s = registration.lifetime_s if registration.sleeps else None
         device = _device(registration)
         return self._announced.announce(device, lwm2m_resources(device, session, explored, sleeps_s))
-
-
-async def _becomes(said: Subscription[LinkEvent], entity: EntityId, value: Value) -> bool:
-    """Wait a moment for `entity` to say by itself that it is `value`; tell whether it did."""
-    try:
-        async with asyncio.timeout(WORD_WITHIN_S):
-            async for event in said:
-                if isinstance(event, Reading) and (event.entity, event.value) == (entity, value):
-                    return True
-    except TimeoutError:
-        pass
-    return False
 
 
 @lru_cache(maxsize=1024)
