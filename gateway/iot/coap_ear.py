@@ -64,6 +64,7 @@ class Ear(MessageInterfaceUDP6):  # type: ignore[misc]  # aiocoap has no types
         self._allowance = float(MAX_REQUESTS_PER_S)
         self._counted_s = time.monotonic()
         self.takes: Callable[[aiocoap.Message], bool] = lambda _: True
+        self._takes_more = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -76,25 +77,23 @@ class Ear(MessageInterfaceUDP6):  # type: ignore[misc]  # aiocoap has no types
             loop.add_reader(taken, self._read, taken)
 
     def _read(self, taken: socket.socket) -> None:
-        for number in range(MOST_AT_ONCE):
-            if self._shutting_down is not None:
+        self._takes_more = True
+        # An error, if there is one, and the first datagram.
+        self.transport._read_ready()  # noqa: SLF001 - the transport's own way
+        for _ in range(MOST_AT_ONCE - 1):
+            if not self._takes_more or self._shutting_down is not None:
                 return
             try:
                 came = taken.recvmsg(_LONGEST_BYTES, _MOST_BESIDE_BYTES)
-            except (BlockingIOError, InterruptedError):
-                if number == 0:
-                    self.transport._read_ready()  # noqa: SLF001 - an error woke us: it knows where those are
-                return
             except OSError:
-                self.transport._read_ready()  # noqa: SLF001 - the same
-                return
+                return  # nothing more, or an error, which the next turn begins with
             self.datagram_msg_received(*came)
-            if _is_request(came[0]):
-                return  # its task is to begin before another request of that token ends it
 
     def datagram_msg_received(
         self, data: bytes, ancdata: Sequence[tuple[int, int, bytes]], _flags: int, address: tuple[object, ...]
     ) -> None:
+        # The task of a request is to begin before another one of its token ends it.
+        self._takes_more = not _is_request(data)
         local = (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)
         pktinfo = next((value for level, kind, value in ancdata if (level, kind) == local), None)
         try:

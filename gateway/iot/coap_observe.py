@@ -16,7 +16,6 @@ import aiocoap
 from aiocoap import error
 from aiocoap.numbers.constants import TransportTuning
 from aiocoap.pipe import Pipe
-from aiocoap.protocol import Request
 
 from gateway.errors import GatewayError
 from gateway.iot.coap_sealing import Sealing
@@ -73,12 +72,30 @@ async def ask(
 
 
 async def _answer(context: aiocoap.Context, request: aiocoap.Message) -> Answer:
-    """Send `request` now; aiocoap would have a task do that, a turn of the loop later."""
+    """Send `request` now; aiocoap would have a task do that, a turn of the loop later.
+
+    Its `Request` does not bear an answer that comes in the turn in which nobody wants it any more.
+    """
     pipe = Pipe(request, context.log)
-    answered: asyncio.Future[Answer] = Request(pipe, context.loop, context.log).response
-    interface = await context.find_remote_and_interface(request)
-    interface.request(pipe)
-    return await answered
+    answered: asyncio.Future[Answer] = context.loop.create_future()
+
+    def take(event: Pipe.Event) -> bool:
+        if answered.done():
+            pass
+        elif event.message is None:
+            answered.set_exception(event.exception)
+        else:
+            event.message.request = request
+            answered.set_result(event.message)
+        return False
+
+    forget = pipe.on_event(take)
+    try:
+        interface = await context.find_remote_and_interface(request)
+        interface.request(pipe)
+        return await answered
+    finally:
+        forget()
 
 
 async def _longer(context: aiocoap.Context, request: aiocoap.Message, answer: Answer) -> Answer:

@@ -11,6 +11,7 @@ import aiocoap
 import pytest
 from aiocoap import resource
 
+from bench.iot_coap_wire import Resource, coap_wire
 from gateway.child import running
 from gateway.iot.coap import CoapLink
 from gateway.iot.coap_directory import MIGRATIONS
@@ -99,6 +100,42 @@ async def test_the_demo_thermometer_is_read_and_its_fan_switched(start: Start) -
     assert found.entity.device.name == "客厅温度计"
     assert reading.value == 21.5
     assert acknowledged
+
+
+class Hasty(Resource):
+    """Says what it became before it answers that it was told."""
+
+    def write(self, value: bytes, _at_s: float) -> None:
+        self._todo.append(value)
+        self._go_on()
+
+
+async def test_who_is_content_with_a_word_that_comes_before_the_answer_breaks_nothing(start: Start) -> None:
+    port, light = free_port(), EntityId("coap.lamp.3311.0.5850")
+    broken: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: broken.append(context))
+    lamp = StaticDevice(endpoint="lamp", url=f"coap://127.0.0.1:{port}")
+    async with (
+        coap_wire(port, {"3311/0/5850": Hasty(b"0")}),
+        start(CoapConfig(port=0, devices=(lamp,))) as box,
+    ):
+        await box.until(light, value=False)
+        with box.link.events.subscribe() as said:
+            for wanted in (True, False) * 5:
+                telling = asyncio.create_task(box.link.command(light, wanted), name="tell")
+
+                def enough(
+                    event: LinkEvent, wanted: bool = wanted, telling: asyncio.Task[bool] = telling
+                ) -> None:
+                    if isinstance(event, Reading) and event.value is wanted:
+                        telling.cancel()
+
+                heeding = asyncio.create_task(said.heed_each(enough), name="heed")
+                async with asyncio.timeout(10):
+                    await asyncio.wait({telling})
+                heeding.cancel()
+                await asyncio.wait({heeding})
+    assert broken == []
 
 
 async def test_each_change_is_heard_and_at_the_end_the_device_is_told(start: Start) -> None:
