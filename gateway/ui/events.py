@@ -16,7 +16,7 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
 
 from gateway.iot.body import BodyConfig
-from gateway.iot.entity import EntityId, StateChanged
+from gateway.iot.entity import Capability, EntityId, StateChanged
 from gateway.media.inpage import InPagePlayer
 from gateway.pubsub import Publisher, Subscription
 from gateway.ui import documents as doc
@@ -230,7 +230,8 @@ class _Reports:
             self._told_at.pop(change.before.entity.id, None)
             return news.EntityGoneEvent(id=change.before.entity.id)
         entity = change.after.entity.id
-        if change.repeated and now - self._told_at.get(entity, 0.0) < REPEATED_EVERY_S:
+        seen_anew = change.after.entity.capability is Capability.CAMERA  # the same words for each picture
+        if change.repeated and not seen_anew and now - self._told_at.get(entity, 0.0) < REPEATED_EVERY_S:
             return None
         self._told_at[entity] = now
         return news.EntityEvent(entity=views.entity(change.after, self._body))

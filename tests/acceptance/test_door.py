@@ -18,6 +18,8 @@ CAMERA, BELL = "mqtt.door_camera", "mqtt.door_bell"
 DEVICE = {"identifiers": ["door"], "name": "门口"}
 RINGS = {"entity": BELL, "equals": True}
 ANSWER_S = 20
+SETTLED = "new Promise((done) => setTimeout(() => done(true), 1100))"
+"""The page takes no answer in the first second of a question."""
 STILL = """Promise.all(document.getAnimations()
   .filter((each) => each.effect.getTiming().iterations === 1).map((each) => each.finished))"""
 
@@ -91,7 +93,7 @@ async def test_the_door_is_opened_by_an_answer_to_what_is_seen(door: Demo, box: 
             await expect(screen.see(".question .seen img")).to_have_js_property("naturalWidth", 640)
             await screen.page.evaluate(STILL)
             await screen.keep("door-question")
-            await asyncio.sleep(1.1)  # the page takes no answer in the first second
+            assert await screen.page.evaluate(SETTLED)
             await screen.press("Enter")
             await box.entity(LAMP, lambda lamp: lamp["value"] is True)
             await expect(screen.see(".question")).to_have_count(0)

@@ -1,5 +1,6 @@
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,8 @@ import msgspec
 import pytest
 
 from gateway.focus import Priority
+from gateway.iot.entity import Capability, EntityId
+from gateway.iot.link import Found
 from gateway.ui import documents as doc
 from gateway.ui import documents_events as news
 from gateway.ui.events import MAX_LISTENERS
@@ -75,6 +78,20 @@ async def test_a_repeated_report_is_not_told_again_and_again(box: Box) -> None:
         for value in (30.0, 30.0, 30.0, 31.0):
             box.living.things.report(TEMPERATURE.id, value)
         assert [(await heard(socket, "entity"))["entity"]["value"] for _ in range(2)] == [30.0, 31.0]
+
+
+async def test_each_picture_of_a_camera_is_told_though_its_words_are_the_same(box: Box) -> None:
+    camera = replace(LAMP, id=EntityId("mqtt.door"), capability=Capability.CAMERA)
+    async with box.client.ws_connect(box.at("events")) as socket:
+        await heard(socket, "snapshot")
+        box.living.things.events.publish(Found(camera))
+        for _ in range(3):
+            box.living.things.report(camera.id, "image/jpeg")
+        told = [(await heard(socket, "entity"))["entity"] for _ in range(4)]
+        box.living.things.forget(camera.id)
+        await heard(socket, "entity_gone")
+    assert [one["value"] for one in told] == [None, "image/jpeg", "image/jpeg", "image/jpeg"]
+    assert len({one["reported_at"] for one in told}) == 4
 
 
 @pytest.mark.slow

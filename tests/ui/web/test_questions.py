@@ -126,8 +126,30 @@ async def test_who_is_at_the_door_is_seen_beside_the_words(turn_on: TurnOn, mode
     asked = question("door", "有人在门口，要开门吗？", "Somebody is at the door. Open it?")
     await tv.house.ask(msgspec.structs.replace(asked, camera=DOOR))
     await expect(tv.see(".question .seen img")).to_have_js_property("naturalWidth", 16)
-    await expect(tv.see(".seen")).to_have_count(1)
+    await expect(tv.see(".hud .seen")).to_be_hidden()
     await shoot(tv, f"door-question-{mode}")
+    for length in (60, 200):
+        words = "有人在门口，要开门吗？" * 20, "Somebody is at the door. Open it? " * 8
+        asked = question("door", *(each[:length] for each in words))
+        await tv.house.ask(msgspec.structs.replace(asked, camera=DOOR))
+        await shoot(tv, f"door-question-{length}-{mode}")
+    await tv.house.ask(WELL)
+    await expect(tv.see(".question .what")).to_contain_text("Hello" if mode == "english" else "您好")
+    await expect(tv.see(".hud .seen")).to_be_visible()
+    await shoot(tv, f"door-behind-question-{mode}")
+
+
+async def test_who_rings_five_times_is_told_of_once(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    await see_the_door(tv)
+    for _ in range(5):
+        await tv.house.tell(at_the_door(DOOR))
+    await expect(tv.see(".seen")).to_be_visible()
+    text = {"zh": "牛奶到了", "en": "Milk"}
+    await tv.house.tell(news.NoticeEvent(notice=doc.Notice(text=text, code=None, at=NOW)))
+    # Twenty seconds for all rings together.
+    await expect(tv.see(".pill")).to_contain_text("牛奶到了", timeout=25_000)
+    await expect(tv.see(".seen")).to_have_count(0)
 
 
 async def test_a_camera_that_showed_nothing_or_is_not_there_is_not_seen(turn_on: TurnOn) -> None:

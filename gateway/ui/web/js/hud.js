@@ -8,7 +8,6 @@
 import { html, Icon } from "./html.js";
 import { house } from "./house.js";
 import { stays } from "./preferences.js";
-import { Seen } from "./seen.js";
 import { CallError } from "./session.js";
 import { redraw } from "./stage.js";
 import { advice, clock, localised, t } from "./words.js";
@@ -30,14 +29,32 @@ const shown = {
 };
 let loudnessTimer = 0;
 let noticeTimer = 0;
+/** @type {typeof import("./seen.js")|null} fetched when first wanted */
+let cameras = null;
 
 /** What the page says itself waits for what the house says, and that for what is urgent. @param {Notice} notice */
 export function notify(notice) {
   const { notices } = shown;
+  if (notice.camera && !cameras) fetchCameras();
+  const same = notice.camera ? notices.findIndex((each) => each.camera === notice.camera) : -1;
+  // Who rings five times is told of once, at the last.
+  if (same >= 0) notices.splice(same, 1, notice);
+  else enqueue(notice);
+  if (notices[0] === notice) waitForNotice();
+  redraw();
+}
+
+/** @param {Notice} notice */
+function enqueue(notice) {
+  const { notices } = shown;
   const after = notices.findIndex((each) => rank(each) < rank(notice));
   notices.splice(after < 0 ? notices.length : after, 0, notice);
   notices.splice(WAITING_NOTICES);
-  if (notices[0] === notice) waitForNotice();
+}
+
+async function fetchCameras() {
+  cameras = await import("./seen.js");
+  if (shown.notices.length) waitForNotice();
   redraw();
 }
 
@@ -65,7 +82,7 @@ function waitForNotice() {
     shown.notices.shift();
     if (shown.notices.length) waitForNotice();
     redraw();
-  }, stays(shown.notices[0].camera ? SEEN_MS : NOTICE_MS));
+  }, stays(cameras?.sees(shown.notices[0]?.camera) ? SEEN_MS : NOTICE_MS));
 }
 
 /** The number being typed on a remote; empty when it is done. @param {string} digits @param {string|null} channel */
@@ -100,7 +117,7 @@ export function hud() {
     <div class="pills">
       ${house.link === "lost" && html`<div class="pill" role="status"><b class="dot amber" />${t("link.lost")}</div>`}
       ${notice && html`<div class="pill" role="alert"><${Icon} name="bell" color="var(--amber)" />${localised(notice.text)}${notice.code && html`<small>${notice.code}</small>`}</div>`}
-      ${!house.questions.length && html`<${Seen} camera=${notice?.camera} />`}
+      ${cameras && html`<${cameras.Seen} camera=${notice?.camera} />`}
       ${shown.silenced && !notice && html`<div class="pill" role="status"><${Icon} name="silent" color="var(--amber)" />${t("picture.silenced")}</div>`}
     </div>
     ${shown.digits && html`<div class="digits num" role="status"><strong>${shown.digits}</strong><span>${channel?.name ?? t("digits.unknown")}</span></div>`}

@@ -13,10 +13,16 @@ import { age, t } from "./words.js";
 export const pictureOf = (camera) =>
   `/api/v1/entities/${encodeURIComponent(camera.id)}/image?at=${encodeURIComponent(camera.reported_at ?? "")}`;
 
+/** @param {string|null} [id] @returns {Entity|null} the camera, if it has shown something */
+export function sees(id) {
+  const camera = id ? house.entities.get(id) : undefined;
+  return camera?.capability === "camera" && camera.value !== null ? camera : null;
+}
+
 /** @param {{camera?: string|null}} props which camera; nothing is shown of one that has shown nothing */
 export function Seen({ camera }) {
-  const seen = camera ? house.entities.get(camera) : null;
-  if (seen?.capability !== "camera" || seen.value === null) return null;
+  const seen = sees(camera);
+  if (!seen) return null;
   const when = t(!seen.available ? "unavailable" : seen.quality === "kept" ? "kept" : "reported", { age: age(seen.reported_at) });
   return html`<figure class="seen"><img src=${pictureOf(seen)} alt=${seen.name} /><figcaption>${when}</figcaption></figure>`;
 }

@@ -9,7 +9,7 @@
 import { html } from "../html.js";
 import { house } from "../house.js";
 import { tellFailure } from "../hud.js";
-import { Seen } from "../seen.js";
+import { Seen, sees } from "../seen.js";
 import { call } from "../session.js";
 import { open, remove, top } from "../stage.js";
 import { localised, t } from "../words.js";
@@ -27,12 +27,18 @@ const answered = new Set();
 const screen = {
   name: "question",
   covers: false,
-  view: () => html`<div class="veil asking"><section class="question" role="alertdialog" aria-label=${t("question")}>
-    <p class="what">${asked && localised(asked.text)}</p>
-    <${Seen} camera=${asked?.camera} />
-    <div class="answers"><span class="answer f" role="button" tabindex="-1"><b>OK</b>${t("question.yes")}</span>
-      <span class="answer" role="button"><b>${t("key.back")}</b>${t("question.no")}</span></div>
-  </section></div>`,
+  view() {
+    const text = asked ? localised(asked.text) : "";
+    const pictured = sees(asked?.camera);
+    // The more words, the smaller: they fill a square of so many characters' sides.
+    const fit = 1 / Math.sqrt(text.length || 1);
+    return html`<div class="veil asking"><section class=${`question ${pictured ? "pictured" : ""}`} role="alertdialog" aria-label=${t("question")}>
+      <p class="what" style=${`--fit: ${fit}`}>${text}</p>
+      <${Seen} camera=${asked?.camera} />
+      <div class="answers"><span class="answer f" role="button" tabindex="-1"><b>OK</b>${t("question.yes")}</span>
+        <span class="answer" role="button"><b>${t("key.back")}</b>${t("question.no")}</span></div>
+    </section></div>`;
+  },
   key(key) {
     if (key !== "ok" && key !== "back") return ["up", "down", "left", "right", "menu", "info", "guide"].includes(key);
     if (asked && Date.now() - since >= SETTLE_MS) answer(asked, key === "ok");
