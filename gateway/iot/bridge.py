@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 _BACKLOG = 20_000
 _RETRY_S = 5.0
-_REST_S = 0.02
+REST_S = 0.02
 """Between two rounds: what one says hundreds of times a second is told fifty times, its newest word last."""
 _MAX_OBJECTS = 20_000
 _TOGETHER = 50
@@ -186,7 +186,7 @@ class BridgeOut:
                     log.debug("%s", error)
                     self._show(entity)
                     await self._pause()
-            await asyncio.sleep(_REST_S)
+            await asyncio.sleep(REST_S)
 
     async def _pause(self) -> None:
         with self._broker.changes.subscribe() as changes:
