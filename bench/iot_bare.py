@@ -8,7 +8,6 @@ outcome.  This is the floor of what a library on this machine can do.
 
 import argparse
 import asyncio
-import itertools
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -80,7 +79,9 @@ async def with_aiocoap(port: int, devices: Sequence[int]) -> None:
             if edge.crossed(answer.payload):
                 client.publish(light_topic(number), b"ON", 1)
 
-    await asyncio.gather(*itertools.starmap(follow, enumerate(devices)))
+    async with asyncio.TaskGroup() as together:
+        for number, device in enumerate(devices):
+            together.create_task(follow(number, device))
 
 
 def without_delay(_client: Client, _data: object, opened: Any) -> None:  # noqa: ANN401 - paho's own word

@@ -64,8 +64,8 @@ class Circuit:
         stream: The same many times, as fast as the carrier takes it.
         burst: Makes all sensors together cross so many times, as fast as the carrier takes it.
         seen: What the lights were told.
-        wrong: Where a newer wish takes the place of one that waits: how many lights are not what the
-            last report of a burst wants them to be.
+        wrong: Where a newer wish takes the place of one that waits: how many lights were not told, after
+            the last report of their sensor, to be what that wants.
     """
 
     tell: Callable[[bytes], Awaitable[None]]
@@ -92,8 +92,9 @@ class Burst:
 
     Attributes:
         events: Reports sent, every other one a crossing.
-        took_s: From the first report to the last command.
-        lost: Crossings without a command; or lights that are wrong in the end, see `Circuit.wrong`.
+        took_s: From the first report until all are with their carrier and the last command came.
+        lost: Crossings without a command; or lights that are wrong in the end, see `Circuit.wrong`, and
+            reports of which the player knows nothing.
         told: Commands that came.
     """
 
@@ -161,6 +162,7 @@ async def burst(circuit: Circuit, events: int, *, quiet_s: float = QUIET_AFTER_B
     had, crossings = len(circuit.seen.times), events // 2
     begun_s = time.monotonic()
     await circuit.burst(crossings)
+    ended_s = time.monotonic()
     if circuit.wrong is None:
         await circuit.seen.until(had + crossings, quiet_s)
         lost = max(0, crossings - len(circuit.seen.times) + had)
@@ -169,7 +171,7 @@ async def burst(circuit: Circuit, events: int, *, quiet_s: float = QUIET_AFTER_B
             pass
         lost = circuit.wrong()
     came = circuit.seen.times[had:]
-    took_s = came[-1] - begun_s if came else time.monotonic() - begun_s
+    took_s = max(ended_s, came[-1] if came else time.monotonic()) - begun_s
     return Burst(events=2 * crossings, took_s=took_s, lost=lost, told=len(came))
 
 

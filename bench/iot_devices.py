@@ -6,6 +6,8 @@ to be told where they are is told by Home Assistant's discovery, or by CoAP's.
 
 import asyncio
 import json
+import random
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -31,7 +33,10 @@ class Devices:
         self.over_mqtt, self.over_coap = Seen(), Seen()
         self.thermometers = [Resource(LOW) for _ in range(pairs)]
         self.lamps = [Resource(b"0", partial(self._told, number)) for number in range(pairs)]
-        self._became: dict[int, bytes] = {}
+        self._became: dict[int, tuple[bytes, float]] = {}
+        self._wanted: list[bytes] = []
+        self._wanted_s = 0.0
+        self._chance = random.Random(7)  # noqa: S311 - the same wishes for everybody
         self.lights = {light_topic(number): light_state_topic(number) for number in range(pairs)}
         self.wire: Wire
 
@@ -50,9 +55,9 @@ class Devices:
             return Circuit(
                 tell=lambda value: self.wire.say(sensor_topic(0), value),
                 stream=lambda values: self.wire.burst([(sensor_topic(0), value) for value in values]),
-                burst=partial(self._cross_over_mqtt, (COLD, HIGH) if newest else (HIGH, LOW)),
+                burst=self._order_over_mqtt if newest else self._cross_over_mqtt,
                 seen=seen,
-                wrong=self._lamps_not_on if newest else None,
+                wrong=self._wrong_lamps if newest else None,
             )
         first = self.thermometers[0]
         return Circuit(
@@ -63,20 +68,39 @@ class Devices:
         )
 
     def _told(self, number: int, value: bytes, at_s: float) -> None:
-        self._became[number] = value
+        self._became[number] = value, at_s
         self.over_coap.note(at_s)
 
-    def _lamps_not_on(self) -> int:
-        return sum(self._became.get(number) != b"1" for number in range(len(self.lamps)))
+    def _wrong_lamps(self) -> int:
+        told = [self._became.get(number, (b"", 0.0)) for number in range(len(self.lamps))]
+        return sum(
+            value != wanted or at_s < self._wanted_s
+            for (value, at_s), wanted in zip(told, self._wanted, strict=True)
+        )
 
-    async def _cross_over_mqtt(self, values: tuple[bytes, bytes], crossings: int) -> None:
+    async def _cross_over_mqtt(self, crossings: int) -> None:
         pairs = len(self.thermometers)
-        round_ = [(sensor_topic(number), value) for value in values for number in range(pairs)]
+        round_ = [(sensor_topic(number), value) for value in (HIGH, LOW) for number in range(pairs)]
         await self.wire.burst(round_ * (crossings // pairs))
+
+    async def _order_over_mqtt(self, crossings: int) -> None:
+        """Have each report be an order, on and off in turn, and about half of the lights be on at last."""
+        pairs = range(len(self.thermometers))
+        self._wanted = [self._chance.choice((b"0", b"1")) for _ in pairs]
+        last = [HIGH if wanted == b"1" else COLD for wanted in self._wanted]
+        others = [COLD if value == HIGH else HIGH for value in last]
+        first, second = (
+            [(sensor_topic(number), each[number]) for number in pairs] for each in (others, last)
+        )
+        await self.wire.burst((first + second) * (crossings // len(pairs) - 1) + first)
+        self._wanted_s = time.monotonic()
+        await self.wire.burst(second)
 
     async def _cross_over_coap(self, crossings: int) -> None:
         each = [HIGH, LOW] * (crossings // len(self.thermometers))
-        await asyncio.gather(*(one.become(*each) for one in self.thermometers))
+        async with asyncio.TaskGroup() as together:
+            for one in self.thermometers:
+                together.create_task(one.become(*each))
 
     async def announce(self) -> None:
         """Say by Home Assistant's discovery what there is."""

@@ -54,6 +54,7 @@ class Player:
         crowded: Whether 5,000 entities are announced.
         keeps: Whether it keeps something between two starts.
         fill: Puts a past into its folder, between the first start and the measured one.
+        orders: How many commands it has noted in its folder so far, where that is how a burst is judged.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Player:
     crowded: bool = False
     keeps: bool = True
     fill: Callable[[Path], Awaitable[int]] | None = None
+    orders: Callable[[Path], int] | None = None
 
 
 @asynccontextmanager
@@ -97,8 +99,15 @@ def _product(way: tuple[str, str], house: House) -> Argv:
 def _ours(name: str, source: str, target: str, *, crowded: bool = False) -> Player:
     way = (source, target)
     fill = iot_product.record_an_hour if crowded else None
-    pairs = COAP_PAIRS if "coap" in way else 1
-    return Player(name=name, argv=partial(_product, way), way=way, pairs=pairs, crowded=crowded, fill=fill)
+    return Player(
+        name=name,
+        argv=partial(_product, way),
+        way=way,
+        pairs=COAP_PAIRS if "coap" in way else 1,
+        crowded=crowded,
+        fill=fill,
+        orders=iot_product.orders if target == "coap" else None,
+    )
 
 
 HOME_ASSISTANT, PRODUCT = "home assistant", "product"

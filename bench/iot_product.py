@@ -8,9 +8,11 @@ import asyncio
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -23,6 +25,8 @@ from gateway.iot.history_table import MS
 from gateway.store import Store
 
 RECORDED = timedelta(hours=1)
+MOST_ORDERS = 100_000
+"""More than are given in a run: each is noted, and what became of it."""
 _EVERY = timedelta(minutes=1)
 _FLOOR = "import asyncio, json, logging, sqlite3, ssl, dataclasses, uuid, yaml, msgspec"
 _MODULES = ("mqtt", "homie", "coap", "coap_server", "bridge", "registry", "commands", "history", "rules")
@@ -68,6 +72,7 @@ def write(folder: Path, *, broker: int, devices: Sequence[int], way: tuple[str, 
         "apps": {"port": apps, "host": "127.0.0.1"},
         "iot": {
             "rules": str(rules_file),
+            "commands": {"kept": MOST_ORDERS} if target == "coap" else {},
             "coap": {"port": free(socket.SOCK_DGRAM), "devices": named if "coap" in way else []},
         },
     }
@@ -86,6 +91,13 @@ def _light(world: str, number: int) -> str:
 
 def _coap_entity(number: int, path: str) -> str:
     return f"coap.bench{number}.{path.replace('/', '.')}"
+
+
+def orders(folder: Path) -> int:
+    """Return how many commands the daemon has noted so far; blocking."""
+    with closing(sqlite3.connect(f"file:{folder / 'state/gateway.db'}?mode=ro", uri=True)) as db:
+        found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'command'").fetchone()
+    return int(found[0]) if found else 0
 
 
 def argv(folder: Path, file: Path) -> list[str | Path]:

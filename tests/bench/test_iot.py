@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.iot_circuit import HIGH, LOW, Burst, Circuit, Latency, Seen, burst, closed_loop, matched_ms, paced
-from bench.iot_machine import broker
+from bench.iot_devices import plugged_in
+from bench.iot_machine import broker, free
 from bench.iot_players import HOME_ASSISTANT, PAHO, PRODUCT
 from bench.iot_report import Figures, goals, p50, p99, table
 from bench.iot_wire import Wire, wire
@@ -177,3 +179,31 @@ async def test_the_wire_reads_packets_in_any_pieces(size: int) -> None:
         end.data_received(packet + packet[:cut])
         end.data_received(packet[cut:])
     assert heard == [("t", payload)] * 10
+
+
+# The lights over CoAP ---------------------------------------------------------------------------------
+
+
+async def test_a_player_that_hears_the_first_order_only_leaves_lights_wrong(tmp_path: Path) -> None:
+    """One that is deaf for a while is quick; it is to lose by that."""
+    async with asyncio.timeout(60), broker(tmp_path) as port:
+        ports = [free(socket.SOCK_DGRAM) for _ in range(10)]
+        async with plugged_in(port, ports) as devices:
+            told: set[str] = set()
+
+            def hear(topic: str, payload: bytes, at_s: float) -> None:
+                number = int(topic.split("/")[1])
+                if payload != LOW and (all_of_them or topic not in told):
+                    told.add(topic)
+                    devices.lamps[number].write(b"1" if payload == HIGH else b"0", at_s)
+
+            async with wire(port, "player", hear) as player:
+                await player.listen("bench/+/temp/state")
+                circuit = devices.circuit("mqtt", "coap")
+                all_of_them = True
+                good = await burst(circuit, 200, quiet_s=0.3)
+                all_of_them = False
+                told.clear()
+                deaf = await burst(circuit, 200, quiet_s=0.3)
+    assert (good.lost, good.told) == (0, 200)
+    assert (deaf.lost, deaf.told) == (10, 10)
