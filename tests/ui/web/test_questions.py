@@ -103,9 +103,13 @@ async def see_the_door(tv: Television) -> None:
     await tv.house.report(DOOR, value="image/png")
 
 
-def at_the_door(camera: str) -> news.NoticeEvent:
+def at_the_door(camera: str, *, urgent: bool = False) -> news.NoticeEvent:
     text = {"zh": "有人按门铃", "en": "Somebody is at the door"}
-    return news.NoticeEvent(notice=doc.Notice(text=text, code=None, at=NOW, camera=camera))
+    return news.NoticeEvent(notice=doc.Notice(text=text, code=None, at=NOW, camera=camera, urgent=urgent))
+
+
+def saying(words: str) -> news.NoticeEvent:
+    return news.NoticeEvent(notice=doc.Notice(text={"zh": words, "en": words}, code=None, at=NOW))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -145,11 +149,22 @@ async def test_who_rings_five_times_is_told_of_once(turn_on: TurnOn) -> None:
     for _ in range(5):
         await tv.house.tell(at_the_door(DOOR))
     await expect(tv.see(".seen")).to_be_visible()
-    text = {"zh": "牛奶到了", "en": "Milk"}
-    await tv.house.tell(news.NoticeEvent(notice=doc.Notice(text=text, code=None, at=NOW)))
+    await tv.house.tell(saying("牛奶到了"))
     # Twenty seconds for all rings together.
     await expect(tv.see(".pill")).to_contain_text("牛奶到了", timeout=25_000)
     await expect(tv.see(".seen")).to_have_count(0)
+
+
+async def test_a_ring_that_becomes_urgent_does_not_keep_its_place_behind_others(turn_on: TurnOn) -> None:
+    tv = await turn_on()
+    await see_the_door(tv)
+    await tv.house.tell(saying("牛奶到了"))
+    await tv.house.tell(saying("报纸到了"))
+    await tv.house.tell(at_the_door(DOOR))
+    await expect(tv.see(".pill")).to_contain_text("牛奶到了")
+    await tv.house.tell(at_the_door(DOOR, urgent=True))
+    await expect(tv.see(".pill")).to_contain_text("有人按门铃", timeout=3_000)
+    await expect(tv.see(".seen")).to_be_visible()
 
 
 async def test_a_camera_that_showed_nothing_or_is_not_there_is_not_seen(turn_on: TurnOn) -> None:

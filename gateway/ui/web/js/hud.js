@@ -35,10 +35,11 @@ let cameras = null;
 /** What the page says itself waits for what the house says, and that for what is urgent. @param {Notice} notice */
 export function notify(notice) {
   const { notices } = shown;
-  if (notice.camera && !cameras) fetchCameras();
+  if (notice.camera && !cameras) fetchCameras().catch(() => {}); // the words are there
   const same = notice.camera ? notices.findIndex((each) => each.camera === notice.camera) : -1;
   // Who rings five times is told of once, at the last.
-  if (same >= 0) notices.splice(same, 1, notice);
+  if (same >= 0) notices.splice(same, 1);
+  if (same === 0) notices.unshift(notice);
   else enqueue(notice);
   if (notices[0] === notice) waitForNotice();
   redraw();
