@@ -38,6 +38,8 @@ IDLE_S = 3.0
 NOTED_S = 5.0
 """What was ordered is on the disk by then."""
 PACE_PER_S = 200.0
+ROUNDS = 10
+"""Of the closed loop."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +98,7 @@ async def _one(player: Player, plan: Plan, folder: Path) -> Figures:
         idle_mb, before_s = pss_mb(pid), processor_s(pid)
         await asyncio.sleep(IDLE_S)
         idle_share = (processor_s(pid) - before_s) / IDLE_S
-        closed = await closed_loop(circuit, plan.crossings)
+        closed = await closed_loop(circuit, plan.crossings // ROUNDS, rounds=ROUNDS)
         before_s = processor_s(pid)
         steady = await paced(circuit, plan.paced, PACE_PER_S)
         paced_cpu_s = processor_s(pid) - before_s

@@ -16,6 +16,7 @@ HIGH, LOW, LOWER, COLD = b"30", b"20", b"19", b"10"
 """On either side of the threshold, which is 25; below 15 some lights are told to go off."""
 
 GIVEN_UP_S = 5.0
+BETWEEN_ROUNDS_S = 0.5
 QUIET_S = 3.0
 """After so long without a command none comes any more."""
 
@@ -77,9 +78,14 @@ class Circuit:
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """From report to command, for each crossing; `math.inf` for those without a command."""
+    """From report to command, for each crossing; `math.inf` for those without a command.
+
+    Attributes:
+        rounds: In so many of the same length they were measured, with pauses in between.
+    """
 
     each_ms: tuple[float, ...]
+    rounds: int = 1
 
     @property
     def lost(self) -> int:
@@ -128,16 +134,21 @@ async def first_answer(circuit: Circuit, within_s: float, every_s: float = 0.02)
     return at_s
 
 
-async def closed_loop(circuit: Circuit, crossings: int) -> Latency:
-    """Cross again as soon as the command for the last crossing came."""
+async def closed_loop(circuit: Circuit, crossings: int, *, rounds: int = 1) -> Latency:
+    """Cross again as soon as the command for the last crossing came; `crossings` in each of `rounds`.
+
+    A round is over in a moment, and who shares a processor with whom stays as it is for longer than that.
+    """
     found = []
-    for _ in range(crossings):
+    for number in range(crossings * rounds):
+        if number and number % crossings == 0:
+            await asyncio.sleep(BETWEEN_ROUNDS_S)
         await circuit.tell(LOW)
         had, sent_s = len(circuit.seen.times), time.monotonic()
         await circuit.tell(HIGH)
         came = await circuit.seen.until(had + 1, GIVEN_UP_S)
         found.append((circuit.seen.times[had] - sent_s) * 1e3 if came else _NEVER)
-    return Latency(each_ms=tuple(found))
+    return Latency(each_ms=tuple(found), rounds=rounds)
 
 
 async def paced(circuit: Circuit, events: int, per_s: float, *, quiet_s: float = QUIET_S) -> Latency:
