@@ -46,6 +46,7 @@ class Subscription(Generic[T]):
         self._heed: Callable[[T], object] | None = None
         self._failed: Exception | None = None
         self._has_heeded = False
+        self._only_notes = False
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self
@@ -82,6 +83,14 @@ class Subscription(Generic[T]):
         finally:
             self._heed = None
 
+    async def note_each(self, note: Callable[[T], object]) -> None:
+        """Like `heed_each`, for who only takes note, which takes no time to speak of.
+
+        Each fact is noted where it is published, however many there are, and behind all who heed it.
+        """
+        self._only_notes = True
+        await self.heed_each(note)
+
     def _put(self, fact: T) -> None:
         if self._is_heeded(fact):
             return
@@ -98,8 +107,9 @@ class Subscription(Generic[T]):
         heed = self._heed
         if heed is None or self._has_heeded or self._facts:
             return False
-        self._has_heeded = True
-        asyncio.get_running_loop().call_soon(self._begin_turn)
+        if not self._only_notes:
+            self._has_heeded = True
+            asyncio.get_running_loop().call_soon(self._begin_turn)
         try:
             heed(fact)
         except Exception as failed:  # noqa: BLE001 - the reader's, and not the publisher's
@@ -138,11 +148,11 @@ class Publisher(Generic[T]):
     def _give(self, fact: T) -> None:
         patient = []
         for subscription in tuple(self._subscriptions):
-            if subscription._heed is None:  # noqa: SLF001 - the two classes are one mechanism
+            if subscription._heed is None or subscription._only_notes:  # noqa: SLF001 - the two classes are one mechanism
                 patient.append(subscription)
             else:
                 subscription._put(fact)  # noqa: SLF001
-        # Behind: what a reader sets off is not to wait for tasks that only take note.
+        # Behind: what a reader sets off is not to wait for those that only take note.
         for subscription in patient:
             subscription._put(fact)  # noqa: SLF001
 

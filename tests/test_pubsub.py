@@ -68,6 +68,36 @@ async def test_a_fact_that_finds_nobody_waiting_is_heeded_where_it_is_published(
         assert heard == [1, 2], "who was ended heeds nothing"
 
 
+async def test_who_only_takes_note_has_each_at_once_and_behind_who_heeds() -> None:
+    publisher: Publisher[int] = Publisher()
+    order: list[str] = []
+    with publisher.subscribe() as notes, publisher.subscribe() as facts:
+        noting = asyncio.create_task(notes.note_each(lambda fact: order.append(f"noted {fact}")))
+        async with heeding(facts, lambda fact: order.append(f"heeded {fact}")):
+            publisher.publish(1)
+            assert order == ["heeded 1", "noted 1"]
+            publisher.publish(2)
+            publisher.publish(3)
+            assert order[2:] == ["noted 2", "noted 3"], "who heeds has one in each turn"
+        noting.cancel()
+        await asyncio.wait({noting})
+
+
+async def test_who_cannot_take_note_ends_by_himself() -> None:
+    publisher: Publisher[int] = Publisher()
+
+    def fail(fact: int) -> None:
+        raise LookupError(fact)
+
+    with publisher.subscribe() as notes:
+        noting = asyncio.create_task(notes.note_each(fail))
+        await asyncio.sleep(0)
+        publisher.publish(1)
+        publisher.publish(2)
+        with pytest.raises(LookupError, match="1"):
+            await noting
+
+
 async def test_who_heeds_at_once_comes_before_who_is_woken() -> None:
     publisher: Publisher[int] = Publisher()
     order: list[str] = []

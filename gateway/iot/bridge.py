@@ -104,13 +104,17 @@ class BridgeOut:
 
     async def _follow(self, changes: Subscription[StateChanged]) -> None:
         lost = 0
-        async for change in changes:
+
+        def note(change: StateChanged) -> None:
+            nonlocal lost
             about = change.after or change.before
             if about is not None and (self._is_shown(about) or about.entity.id in self._shown):
                 self._show(about.entity.id)
             if changes.lost > lost:
                 lost = changes.lost
                 self._show_all()
+
+        await changes.note_each(note)
 
     async def _renew(self, connections: Subscription[bool]) -> None:
         async for connected in connections:

@@ -28,8 +28,9 @@ from gateway.iot.coap_seal import caller, speaker
 from gateway.iot.coap_senml import SENML_JSON, TEXT, Record, decode, encode, plain_text
 from gateway.iot.commands import Commands
 from gateway.iot.commands_model import Command, CommandState
-from gateway.iot.entity import Capability, Entity, EntityId, State, Value
+from gateway.iot.entity import Capability, Entity, EntityId, State, StateChanged, Value
 from gateway.iot.registry import Registry
+from gateway.pubsub import Subscription
 
 MAX_OBSERVATIONS = 1000
 MAX_OBSERVATIONS_OF_ONE = 500
@@ -83,17 +84,25 @@ class CoapServer:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_beat(entities), name="coap heartbeat")
                     ready()
-                    lost = 0
-                    async for change in changes:
-                        about = change.after or change.before
-                        if about is not None and not (change.repeated and change.after is not None):
-                            entities.tell(about.entity.id)
-                        if changes.lost > lost:
-                            lost = changes.lost
-                            entities.tell_all()
+                    await _tell_each(changes, entities)
             finally:
                 site.remove_resource(["e"])
                 site.remove_resource([".well-known", "core"])
+
+
+async def _tell_each(changes: Subscription[StateChanged], entities: "_Entities") -> None:
+    lost = 0
+
+    def note(change: StateChanged) -> None:
+        nonlocal lost
+        about = change.after or change.before
+        if about is not None and not (change.repeated and change.after is not None):
+            entities.tell(about.entity.id)
+        if changes.lost > lost:
+            lost = changes.lost
+            entities.tell_all()
+
+    await changes.note_each(note)
 
 
 async def _beat(entities: "_Entities") -> None:

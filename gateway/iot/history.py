@@ -147,8 +147,7 @@ class Historian:
         return History(step_s, tuple(points))
 
     async def _hear(self, changes: Subscription[StateChanged]) -> None:
-        async for change in in_turns(changes):
-            self._heed(change)
+        await changes.note_each(self._heed)
 
     async def _hear_late(self, late: Subscription[Reading]) -> None:
         async for reading in in_turns(late):
