@@ -78,14 +78,9 @@ class Circuit:
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """From report to command, for each crossing; `math.inf` for those without a command.
-
-    Attributes:
-        rounds: In so many of the same length they were measured, with pauses in between.
-    """
+    """From report to command, for each crossing; `math.inf` for those without a command."""
 
     each_ms: tuple[float, ...]
-    rounds: int = 1
 
     @property
     def lost(self) -> int:
@@ -148,7 +143,7 @@ async def closed_loop(circuit: Circuit, crossings: int, *, rounds: int = 1) -> L
         await circuit.tell(HIGH)
         came = await circuit.seen.until(had + 1, GIVEN_UP_S)
         found.append((circuit.seen.times[had] - sent_s) * 1e3 if came else _NEVER)
-    return Latency(each_ms=tuple(found), rounds=rounds)
+    return Latency(each_ms=tuple(found))
 
 
 async def paced(circuit: Circuit, events: int, per_s: float, *, quiet_s: float = QUIET_S) -> Latency:

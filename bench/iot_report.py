@@ -59,15 +59,6 @@ def p50(latency: Latency) -> float:
     return percentile(sorted(latency.each_ms), 0.5)
 
 
-def calmest_p50(latency: Latency) -> float:
-    """Return the median of the best round, in ms: for ratios, for neighbours are not the same to any two."""
-    each = len(latency.each_ms) // latency.rounds
-    return min(
-        percentile(sorted(latency.each_ms[begin : begin + each]), 0.5)
-        for begin in range(0, each * latency.rounds, each)
-    )
-
-
 def p99(latency: Latency) -> float:
     """Return what 99 in 100 do not exceed, in ms."""
     return percentile(sorted(latency.each_ms), 0.99)
@@ -109,7 +100,7 @@ def goals(found: Sequence[Figures]) -> list[Goal]:
             f"{CROWDED}: closed loop and paced p50 within {CROWD_SHARE:.0%} of {PRODUCT}",
             [CROWDED, PRODUCT],
             lambda many, one: all(
-                calmest_p50(mine) <= calmest_p50(its) * (1 + CROWD_SHARE)
+                p50(mine) <= p50(its) * (1 + CROWD_SHARE)
                 for mine, its in ((many.closed, one.closed), (many.paced, one.paced))
             ),
         ),
@@ -127,8 +118,7 @@ def goals(found: Sequence[Figures]) -> list[Goal]:
             f"{PRODUCT}: <= 2 times {PAHO}'s p50, closed loop and paced",
             [PRODUCT, PAHO],
             lambda ours, bare: (
-                calmest_p50(ours.closed) <= 2 * calmest_p50(bare.closed)
-                and calmest_p50(ours.paced) <= 2 * calmest_p50(bare.paced)
+                p50(ours.closed) <= 2 * p50(bare.closed) and p50(ours.paced) <= 2 * p50(bare.paced)
             ),
         ),
         goal(
@@ -199,7 +189,6 @@ def summary(found: Sequence[Figures]) -> str:
             "busy_mb": _rounded(it.busy_mb),
             "idle_cpu_percent": _rounded(it.idle_share * 100),
             "closed_p50_ms": _rounded(p50(it.closed)),
-            "closed_calmest_p50_ms": _rounded(calmest_p50(it.closed)),
             "closed_p99_ms": _rounded(p99(it.closed)),
             "paced_p50_ms": _rounded(p50(it.paced)),
             "paced_p99_ms": _rounded(p99(it.paced)),
